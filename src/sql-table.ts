@@ -6,6 +6,8 @@ export class SqlTable {
   readonly #sql: SqlStorage;
   readonly #name: string;
   readonly #definition: string;
+  /** Whether the table was found missing and was not created since. */
+  #isMissing = false;
 
   /** @param definition what follows the name in `CREATE TABLE`: columns and options */
   constructor(sql: SqlStorage, name: string, definition: string) {
@@ -15,12 +17,15 @@ export class SqlTable {
   }
 
   exists(): boolean {
+    if (this.#isMissing) return false;
     const tables = this.#sql.exec("SELECT 1 FROM sqlite_master WHERE name = ?", this.#name);
-    return tables.toArray().length > 0;
+    this.#isMissing = tables.toArray().length === 0;
+    return !this.#isMissing;
   }
 
   /** Creates the table unless it exists. Writes no row. */
   create(): void {
+    this.#isMissing = false;
     this.#sql.exec(`CREATE TABLE IF NOT EXISTS ${this.#name} ${this.#definition}`);
   }
 }

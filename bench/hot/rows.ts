@@ -32,14 +32,14 @@ export interface Alone {
 function createSeries(
   subject: Subject,
   prepare: Prepare,
-  more: { readonly follows?: boolean; readonly most?: number } = {},
+  more: { readonly follows?: boolean; readonly maxRequests?: number } = {},
 ): Series {
-  const { follows = false } = more;
+  const { follows = false, ...bounds } = more;
   return {
     subject,
     prepare,
     concurrency,
-    ...more,
+    ...bounds,
     hasDelivery: follows,
     waitsForDelivery: follows,
   };
@@ -56,7 +56,7 @@ function createFloors(stage: Stage, whose: "many" | "cold") {
   const line = (route: FloorRoute) =>
     createSeries(floor, floor.requests(route, whose, floorCells(stage.cast)), {
       follows: route.endsWith("deliver") || route.endsWith("alarm"),
-      most: maxRequestsOf(stage, whose),
+      maxRequests: maxRequestsOf(stage, whose),
     });
   return {
     read: line("read"),
@@ -127,17 +127,16 @@ export interface Rows {
 }
 
 export function createWarmRows(stage: Stage): Rows {
-  const { floor, middle, wrongCodes, locked, betterAuth, handMade, lockedUsers } = stage;
-  const { ours, tenant } = middle;
-  const most = maxRequestsOf(stage, "many");
+  const { floor, ours, warm, wrongCodes, locked, betterAuth, handMade, lockedUsers } = stage;
+  const maxRequests = maxRequestsOf(stage, "many");
   const floors = createFloors(stage, "many");
-  const verify = (prepare: Prepare) => createSeries(ours, prepare, { follows: true, most });
-  const right = verify(tenant.right("many"));
+  const verify = (prepare: Prepare) => createSeries(ours, prepare, { follows: true, maxRequests });
+  const right = verify(warm.right("many"));
   const wrong = verify(wrongCodes.wrong("many"));
   const lockedOut = verify(locked.locked());
-  const profile = createSeries(ours, tenant.profile("many"), { most });
-  const discover = verify(tenant.discover("many"));
-  const provision = createSeries(ours, tenant.provision());
+  const profile = createSeries(ours, warm.profile("many"), { maxRequests });
+  const discover = verify(warm.discover("many"));
+  const provision = createSeries(ours, warm.provision());
   const provisioned = createSeries(floor, floor.creations("provision"));
   const provisionDelivered = createSeries(floor, floor.creations("provision-deliver"));
   const { requests, delivered, toWrite, toDelivered } = createComparisons(
@@ -145,7 +144,7 @@ export function createWarmRows(stage: Stage): Rows {
     { right, profile, discover },
     "",
   );
-  const ofLocked = { most: lockedUsers };
+  const ofLocked = { maxRequests: lockedUsers };
   const peer = (name: string, subject: Subject, prepare: Prepare, more = {}) => {
     const series = createSeries(subject, prepare, more);
     return (mine: Series, follows: boolean, maxRatio?: number): Comparison[] => [
@@ -190,7 +189,7 @@ export function createWarmRows(stage: Stage): Rows {
       {
         name: "floor: hello",
         series: createSeries(floor, floor.requests("hello", "many", floorCells(stage.cast)), {
-          most,
+          maxRequests,
         }),
       },
       { name: "provision", series: provision, maxMicroseconds: 3_000 },
@@ -200,10 +199,10 @@ export function createWarmRows(stage: Stage): Rows {
 
 /** Each request starts its user's guard, because all guards are evicted before a round. */
 export function createColdRows(stage: Stage): Pick<Rows, "requests" | "delivered"> {
-  const { middle, cold } = stage;
-  const most = maxRequestsOf(stage, "cold");
+  const { ours, cold } = stage;
+  const maxRequests = maxRequestsOf(stage, "cold");
   const line = (prepare: Prepare, follows: boolean) =>
-    createSeries(middle.ours, prepare, { follows, most });
+    createSeries(ours, prepare, { follows, maxRequests });
   return createComparisons(
     createFloors(stage, "cold"),
     {

@@ -74,7 +74,7 @@ function printProgress(text: string): void {
 }
 
 async function checkTrails({ tenants }: Stage): Promise<void> {
-  for (const [tenant, ours] of tenants) await tenant.checkTrail(ours);
+  for (const [tenant, ours] of tenants) await tenant.checkTrails(ours);
 }
 
 async function runSizeRound(meter: Meter, { request, whole }: SizeRow, bursts: number) {
@@ -96,7 +96,7 @@ async function measure(stage: Stage, meter: Meter, plan: Plan): Promise<HotFigur
   await warmUp("all requests and floors", linesOf(warm));
   for (const row of steady) await warmUp(`${row.name}, at each size`, row.request);
   printProgress("waiting until all guards are evicted");
-  await waitUntilCold(coldPids(stage));
+  await waitUntilCold(restingPids(stage));
   for (const [tenant, ours] of stage.tenants) await tenant.countFrom(ours);
   for (let round = 1; round <= rounds; round += 1) {
     printProgress(`round ${round} of ${rounds}: warm`);
@@ -104,7 +104,7 @@ async function measure(stage: Stage, meter: Meter, plan: Plan): Promise<HotFigur
     printProgress(`round ${round} of ${rounds}: sizes`);
     for (const row of steady) await runSizeRound(meter, row, bursts);
     printProgress(`round ${round} of ${rounds}: cold`);
-    await waitUntilCold(coldPids(stage));
+    await waitUntilCold(restingPids(stage));
     await meter.measureRound(linesOf(cold), 1);
     await checkTrails(stage);
   }
@@ -116,9 +116,9 @@ async function measure(stage: Stage, meter: Meter, plan: Plan): Promise<HotFigur
   return computeFigures(meter, warm, cold, sizes);
 }
 
-/** The processes of cold requests. */
-function coldPids({ floor, middle }: Stage): number[] {
-  return [floor.pid, middle.ours.pid];
+/** The processes whose objects must be at rest, so that they are cold or nothing is left to deliver. */
+function restingPids({ floor, sizes }: Stage): number[] {
+  return [floor.pid, ...sizes.map(({ ours }) => ours.pid)];
 }
 
 async function main(): Promise<number> {

@@ -2,7 +2,13 @@
 import type { Series } from "./measure.ts";
 import type { Stage } from "./stage.ts";
 import type { Prepare } from "./subject.ts";
-import type { BenchTenant } from "./tenant.ts";
+import type { BenchTenants } from "./tenant.ts";
+
+/**
+ * A tenant of one size is alone with its requests. With bursts of this length it stays below five hundred requests in
+ * ten seconds, above which the isolate asks the rate limiter.
+ */
+const maxAlone = 25;
 
 /** One operation at each size, smallest first. */
 export interface SizeRow {
@@ -19,7 +25,7 @@ export interface SizeRow {
 export function createSizeRows({ sizes }: Stage): SizeRow[] {
   const alone = (
     name: string,
-    prepareOf: (tenant: BenchTenant) => Prepare,
+    prepareOf: (tenant: BenchTenants) => Prepare,
     { follows = false, grows = false } = {},
   ): SizeRow => {
     const lines = (rests: boolean) =>
@@ -28,6 +34,7 @@ export function createSizeRows({ sizes }: Stage): SizeRow[] {
           subject: ours,
           prepare: prepareOf(tenant),
           concurrency: 1,
+          maxRequests: maxAlone,
           hasDelivery: follows,
           waitsForDelivery: rests,
         };

@@ -10,11 +10,13 @@ import type { Loader } from "./loader.ts";
 import { addGuardFiles, countRows, fillDirectory, fillTrail, measureLengths } from "./mass.ts";
 import { importNetwork } from "./network.ts";
 import { Ours } from "./ours.ts";
-import { type BenchTenant, createTenant } from "./tenant.ts";
+import { type BenchTenants, createTenants } from "./tenant.ts";
 
 /** More than the bench uses in one time step, in which each user can verify one code. */
 const handMadeUsers = 3_000;
 const lockedUsers = 32;
+/** Tenants that share the requests of one kind, so that an isolate accepts them without the rate limiter. */
+const tenantsOfEachKind = 8;
 const dayMs = 24 * 60 * 60 * 1000;
 
 /** The three sizes of a tenant. */
@@ -35,7 +37,7 @@ export interface Cast {
 
 interface Sized extends Size {
   readonly ours: Ours;
-  readonly tenant: BenchTenant;
+  readonly tenant: BenchTenants;
 }
 
 /** The numbers of floor cells. Several cold lines share them, and each uses a cell at most once in a round. */
@@ -51,13 +53,14 @@ export interface Stage {
   readonly handMade: HandMade;
   /** Smallest first. */
   readonly sizes: readonly Sized[];
-  /** The middle size. Its process also has the three tenants below, with other policies or cold users. */
-  readonly middle: Sized;
-  readonly wrongCodes: BenchTenant;
-  readonly locked: BenchTenant;
-  readonly cold: BenchTenant;
-  /** Each tenant with its process. */
-  readonly tenants: readonly (readonly [BenchTenant, Ours])[];
+  /** The process of the middle size. It also has the tenants below. */
+  readonly ours: Ours;
+  readonly warm: BenchTenants;
+  readonly wrongCodes: BenchTenants;
+  readonly locked: BenchTenants;
+  readonly cold: BenchTenants;
+  /** All tenants with their processes. */
+  readonly tenants: readonly (readonly [BenchTenants, Ours])[];
   close(): Promise<void>;
 }
 
@@ -86,13 +89,15 @@ async function startSized(
   const service = await startService(folder, { bundle });
   const ours = new Ours(`ours, ${people} identities`, service, loader);
   const shardBytes = await importNetwork(service.env.IP_REPUTATION, Date.now());
-  const tenant = await createTenant(ours, { users: Math.min(people, warm) });
-  const db = await findDatabase(service.env, tenant.id);
-  if (people > warm) {
-    await fillDirectory(db, tenant.id, people);
-    addGuardFiles(folder, people);
+  const tenant = await createTenants(ours, { users: Math.min(people, warm), tenants: 1 });
+  for (const id of tenant.ids) {
+    const db = await findDatabase(service.env, id);
+    if (people > warm) {
+      await fillDirectory(db, id, people);
+      addGuardFiles(folder, people);
+    }
+    if (events > 0) await fillTrail(db, id, events, Date.now() - dayMs);
   }
-  if (events > 0) await fillTrail(db, tenant.id, events, Date.now() - dayMs);
   return { ...size, ours, tenant, shardBytes };
 }
 
@@ -126,21 +131,20 @@ export async function setStage(
   const middle = sized[Math.floor(sized.length / 2)];
   if (middle === undefined) throw new RangeError("No sizes");
   const { ours } = middle;
-  progress("tenants for wrong codes, locks and cold guards");
-  const guessed = await createTenant(ours, {
-    users: cast.warm,
-    settings: { lockout: { max_failed_attempts: 100 } },
-  });
+  progress("tenants for warm guards, wrong codes, locks and cold guards");
+  const create = async (users: number, settings?: unknown) =>
+    await createTenants(ours, { users, settings, tenants: tenantsOfEachKind });
+  const warm = await create(cast.warm);
+  const wrongCodes = await create(cast.warm, { lockout: { max_failed_attempts: 100 } });
   const week = 7 * 24 * 60 * 60;
-  const locked = await createTenant(ours, {
-    users: cast.warm,
-    settings: { lockout: { max_failed_attempts: 1, lock_seconds: week, max_lock_seconds: week } },
+  const locked = await create(cast.warm, {
+    lockout: { max_failed_attempts: 1, lock_seconds: week, max_lock_seconds: week },
   });
-  const cold = await createTenant(ours, { users: cast.cold });
+  const cold = await create(cast.cold);
   progress("the floor");
   const floorFolder = createSubfolder(folder, "floor");
-  const db = await findDatabase(ours.service.env, middle.tenant.id);
-  const lengths = await measureLengths(db, middle.tenant.id);
+  const [warmId = ""] = warm.ids;
+  const lengths = await measureLengths(await findDatabase(ours.service.env, warmId), warmId);
   const floor = await startFloor(floorFolder, { shardBytes, ...lengths }, repeatsValues);
   await checkCommits(floor, floorFolder, loader);
   await loader.run({
@@ -170,14 +174,15 @@ export async function setStage(
       betterAuth,
       handMade,
       sizes: sized,
-      middle,
-      wrongCodes: guessed,
+      ours,
+      warm,
+      wrongCodes,
       locked,
       cold,
     },
     tenants: [
       ...sized.map((one) => [one.tenant, one.ours] as const),
-      ...[guessed, locked, cold].map((tenant) => [tenant, ours] as const),
+      ...[warm, wrongCodes, locked, cold].map((tenants) => [tenants, ours] as const),
     ],
     close: async () => {
       for (const one of all) await one.close();

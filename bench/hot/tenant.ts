@@ -9,11 +9,8 @@ import type { Prepare, Whose } from "./subject.ts";
 const visitMs = 8 * 60 * 60 * 1000;
 /** Longer than the longest lock. */
 const lockedVisitMs = 8 * 24 * 60 * 60 * 1000;
-/**
- * The load is spread over tokens. An isolate calls the rate limiter for a token with more than a hundred
- * requests in ten seconds, and the local limiter costs far more than the platform's.
- */
-const tokensPerTenant = 40;
+/** Tokens of all tenants together, and those that a burst uses of each tenant. */
+const tokens = 80;
 const tokensPerBurst = 4;
 /** Users of warm-up requests, one for each concurrent request. */
 const doorkeepers = 8;
@@ -32,13 +29,38 @@ const secretAnswer = z.object({ user: z.object({ new_otp_secret: z.string() }) }
 export interface TenantOptions {
   /** The settings for `PATCH /v1/settings`. */
   readonly settings?: unknown;
+  /** Of all tenants together. */
   readonly users: number;
+  /** How many tenants share the users. */
+  readonly tenants: number;
 }
 
-/** Returns the token of the next request. */
-type Secret = () => string;
+/** One tenant, whose tokens take turns. */
+class TokenTurns {
+  readonly tenantId: string;
+  readonly #secrets: readonly string[];
+  #from = 0;
+  #given = 0;
+
+  constructor(tenantId: string, secrets: readonly string[]) {
+    this.tenantId = tenantId;
+    this.#secrets = secrets;
+  }
+
+  /** A burst uses a few tokens, which its warm-up caches. The next burst uses others. */
+  startBurst(): void {
+    this.#from += tokensPerBurst;
+    this.#given = 0;
+  }
+
+  next(): string {
+    const turn = this.#from + (this.#given++ % tokensPerBurst);
+    return this.#secrets[turn % this.#secrets.length] ?? "";
+  }
+}
 
 interface User {
+  readonly turns: TokenTurns;
   readonly id: string;
   readonly externalId: string;
   readonly secret: string;
@@ -71,11 +93,8 @@ function createPost(
   };
 }
 
-/** Creates a test tenant through the API. */
-export async function createTenant(
-  ours: Ours,
-  { settings, users }: TenantOptions,
-): Promise<BenchTenant> {
+/** Creates a test tenant through the API, and its tokens. */
+async function createTenant(ours: Ours, settings: unknown, count: number): Promise<TokenTurns> {
   const [created = ""] = await ours.send([
     createPost(
       ours.service.operatorToken,
@@ -87,7 +106,7 @@ export async function createTenant(
   const { tenant, token: first } = tenantAnswer.parse(JSON.parse(created));
   const { permissions } = first;
   const more = await ours.send(
-    Array.from({ length: tokensPerTenant - 1 }, (_, n) =>
+    Array.from({ length: count - 1 }, (_, n) =>
       createPost(first.secret, "/v1/tokens", { token: { name: `bench ${n}`, permissions } }, 201),
     ),
   );
@@ -96,29 +115,46 @@ export async function createTenant(
       { ...createPost(first.secret, "/v1/settings", { settings }, 200), method: "PATCH" },
     ]);
   }
-  const tokens = more.map((text) => tokenAnswer.parse(JSON.parse(text)).token.secret);
-  const benchTenant = new BenchTenant(tenant.id, [first.secret, ...tokens]);
-  await benchTenant.enrol(ours, users);
-  return benchTenant;
+  const secrets = more.map((text) => tokenAnswer.parse(JSON.parse(text)).token.secret);
+  return new TokenTurns(tenant.id, [first.secret, ...secrets]);
 }
 
-/** A test tenant with a clock that the bench sets. */
-export class BenchTenant {
-  readonly id: string;
-  readonly #tokens: readonly string[];
+/** Creates test tenants with users. */
+export async function createTenants(
+  ours: Ours,
+  { settings, users, tenants }: TenantOptions,
+): Promise<BenchTenants> {
+  const all: TokenTurns[] = [];
+  for (let n = 0; n < tenants; n += 1) {
+    all.push(await createTenant(ours, settings, Math.ceil(tokens / tenants)));
+  }
+  const created = new BenchTenants(all);
+  await created.enrol(ours, users);
+  return created;
+}
+
+/**
+ * Test tenants with the same settings, and a clock that the bench sets. The load is spread over them and over their
+ * tokens: an isolate asks the rate limiter about a token with more than a hundred requests in ten seconds, and about a
+ * tenant with more than five hundred, and the local limiter costs far more than the platform's.
+ */
+export class BenchTenants {
+  readonly #tenants: readonly TokenTurns[];
   readonly #users: User[] = [];
   /** Users of warm-up requests. */
   readonly #doorkeepers: User[] = [];
   readonly #startedAt = Date.now();
-  #nextToken = 0;
   #nextUser = 0;
   #provisioned = 0;
-  /** Events that the trail must have after the requests so far. */
+  /** Events that the trails must have after the requests so far. */
   #expected = 0;
 
-  constructor(id: string, tokens: readonly string[]) {
-    this.id = id;
-    this.#tokens = tokens;
+  constructor(tenants: readonly TokenTurns[]) {
+    this.#tenants = tenants;
+  }
+
+  get ids(): readonly string[] {
+    return this.#tenants.map(({ tenantId }) => tenantId);
   }
 
   /** Creates the users, each with a secret, and the users of warm-up requests. */
@@ -133,23 +169,27 @@ export class BenchTenant {
     const users: User[] = [];
     for (let from = 0; from < count; from += enrolledAtOnce) {
       const length = Math.min(enrolledAtOnce, count - from);
-      const names = Array.from({ length }, (_, n) => `ORG_${kind}_BENCH_${from + n}`);
-      const secret = this.#secrets();
+      const named = Array.from({ length }, (_, n) => ({
+        name: `ORG_${kind}_BENCH_${from + n}`,
+        turns: this.#tenantOf(from + n),
+      }));
+      this.#startBurst();
       const provisioned = await ours.send(
-        names.map((name) =>
-          createPost(secret(), "/v1/idp/users", { user: { external_id: name } }, 201),
+        named.map(({ name, turns }) =>
+          createPost(turns.next(), "/v1/idp/users", { user: { external_id: name } }, 201),
         ),
       );
       const otp = { otp: { issuer_name: "Acme", account_name: "a@example.com" } };
       const configured = await ours.send(
-        names.map((name) =>
-          createPost(secret(), `/v1/idp/user/otp?externalUserId=${name}`, otp, 200),
+        named.map(({ name, turns }) =>
+          createPost(turns.next(), `/v1/idp/user/otp?externalUserId=${name}`, otp, 200),
         ),
       );
-      for (const [n, externalId] of names.entries()) {
+      for (const [n, { name, turns }] of named.entries()) {
         users.push({
+          turns,
           id: userAnswer.parse(JSON.parse(provisioned[n] ?? "")).user.id,
-          externalId,
+          externalId: name,
           secret: secretAnswer.parse(JSON.parse(configured[n] ?? "")).user.new_otp_secret,
           address: addressOf(from + n),
           visits: 0,
@@ -159,40 +199,40 @@ export class BenchTenant {
     return users;
   }
 
-  /** Starts counting from the events that the trail has now. */
+  /** Starts counting from the events that the trails have now. */
   async countFrom(ours: Ours): Promise<void> {
-    this.#expected = await ours.countEvents(this.id);
+    this.#expected = await ours.countEvents(this.ids);
   }
 
   /** @throws Error if D1 has another number of events than expected */
-  async checkTrail(ours: Ours): Promise<void> {
-    const events = await ours.countEvents(this.id);
+  async checkTrails(ours: Ours): Promise<void> {
+    const events = await ours.countEvents(this.ids);
     if (events === this.#expected) return;
-    throw new Error(`D1 has ${events} events of a tenant instead of ${this.#expected}`);
+    throw new Error(`D1 has ${events} events of these tenants instead of ${this.#expected}`);
   }
 
   /** Right codes of as many users, or of one user repeatedly. */
   right(whose: Whose): Prepare {
-    return this.#visits(whose, (secret, user, at) => this.#verify(secret, user, at, "right", 200));
+    return this.#visits(whose, (user, at) => this.#verify(user, at, "right", 200));
   }
 
   /** Wrong codes, for a tenant in which a hundred of them do not lock. */
   wrong(whose: Whose): Prepare {
-    return this.#visits(whose, (secret, user, at) => this.#verify(secret, user, at, "wrong", 422));
+    return this.#visits(whose, (user, at) => this.#verify(user, at, "wrong", 422));
   }
 
   profile(whose: Whose): Prepare {
-    return this.#visits(whose, (secret, user) => this.#profile(secret, user));
+    return this.#visits(whose, (user) => this.#profile(user));
   }
 
   discover(whose: Whose): Prepare {
-    return this.#visits(whose, (secret, user, at) => this.#discover(secret, user, at));
+    return this.#visits(whose, (user, at) => this.#discover(user, at));
   }
 
   /** The first refused attempt after a lock, for a tenant in which one wrong code locks for a week. */
   locked(): Prepare {
     return (requests) => {
-      const secret = this.#secrets();
+      this.#startBurst();
       const users = this.#next(requests);
       const at = users.map((user) => this.#startedAt + ++user.visits * lockedVisitMs);
       const each = (make: (user: User, at: number) => Shot) =>
@@ -200,68 +240,65 @@ export class BenchTenant {
       // The wrong code has an event, and the lock has another.
       this.#expected += requests;
       return {
-        before: each((user, time) => this.#verify(secret, user, time, "wrong", 422)),
-        warmUp: this.#warmUp(secret, users),
-        shots: each((user, time) => this.#verify(secret, user, time + 60_000, "right", 423)),
+        before: each((user, time) => this.#verify(user, time, "wrong", 422)),
+        warmUp: this.#warmUp(users),
+        shots: each((user, time) => this.#verify(user, time + 60_000, "right", 423)),
       };
     };
   }
 
   provision(): Prepare {
     return (requests) => {
-      const secret = this.#secrets();
+      this.#startBurst();
       this.#expected += requests;
       return {
         before: [],
-        warmUp: this.#warmUp(secret, []),
-        shots: Array.from({ length: requests }, () =>
-          createPost(
-            secret(),
-            "/v1/idp/users",
-            { user: { external_id: `ORG_USR_NEW_${this.#provisioned++}` } },
-            201,
-          ),
-        ),
+        warmUp: this.#warmUp([]),
+        shots: Array.from({ length: requests }, () => {
+          const n = this.#provisioned++;
+          const user = { external_id: `ORG_USR_NEW_${n}` };
+          return createPost(this.#tenantOf(n).next(), "/v1/idp/users", { user }, 201);
+        }),
       };
     };
   }
 
-  #visits(whose: Whose, make: (secret: Secret, user: User, at: number) => Shot): Prepare {
+  #visits(whose: Whose, make: (user: User, at: number) => Shot): Prepare {
     return (requests) => {
-      const secret = this.#secrets();
+      this.#startBurst();
       const users =
         whose === "one"
           ? Array.from({ length: requests }, () => this.#users[0]).flatMap((user) => user ?? [])
           : this.#next(requests);
       return {
         before: [],
-        warmUp: this.#warmUp(secret, whose === "cold" ? [] : users),
-        shots: users.map((user) => make(secret, user, this.#startedAt + ++user.visits * visitMs)),
+        warmUp: this.#warmUp(whose === "cold" ? [] : users),
+        shots: users.map((user) => make(user, this.#startedAt + ++user.visits * visitMs)),
       };
     };
   }
 
-  #verify(secret: Secret, user: User, at: number, kind: "right" | "wrong", status: number): Shot {
+  #verify(user: User, at: number, kind: "right" | "wrong", status: number): Shot {
     this.#expected += 1;
     const code = (kind === "right" ? codeFor : wrongCodeFor)(user.secret, at);
     const body = { otp: { id: user.externalId, code } };
-    return createPost(secret(), "/v1/idp/otp/verify", body, status, clockHeader(at));
+    return createPost(user.turns.next(), "/v1/idp/otp/verify", body, status, clockHeader(at));
   }
 
-  #profile(secret: Secret, { externalId }: User): Shot {
+  #profile({ turns, externalId }: User): Shot {
     return {
       method: "GET",
       path: `/v1/idp/user?externalUserId=${externalId}`,
-      headers: { Authorization: `Bearer ${secret()}` },
+      headers: { Authorization: `Bearer ${turns.next()}` },
       status: 200,
     };
   }
 
-  #discover(secret: Secret, { id, address }: User, at: number): Shot {
+  #discover({ turns, id, address }: User, at: number): Shot {
     const context = { ip: address, ua: agent };
     this.#expected += 1;
     return createPost(
-      secret(),
+      turns.next(),
       "/v1/sentinel/discover",
       { sentinel: { id, context } },
       200,
@@ -269,11 +306,9 @@ export class BenchTenant {
     );
   }
 
-  /** Reads that open connections, cache the token, and start the guards of these users. */
-  #warmUp(secret: Secret, users: readonly User[]): Shot[] {
-    return [...new Set([...users, ...this.#doorkeepers])].map((user) =>
-      this.#profile(secret, user),
-    );
+  /** Reads that open connections, cache the tokens, and start the guards of these users. */
+  #warmUp(users: readonly User[]): Shot[] {
+    return [...new Set([...users, ...this.#doorkeepers])].map((user) => this.#profile(user));
   }
 
   #next(count: number): User[] {
@@ -283,12 +318,15 @@ export class BenchTenant {
     ).flatMap((user) => user ?? []);
   }
 
-  /** Returns the tokens of one burst in turn. */
-  #secrets(): () => string {
-    const from = this.#nextToken;
-    this.#nextToken += tokensPerBurst;
-    let given = 0;
-    return () => this.#tokens[(from + (given++ % tokensPerBurst)) % this.#tokens.length] ?? "";
+  #startBurst(): void {
+    for (const tenant of this.#tenants) tenant.startBurst();
+  }
+
+  /** The tenant of the user with that number. */
+  #tenantOf(n: number): TokenTurns {
+    const tenant = this.#tenants[n % this.#tenants.length];
+    if (tenant === undefined) throw new RangeError("No tenants");
+    return tenant;
   }
 }
 

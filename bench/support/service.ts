@@ -111,11 +111,13 @@ export async function startService(
   const configPath = join(root, "wrangler.toml");
   const { vars } = unstable_readConfig({ config: configPath });
   const { workerOptions } = unstable_getMiniflareWorkerOptions(configPath);
+  // Locally, two further Workers would pass on each request to a Worker with static pages. The platform routes by itself.
+  const { assets: _pages, ...ownOptions } = workerOptions;
   const shardDatabases = Object.fromEntries(
     Array.from({ length: shards }, (_, n) => [`DB_${n + 1}`, `bench-${n + 1}`]),
   );
   const { miniflare, pid } = await startWorker({
-    ...workerOptions,
+    ...ownOptions,
     ...benchOptions(folder),
     ...(hasArchive ? { r2Buckets: { AUDIT_ARCHIVE: "bench" } } : {}),
     ...(shards === 0 ? {} : { d1Databases: { DB: "bench", ...shardDatabases } }),

@@ -49,7 +49,7 @@ export interface Tenant {
 
 async function createPerson(service: Service, tenantId: string, since: number, n: number) {
   const externalId = `ORG_USR_${String(n).padStart(5, "0")}`;
-  const identityId = identityIdOf(tenantId, externalId);
+  const identityId = await identityIdOf(tenantId, externalId);
   const owner = { tenantId, identityId };
   const auditKey = await createAuditKey(service.config.sealingKeys, owner);
   const actor: Actor = { type: "system", id: null };

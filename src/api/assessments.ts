@@ -156,7 +156,7 @@ export const assessmentRoutes = [
         identityId:
           query.externalUserId === undefined
             ? undefined
-            : identityIdOf(tenantId, query.externalUserId),
+            : await identityIdOf(tenantId, query.externalUserId),
         recommendation: query.recommendation,
         verdict: query.outcome,
         minScore: query.min_score,

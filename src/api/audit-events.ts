@@ -54,7 +54,7 @@ export const auditEventRoutes = [
       const { tenantId } = request.caller;
       const { externalUserId } = query;
       const identityId =
-        externalUserId === undefined ? undefined : identityIdOf(tenantId, externalUserId);
+        externalUserId === undefined ? undefined : await identityIdOf(tenantId, externalUserId);
       // The trail of one identity is complete: its guard delivers its outbox first.
       if (identityId !== undefined) await requestDelivery(request, identityId);
       const db = await findTenantDb(env, tenantId);

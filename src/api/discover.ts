@@ -28,7 +28,12 @@ import {
 import { isNetworkCached, lookupNetwork, type Prefetched } from "../sentinel/network/lookup.ts";
 import { narrowPopulation } from "../sentinel/population/population.ts";
 import { findCachedPopulation, readPopulation } from "../sentinel/population/read.ts";
-import { hashSessionPart, isWiderThanBlock, prefixOf } from "../sentinel/session-hashes.ts";
+import {
+  hashSession,
+  hashSessionPart,
+  isWiderThanBlock,
+  type SessionHashes,
+} from "../sentinel/session-hashes.ts";
 import { findTestResult } from "../sentinel/signals/test-address.ts";
 import type { TenantCaller } from "../tenancy/caller.ts";
 
@@ -67,14 +72,15 @@ function parseNetworks(list: readonly string[]): readonly Network[] {
 }
 
 /** The first entry that contains the address, in the deny list and then in the allow list. */
-function findTenantList(
+async function findTenantList(
   { config, caller: { tenantId, policy } }: DiscoverCall,
   address: Address,
-): NetworkEvidence["tenantList"] {
+): Promise<NetworkEvidence["tenantList"]> {
   for (const list of ["deny", "allow"] as const) {
     for (const network of parseNetworks(policy.sentinel[list])) {
       if (!contains(network, address)) continue;
-      const entry = hashSessionPart(config.addressHashKey, tenantId, "list_entry", network.text);
+      const key = config.addressHashKey;
+      const entry = await hashSessionPart(key, tenantId, "list_entry", network.text);
       return { list, entry, network: isWiderThanBlock(network) ? network.text : null };
     }
   }
@@ -96,13 +102,13 @@ function hidesLocation(network: NetworkEvidence): boolean {
 
 async function gatherSurroundings(
   call: DiscoverCall,
-  { address, agent }: { readonly address: Address; readonly agent: string },
+  address: Address,
+  hashes: SessionHashes,
   { browser, os, device }: AgentFacts,
   attempt: Promise<CountedAttempt | undefined>,
 ): Promise<Surroundings> {
-  const { env, config, requestId, arrivedAt } = call;
+  const { env, requestId, arrivedAt } = call;
   const { tenantId } = call.caller;
-  const key = config.addressHashKey;
   const kv = env.IP_REPUTATION;
   // At most two reads of KV are made: if the population must be read, an older data set suffices.
   const cached = findCachedPopulation(kv, tenantId, arrivedAt);
@@ -122,11 +128,11 @@ async function gatherSurroundings(
   if (counted === undefined) degraded.push("address_activity");
   const testResult = call.caller.mode === "test" ? findTestResult(address) : undefined;
   const network: NetworkEvidence = {
-    address: hashSessionPart(key, tenantId, "address", address.text),
-    prefix: hashSessionPart(key, tenantId, "prefix", prefixOf(address)),
+    address: hashes.address,
+    prefix: hashes.prefix,
     facts: found.facts ?? null,
     reservedRange: isReserved(address) ? address.range : null,
-    tenantList: findTenantList(call, address),
+    tenantList: await findTenantList(call, address),
     ...(testResult === undefined ? {} : { testResult }),
   };
   const shared = isShared(network);
@@ -138,7 +144,7 @@ async function gatherSurroundings(
     device,
     os,
     browser,
-    agent: hashSessionPart(key, tenantId, "agent", agent),
+    agent: hashes.agent,
     placeHidden: hidesLocation(network),
   };
   return {
@@ -174,11 +180,12 @@ export async function discover(
     shown: { address: address.text, agent },
   };
   const { env, config, caller, now, requestId } = call;
-  const key = config.addressHashKey;
-  const attempt = countAttempt(env, key, caller, address, identityId, now, requestId);
+  const hashed = { address, agent, identityId };
+  const hashes = await hashSession(config.addressHashKey, caller.tenantId, hashed);
+  const attempt = countAttempt(env, caller, hashes, now, requestId);
   const storeAttempt = () => call.waitUntil(attempt.then((counted) => counted?.store()));
   const surroundings = streamArgument(
-    gatherSurroundings(call, { address, agent }, agentFacts, attempt),
+    gatherSurroundings(call, address, hashes, agentFacts, attempt),
   );
   try {
     const assessment = await askGuard(call, identityId, (guard, guardCall) =>

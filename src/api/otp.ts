@@ -125,7 +125,7 @@ export const otpRoutes = [
         ]);
       }
       const { tenantId, policy } = request.caller;
-      const identityId = identityIdOf(tenantId, externalUserId);
+      const identityId = await identityIdOf(tenantId, externalUserId);
       await claimTenantRequestKey(request);
       const { secret, isSetupComplete } = await askGuard(request, identityId, (guard, call) =>
         guard.configureTotp(call, policy.otp.enrolment),
@@ -157,7 +157,7 @@ export const otpRoutes = [
       errors: ["user_not_found", "otp_not_configured"],
     },
     async (request) => {
-      const identityId = identityIdOf(request.caller.tenantId, request.query.externalUserId);
+      const identityId = await identityIdOf(request.caller.tenantId, request.query.externalUserId);
       await askGuard(request, identityId, (guard, call) => guard.removeTotp(call));
       return respond(204, null);
     },
@@ -239,7 +239,7 @@ export const otpRoutes = [
     async (request) => {
       const { id, code: attempt, assessment_id: assessment, context, purpose } = request.body.otp;
       const { tenantId, policy } = request.caller;
-      const identityId = identityIdOf(tenantId, id);
+      const identityId = await identityIdOf(tenantId, id);
       if (assessment !== undefined && assessedIdentityOf(assessment) !== identityId) {
         throw createInvalidRequest([
           { path: "otp.assessment_id", message: "belongs to another user" },
@@ -300,7 +300,7 @@ export const otpRoutes = [
     async (request) => {
       const { externalUserId } = request.query;
       const { tenantId } = request.caller;
-      const identityId = identityIdOf(tenantId, externalUserId);
+      const identityId = await identityIdOf(tenantId, externalUserId);
       await claimTenantRequestKey(request);
       const { codes } = await askGuard(request, identityId, (guard, call) =>
         guard.regenerateBackupCodes(call),

@@ -126,7 +126,7 @@ export const sentinelRoutes = [
     },
     async (request) => {
       const { id, external_id = "", context } = request.body.sentinel;
-      const identityId = id ?? identityIdOf(request.caller.tenantId, external_id);
+      const identityId = id ?? (await identityIdOf(request.caller.tenantId, external_id));
       const assessment = await discover(request, identityId, {
         address: context.ip,
         agent: context.ua,

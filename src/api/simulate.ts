@@ -65,9 +65,10 @@ async function prepareDraft({ env, config, caller, body }: SimulationCall) {
   const { sentinel } = body.simulation;
   const policy = await buildDraftPolicy(env, tenantId, { sentinel }, "simulation");
   const prepare = async (texts: readonly string[]): Promise<DraftEntry[]> => {
-    const entries = await mapInSlices(texts, maxEntriesPerSlice, (text) =>
+    const preparing = await mapInSlices(texts, maxEntriesPerSlice, (text) =>
       prepareEntry(config.addressHashKey, tenantId, text),
     );
+    const entries = await Promise.all(preparing);
     return entries.filter((entry) => entry !== undefined);
   };
   const { allow, deny } = policy.sentinel;

@@ -99,7 +99,7 @@ export const tenantTokenRoutes = [
     async (request) => {
       const tenant = await getTenant(request.env, request.param("id"));
       const caller = { tenantId: tenant.id, location: locationOf(tenant) };
-      const identityId = identityIdOf(tenant.id, request.query.externalUserId);
+      const identityId = await identityIdOf(tenant.id, request.query.externalUserId);
       await askGuard({ ...request, caller }, identityId, (guard, call) => guard.erase(call));
       return respond(204, null);
     },

@@ -118,7 +118,7 @@ export const identityRoutes = [
     async (request) => {
       const { external_id } = request.body.user;
       const { tenantId } = request.caller;
-      const identityId = identityIdOf(tenantId, external_id);
+      const identityId = await identityIdOf(tenantId, external_id);
       await claimTenantRequestKey(request);
       // A guard without state needs the record, which is read during the call and sent as a stream.
       const record = streamArgument(readFoundRecord(request.env, tenantId, identityId));
@@ -209,7 +209,7 @@ export const identityRoutes = [
       errors: ["user_not_found"],
     },
     async (request) => {
-      const identityId = identityIdOf(request.caller.tenantId, request.query.externalUserId);
+      const identityId = await identityIdOf(request.caller.tenantId, request.query.externalUserId);
       const profile = await readGuard(request, identityId, (guard, call) => guard.getProfile(call));
       return respond(200, showProfile(profile));
     },
@@ -232,7 +232,7 @@ export const identityRoutes = [
       errors: ["user_not_found"],
     },
     async (request) => {
-      const identityId = identityIdOf(request.caller.tenantId, request.query.externalUserId);
+      const identityId = await identityIdOf(request.caller.tenantId, request.query.externalUserId);
       const profile = await askGuard(request, identityId, (guard, call) =>
         guard.setStatus(call, request.body.user.status),
       );
@@ -256,7 +256,7 @@ export const identityRoutes = [
     },
     async (request) => {
       const { tenantId } = request.caller;
-      const identityId = identityIdOf(tenantId, request.query.externalUserId);
+      const identityId = await identityIdOf(tenantId, request.query.externalUserId);
       await claimTenantRequestKey(request);
       const profile = await askGuard(request, identityId, (guard, call) => guard.unlock(call));
       return respond(200, showProfile(profile));
@@ -278,7 +278,7 @@ export const identityRoutes = [
       errors: ["user_not_found"],
     },
     async (request) => {
-      const identityId = identityIdOf(request.caller.tenantId, request.query.externalUserId);
+      const identityId = await identityIdOf(request.caller.tenantId, request.query.externalUserId);
       await askGuard(request, identityId, (guard, call) => guard.erase(call));
       return respond(204, null);
     },

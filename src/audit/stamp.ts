@@ -4,7 +4,7 @@
  */
 import { encodeUtf8, toHex } from "../crypto/bytes.ts";
 import { timingSafeEqual } from "../crypto/constant-time.ts";
-import { hmacSha256Of } from "../crypto/digest.ts";
+import { computeHmacSha256, hmacSha256Of, importHmacKey } from "../crypto/digest.ts";
 import { type Keyring, keyOf } from "../crypto/keyring.ts";
 import { restoreDigest, shortenDigest } from "../crypto/short-hex.ts";
 import type { AuditEvent, StampedEvent } from "./event.ts";
@@ -16,9 +16,7 @@ const stampKeys = new WeakMap<Uint8Array, Promise<CryptoKey>>();
 function importStampKey(seed: Uint8Array): Promise<CryptoKey> {
   const known = stampKeys.get(seed);
   if (known !== undefined) return known;
-  const raw = new Uint8Array(hmacSha256Of(seed, encodeUtf8("edge-idp audit stamp")));
-  const algorithm = { name: "HMAC", hash: "SHA-256" };
-  const key = crypto.subtle.importKey("raw", raw, algorithm, false, ["sign"]);
+  const key = importHmacKey(hmacSha256Of(seed, encodeUtf8("edge-idp audit stamp")));
   stampKeys.set(seed, key);
   return key;
 }
@@ -30,8 +28,11 @@ async function computeStamp(
   leaf: Uint8Array,
 ): Promise<string> {
   const key = await importStampKey(keyOf(keys, version));
-  const message = new Uint8Array([...encodeUtf8(tenantId), 0, ...leaf]);
-  return `${version}.${toHex(new Uint8Array(await crypto.subtle.sign("HMAC", key, message)))}`;
+  const tenant = encodeUtf8(tenantId);
+  const message = new Uint8Array(tenant.length + 1 + leaf.length);
+  message.set(tenant);
+  message.set(leaf, tenant.length + 1);
+  return `${version}.${toHex(await computeHmacSha256(key, message))}`;
 }
 
 /**

@@ -14,10 +14,24 @@ export function sha256HexOf(data: Uint8Array | string): string {
   return toHex(sha256Of(data));
 }
 
+/** Works like `sha256Of`, for code that may wait. */
+export async function computeSha256(data: Uint8Array): Promise<Uint8Array> {
+  return new Uint8Array(await crypto.subtle.digest("SHA-256", new Uint8Array(data)));
+}
+
 /** Works like `sha256HexOf`, for code that may wait. */
 export async function computeSha256Hex(text: string): Promise<string> {
-  const bytes = new Uint8Array(encodeUtf8(text));
-  return toHex(new Uint8Array(await crypto.subtle.digest("SHA-256", bytes)));
+  return toHex(await computeSha256(encodeUtf8(text)));
+}
+
+/** Works like `hmacSha256Of`, for code that may wait. @param key from `importHmacKey` */
+export async function computeHmacSha256(key: CryptoKey, data: Uint8Array): Promise<Uint8Array> {
+  return new Uint8Array(await crypto.subtle.sign("HMAC", key, new Uint8Array(data)));
+}
+
+export async function importHmacKey(raw: Uint8Array): Promise<CryptoKey> {
+  const algorithm = { name: "HMAC", hash: "SHA-256" };
+  return await crypto.subtle.importKey("raw", new Uint8Array(raw), algorithm, false, ["sign"]);
 }
 
 export function hmacSha256Of(key: Uint8Array, data: Uint8Array): Uint8Array {

@@ -1,6 +1,6 @@
 /** The service's ids: 12 bytes as 24 lower-case hex digits. */
 import { joinParts, toHex } from "./bytes.ts";
-import { sha256Of } from "./digest.ts";
+import { computeSha256, sha256Of } from "./digest.ts";
 
 const idBytes = 12;
 const timeBytes = 6;
@@ -8,10 +8,7 @@ const timeBytes = 6;
 export const idPattern = /^[0-9a-f]{24}$/;
 
 function encodeId(now: number, rest: Uint8Array): string {
-  const id = new Uint8Array(idBytes);
-  new DataView(id.buffer).setBigUint64(0, BigInt(now) << 16n);
-  id.set(rest.subarray(0, idBytes - timeBytes), timeBytes);
-  return toHex(id);
+  return now.toString(16).padStart(2 * timeBytes, "0") + toHex(rest);
 }
 
 /** Creates an id that sorts by creation: 48 bits of Unix ms, then 48 random bits. @param now Unix ms */
@@ -54,6 +51,7 @@ export function firstIdOf(now: number): string {
  * The identity's id: the first 12 bytes of SHA-256 over tenant id, NUL and external_id. It is derived, so
  * that the guard of a user is found without a look-up.
  */
-export function identityIdOf(tenantId: string, externalId: string): string {
-  return toHex(sha256Of(joinParts(tenantId, externalId)).subarray(0, idBytes));
+export async function identityIdOf(tenantId: string, externalId: string): Promise<string> {
+  const digest = await computeSha256(joinParts(tenantId, externalId));
+  return toHex(digest.subarray(0, idBytes));
 }

@@ -6,6 +6,7 @@ import type { AppContext, Step, ValidBody } from "./request-context.ts";
 
 const maxBytes = 16 * 1024;
 const bodyTimeoutMs = 5_000;
+const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: false });
 const jsonType = /^application\/(?:[a-z0-9.-]+\+)?json\s*(?:;|$)/i;
 
 /** The value for requests without a body, in place of what the validator would return. */
@@ -52,8 +53,10 @@ export const requireUtf8Json: Step = async (c, next) => {
   if (!jsonType.test(c.req.header("Content-Type") ?? "")) {
     throw new AppError("unsupported_media_type");
   }
-  // The validator replaces bytes that are not UTF-8 instead of rejecting them.
-  decodeUtf8(await receivedBytes(c));
+  // The validator takes the text from here. Hono itself would replace bytes that are not UTF-8.
+  Object.assign(c.req.bodyCache, {
+    text: Promise.resolve(decodeUtf8(await receivedBytes(c))),
+  });
   await next();
 };
 
@@ -62,8 +65,10 @@ export const requireUtf8Json: Step = async (c, next) => {
  * @throws AppError
  */
 export const requireNoBody: Step = async (c, next) => {
-  const bytes = await receivedBytes(c);
-  if (bytes.byteLength > 0) requireEmptyObject(decodeUtf8(bytes));
+  if (c.req.raw.body !== null) {
+    const bytes = await receivedBytes(c);
+    if (bytes.byteLength > 0) requireEmptyObject(decodeUtf8(bytes));
+  }
   c.req.addValidatedData("json", noBody);
   await next();
 };
@@ -78,7 +83,7 @@ async function receivedBytes(c: AppContext): Promise<ArrayBuffer> {
 /** @throws AppError `invalid_json` */
 function decodeUtf8(bytes: ArrayBuffer): string {
   try {
-    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: false }).decode(bytes);
+    return utf8.decode(bytes);
   } catch {
     throw new AppError("invalid_json");
   }

@@ -26,14 +26,18 @@ export interface Assessment {
   readonly degraded: readonly DataSource[];
 }
 
-/** An assessment with everything that is stored with it. */
-export interface AssessmentRecord extends Assessment {
+/** An assessment with everything that it follows from, as the guard decides it. */
+export interface DecidedAssessment extends Assessment {
   readonly tenantId: string;
   readonly identityId: string;
   readonly evidence: SessionEvidence;
+  readonly policy: RiskPolicy;
+}
+
+/** An assessment as it is stored. */
+export interface AssessmentRecord extends DecidedAssessment {
   /** SHA-256 over the evidence in canonical JSON, hex. */
   readonly evidenceDigest: string;
-  readonly policy: RiskPolicy;
 }
 
 export const verdictSources = ["verification", "feedback"] as const;

@@ -3,7 +3,7 @@
  * tenant to tenant: sessions can be compared, but not read and not linked across tenants.
  */
 import { joinParts, toHex } from "../crypto/bytes.ts";
-import { hmacSha256Of } from "../crypto/digest.ts";
+import { computeHmacSha256, importHmacKey } from "../crypto/digest.ts";
 import { type Address, addressBits, formatAddress, type Network } from "./network/address.ts";
 
 /** Bytes kept of a hash: the few hundred texts that are compared do not collide by chance. */
@@ -12,7 +12,7 @@ const hashBytes = 8;
 export const prefixBits = { 4: 24, 6: 48 } as const;
 
 /** The block around an address, which is compared when the address itself is new. */
-export function prefixOf({ family, value }: Pick<Address, "family" | "value">): string {
+function prefixOf({ family, value }: Pick<Address, "family" | "value">): string {
   const bits = prefixBits[family];
   const hostBits = BigInt(addressBits(family) - bits);
   return `${formatAddress(family, (value >> hostBits) << hostBits)}/${bits}`;
@@ -23,16 +23,50 @@ export function isWiderThanBlock({ family, first, last }: Network): boolean {
   return last - first >= 1n << BigInt(addressBits(family) - prefixBits[family]);
 }
 
+const hmacKeys = new WeakMap<Uint8Array, CryptoKey>();
+
+async function findHmacKey(key: Uint8Array): Promise<CryptoKey> {
+  const imported = hmacKeys.get(key) ?? (await importHmacKey(key));
+  hmacKeys.set(key, imported);
+  return imported;
+}
+
 /**
  * @param key ADDRESS_HASH_KEY
  * @param part what the text is: equal texts of different kinds have different hashes
  * @returns hex
  */
-export function hashSessionPart(
+export async function hashSessionPart(
   key: Uint8Array,
   tenantId: string,
   part: "address" | "prefix" | "agent" | "list_entry" | "identity",
   text: string,
-): string {
-  return toHex(hmacSha256Of(key, joinParts(part, tenantId, text)).subarray(0, hashBytes));
+): Promise<string> {
+  const hmac = await computeHmacSha256(await findHmacKey(key), joinParts(part, tenantId, text));
+  return toHex(hmac.subarray(0, hashBytes));
+}
+
+/** The hashes of a session. */
+export interface SessionHashes {
+  readonly address: string;
+  readonly prefix: string;
+  readonly agent: string;
+  /** The id may belong to no user, so the watch of the block must not get it in plain text. */
+  readonly identity: string;
+}
+
+/** @param key ADDRESS_HASH_KEY */
+export async function hashSession(
+  key: Uint8Array,
+  tenantId: string,
+  session: { readonly address: Address; readonly agent: string; readonly identityId: string },
+): Promise<SessionHashes> {
+  const { address, agent, identityId } = session;
+  const [addressHash, prefix, agentHash, identity] = await Promise.all([
+    hashSessionPart(key, tenantId, "address", address.text),
+    hashSessionPart(key, tenantId, "prefix", prefixOf(address)),
+    hashSessionPart(key, tenantId, "agent", agent),
+    hashSessionPart(key, tenantId, "identity", identityId),
+  ]);
+  return { address: addressHash, prefix, agent: agentHash, identity };
 }

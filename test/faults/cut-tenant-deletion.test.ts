@@ -177,10 +177,12 @@ async function addRecords(user: User, count: number): Promise<string[]> {
   const ids: string[] = [];
   const columns = "tenant_id, status, locked_until, created_at, updated_at, version";
   for (let first = 0; first < count; first += rowsPerStatement) {
-    const names = Array.from({ length: Math.min(rowsPerStatement, count - first) }, (_, n) => {
-      const externalId = `person-${first + n}`;
-      return { externalId, id: identityIdOf(user.tenant.id, externalId) };
-    });
+    const names = await Promise.all(
+      Array.from({ length: Math.min(rowsPerStatement, count - first) }, async (_, n) => {
+        const externalId = `person-${first + n}`;
+        return { externalId, id: await identityIdOf(user.tenant.id, externalId) };
+      }),
+    );
     ids.push(...names.map(({ id }) => id));
     await env.DB.prepare(
       `INSERT INTO identities (id, external_id, state, ${columns})

@@ -9,7 +9,7 @@ import type { Purpose } from "../../src/guard/decisions/verify.ts";
 import { IdentityGuard } from "../../src/guard/identity-guard.ts";
 import { streamArgument } from "../../src/guard/streamed-argument.ts";
 import { normaliseBackupCode } from "../../src/otp/backup-codes.ts";
-import { type AssessmentRecord, assessmentIdOf } from "../../src/sentinel/assessment.ts";
+import { type Assessment, assessmentIdOf } from "../../src/sentinel/assessment.ts";
 import type { Surroundings } from "../../src/sentinel/assessments/surroundings.ts";
 import { defaultPolicy } from "../../src/tenancy/policy.ts";
 import { neutralEvidence, usualContext } from "../sentinel/example.ts";
@@ -92,7 +92,7 @@ const failOnce = async (scene: Scene) => {
   await scene.user.verify(wrongCodeOf(scene.user));
 };
 
-async function assess({ user, guard, call }: Scene): Promise<GuardResult<AssessmentRecord>> {
+async function assess({ user, guard, call }: Scene): Promise<GuardResult<Assessment>> {
   const session = {
     assessmentId: assessmentIdOf(createId(call.now), user.id),
     agent: "application" as const,

@@ -6,6 +6,7 @@ import type { AuditEvent } from "../../src/audit/event.ts";
 import type { KeptAnswer } from "../../src/guard/kept-answers.ts";
 import { GuardStorage } from "../../src/guard/storage.ts";
 import type { KnownSession } from "../../src/sentinel/history.ts";
+import { SqlTable } from "../../src/sql-table.ts";
 import { createSession, day, hour } from "../sentinel/example.ts";
 import { buildIdentity, call, now } from "./decisions/example.ts";
 
@@ -468,6 +469,35 @@ describe("A cleared guard", () => {
       refusal.mockRestore();
       expect(storage.readState()).toEqual({ state: buildIdentity(), version: 1 });
       expect(storage.readHistory()).toEqual([createSession()]);
+    });
+  });
+});
+
+describe("a table", () => {
+  it("is found after it was created, also if it was missing before, and is missing again without the storage", async () => {
+    await runInGuard(async (_open, storage) => {
+      const table = new SqlTable(storage.sql, "example", "(id INTEGER PRIMARY KEY)");
+      expect([table.exists(), table.exists()]).toEqual([false, false]);
+      table.create();
+      expect([table.exists(), table.exists()]).toEqual([true, true]);
+      await storage.deleteAll();
+      expect(table.exists()).toBe(false);
+    });
+  });
+
+  it("may be created again after a transaction that created it failed", async () => {
+    await runInGuard((_open, storage) => {
+      const table = new SqlTable(storage.sql, "example", "(id INTEGER PRIMARY KEY)");
+      expect(table.exists()).toBe(false);
+      const fail = () =>
+        storage.transactionSync(() => {
+          table.create();
+          throw new Error("fails");
+        });
+      expect(fail).toThrow("fails");
+      expect(table.exists()).toBe(false);
+      table.create();
+      expect(table.exists()).toBe(true);
     });
   });
 });

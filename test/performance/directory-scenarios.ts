@@ -44,7 +44,8 @@ function provisionScenario(
   const prepare = async (): Promise<Ready> => {
     const user = await createUser();
     await before(user);
-    const name = `${user.tenant.id}:${identityIdOf(user.tenant.id, newUser.user.external_id)}`;
+    const id = await identityIdOf(user.tenant.id, newUser.user.external_id);
+    const name = `${user.tenant.id}:${id}`;
     return { act: () => act(user), delivers: env.GUARD.get(env.GUARD.idFromName(name)) };
   };
   return { operation: "provisionUser", state, status: 201, prepare };

@@ -8,7 +8,7 @@ import { assess } from "../../../src/guard/decisions/assess.ts";
 import { create } from "../../../src/guard/decisions/lifecycle.ts";
 import type { IdentityState } from "../../../src/guard/decisions/state.ts";
 import type { GuardCall } from "../../../src/guard/decisions/transition.ts";
-import type { AssessmentRecord } from "../../../src/sentinel/assessment.ts";
+import type { DecidedAssessment } from "../../../src/sentinel/assessment.ts";
 import type { Context } from "../../../src/sentinel/context.ts";
 import { addSession, type History } from "../../../src/sentinel/history.ts";
 import {
@@ -65,7 +65,7 @@ class SentinelRun {
   #publishedAt = Number.NEGATIVE_INFINITY;
   #count = 0;
   #last: { readonly login: Login; readonly withPopulation: boolean } | null = null;
-  #lastRecord: AssessmentRecord | null = null;
+  #lastRecord: DecidedAssessment | null = null;
 
   observe(login: Login): void {
     const known = this.#knownOf(login);
@@ -84,7 +84,7 @@ class SentinelRun {
     this.#last = null;
   }
 
-  recordOf(login: Login, withPopulation: boolean): AssessmentRecord {
+  recordOf(login: Login, withPopulation: boolean): DecidedAssessment {
     const isSame = this.#last?.login === login && this.#last.withPopulation === withPopulation;
     if (this.#lastRecord !== null && isSame) return this.#lastRecord;
     const population = withPopulation ? this.#population : null;
@@ -120,9 +120,8 @@ class SentinelRun {
     const call = callOf(login.user, login.at);
     const { sentinel } = defaultPolicy;
     const transition = assess(state, call, session, surroundings, sentinel, history);
-    if (!transition.result.ok)
-      throw new Error(`The guard refused: ${transition.result.error.code}`);
-    return { record: transition.result.value, state: transition.state };
+    if (transition.assessment === undefined) throw new Error("The guard refused");
+    return { record: transition.assessment, state: transition.state };
   }
 
   #publish(at: number): void {

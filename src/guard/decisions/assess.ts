@@ -1,7 +1,6 @@
 /** The assessment of one session (pure): the guard's own facts together with the session's surroundings. */
-import { digestCanonicalJson } from "../../crypto/canonical.ts";
 import type { AgentKind } from "../../sentinel/agent.ts";
-import type { AssessmentRecord, RiskPolicy } from "../../sentinel/assessment.ts";
+import type { Assessment, DecidedAssessment, RiskPolicy } from "../../sentinel/assessment.ts";
 import type { Surroundings } from "../../sentinel/assessments/surroundings.ts";
 import { compareWithHistory } from "../../sentinel/behaviour/behaviour.ts";
 import { findImpossibleTravel } from "../../sentinel/behaviour/travel.ts";
@@ -115,9 +114,7 @@ export function assess(
   const evidence = evidenceOf({ ...state, recent }, call, session, surroundings, history);
   const { reasons, riskScore, recommendation } = judge(evidence, policy);
   const { assessmentId: id } = session;
-  const assessment: AssessmentRecord = {
-    tenantId: state.tenantId,
-    identityId: state.identityId,
+  const shown: Assessment = {
     id,
     at: call.now,
     model,
@@ -125,10 +122,9 @@ export function assess(
     recommendation,
     reasons,
     degraded: degradedOf(surroundings, evidence),
-    evidence,
-    evidenceDigest: digestCanonicalJson(evidence),
-    policy,
   };
+  const { tenantId, identityId } = state;
+  const assessment: DecidedAssessment = { ...shown, tenantId, identityId, evidence, policy };
   const assessed = { id, at: call.now, verdict: null, context: surroundings.context };
   return {
     // An assessment changes no security state: `updatedAt` stays, and runs of refusals continue.
@@ -142,7 +138,7 @@ export function assess(
         session: session.shown,
       },
     ],
-    result: succeed({ ...assessment, ...standingOf(state, call.now) }),
+    result: succeed({ ...shown, ...standingOf(state, call.now) }),
     history: addSession(history, assessed, call.now),
     assessment,
   };

@@ -1,5 +1,5 @@
 /** What discover shows of a user besides the assessment (pure). */
-import type { AssessmentRecord } from "../../sentinel/assessment.ts";
+import type { Assessment } from "../../sentinel/assessment.ts";
 import { type Profile, profileOf } from "./profile.ts";
 import type { IdentityState } from "./state.ts";
 import { type Attempt, findRefusal } from "./verify.ts";
@@ -10,7 +10,7 @@ export interface Standing {
   readonly factors: readonly Attempt["method"][];
 }
 
-export type Assessed = AssessmentRecord & Standing;
+export type Assessed = Assessment & Standing;
 
 /**
  * The factors of which a code could be accepted now. A pending secret is none of them: nobody has shown yet that
@@ -32,13 +32,13 @@ export function standingOf(state: IdentityState, now: number): Standing {
 }
 
 /** Whether the answer shows the user's standing; an answer that an older build kept does not. */
-export function hasStanding(value: AssessmentRecord & Partial<Standing>): boolean {
+export function hasStanding(value: Assessment & Partial<Standing>): boolean {
   return value.user !== undefined;
 }
 
 /** Completes an answer that an older build kept, from the present state. */
 export function completeAssessed(
-  kept: AssessmentRecord & Partial<Standing>,
+  kept: Assessment & Partial<Standing>,
   state: IdentityState,
   now: number,
 ): Assessed {

@@ -13,7 +13,7 @@ import type { Owner } from "../../crypto/seal-context.ts";
 import type { ErrorCode } from "../../errors.ts";
 import type { FirstRequest, RequestKey } from "../../idempotency/request-key.ts";
 import type { Jurisdiction } from "../../location.ts";
-import type { AssessmentRecord, VerdictRecord } from "../../sentinel/assessment.ts";
+import type { DecidedAssessment, VerdictRecord } from "../../sentinel/assessment.ts";
 import type { History } from "../../sentinel/history.ts";
 import type { AttemptSession, IdentityState, RateKind, RecentAttempt } from "./state.ts";
 
@@ -90,7 +90,7 @@ export interface Transition<T> {
   /** The identity's sessions, when they change. */
   readonly history?: History;
   /** For D1, together with the events. */
-  readonly assessment?: AssessmentRecord;
+  readonly assessment?: DecidedAssessment;
   readonly verdict?: VerdictRecord;
 }
 

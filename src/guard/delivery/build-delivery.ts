@@ -1,11 +1,17 @@
 /** Builds what a guard delivers to D1: the record, and the sealed and stamped contents of its outbox. */
 import type { FiledEvent } from "../../audit/event.ts";
 import { stampEvents } from "../../audit/stamp.ts";
+import { toCanonicalJson } from "../../crypto/canonical.ts";
+import { computeSha256Hex } from "../../crypto/digest.ts";
 import { versionOf } from "../../crypto/sealed-box.ts";
 import { requireConfig } from "../../env.ts";
 import type { IdentityRecord } from "../../identity/store.ts";
 import { requireMatchingKeys } from "../../keys/key-check.ts";
-import type { AssessmentRecord, VerdictRecord } from "../../sentinel/assessment.ts";
+import type {
+  AssessmentRecord,
+  DecidedAssessment,
+  VerdictRecord,
+} from "../../sentinel/assessment.ts";
 import { formatRecordedState } from "../decisions/recorded-state.ts";
 import type { IdentityState } from "../decisions/state.ts";
 import { AuditKeys } from "./audit-keys.ts";
@@ -58,6 +64,12 @@ function buildRecord(state: IdentityState, version: number, realNow: number): Id
   };
 }
 
+/** Adds the digest, which a decision would have to compute without WebCrypto. */
+async function complete(assessment: DecidedAssessment): Promise<AssessmentRecord> {
+  const evidenceDigest = await computeSha256Hex(toCanonicalJson(assessment.evidence));
+  return { ...assessment, evidenceDigest };
+}
+
 /**
  * @param realNow Unix ms
  * @param auditKeys the guard's open audit key
@@ -83,7 +95,9 @@ export async function buildDelivery(
       const accepted = events[index]?.accepted;
       return accepted === undefined ? event : { ...event, accepted };
     }),
-    assessments: entries.flatMap(({ assessment }) => assessment ?? []),
+    assessments: await Promise.all(
+      entries.flatMap(({ assessment }) => (assessment === undefined ? [] : complete(assessment))),
+    ),
     verdicts: entries.flatMap(({ verdict }) => verdict ?? []),
     auditKeyId: auditKey?.id ?? null,
     keys: {

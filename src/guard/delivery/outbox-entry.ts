@@ -1,14 +1,14 @@
 /** The entry that a transition adds to the outbox. */
 import { type AuditEvent, actingForOf, type RequestActor } from "../../audit/event.ts";
 import { createOrderedId } from "../../crypto/id.ts";
-import type { AssessmentRecord, VerdictRecord } from "../../sentinel/assessment.ts";
+import type { DecidedAssessment, VerdictRecord } from "../../sentinel/assessment.ts";
 import type { IdentityState } from "../decisions/state.ts";
 import type { EventEntry, GuardCall, Transition } from "../decisions/transition.ts";
 
 /** What one transaction of a guard adds to its outbox. */
 export interface OutboxEntry {
   readonly events: readonly AuditEvent[];
-  readonly assessment?: AssessmentRecord;
+  readonly assessment?: DecidedAssessment;
   readonly verdict?: VerdictRecord;
   /** Whether the queue may deliver it. */
   readonly mayQueue?: boolean;

@@ -3,8 +3,7 @@ import { awaitWithin } from "../../deadline.ts";
 import { type Location, stubFor } from "../../location.ts";
 import { causeOf, log } from "../../log.ts";
 import type { Crowd } from "../evidence.ts";
-import type { Address } from "../network/address.ts";
-import { hashSessionPart, prefixOf } from "../session-hashes.ts";
+import type { SessionHashes } from "../session-hashes.ts";
 
 /** A login does not wait longer than this for the count. */
 const timeoutMs = 1_000;
@@ -19,28 +18,21 @@ export interface CountedAttempt {
 
 /**
  * Counts an attempt from the address. Never throws.
- * @param key ADDRESS_HASH_KEY
  * @param now Unix ms; the tenant's test clock if one was sent
  * @returns undefined if the watch gave no answer
  */
 export async function countAttempt(
   { PREFIXES }: Pick<Env, "PREFIXES">,
-  key: Uint8Array,
   { tenantId, location }: { readonly tenantId: string; readonly location: Location },
-  address: Address,
-  identityId: string,
+  { address, prefix, identity }: SessionHashes,
   now: number,
   requestId: string,
 ): Promise<CountedAttempt | undefined> {
   const onError = (error: unknown) =>
     log("error", "prefix_watch_unreachable", { request_id: requestId, cause: causeOf(error) });
   try {
-    const prefix = hashSessionPart(key, tenantId, "prefix", prefixOf(address));
     const watch = stubFor(PREFIXES, `${tenantId}:${prefix}`, location);
-    const hash = hashSessionPart(key, tenantId, "address", address.text);
-    // The id may belong to no user, so the watch must not get it in plain text.
-    const identity = hashSessionPart(key, tenantId, "identity", identityId);
-    const attempt = { address: hash, identityId: identity, now };
+    const attempt = { address, identityId: identity, now };
     const counted = await awaitWithin(timeoutMs, watch.count(attempt));
     if (counted === null) return undefined;
     const { crowd, mustStore } = counted;

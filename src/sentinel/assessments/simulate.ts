@@ -37,25 +37,21 @@ export interface Draft {
  * Prepares an entry of a list; undefined for a text that is no network.
  * @param key ADDRESS_HASH_KEY
  */
-export function prepareEntry(
+export async function prepareEntry(
   key: Uint8Array,
   tenantId: string,
   text: string,
-): DraftEntry | undefined {
+): Promise<DraftEntry | undefined> {
   const network = parseNetwork(text);
   if (network === undefined) return undefined;
   const [address = "", length = ""] = network.text.split("/");
-  const entry = hashSessionPart(key, tenantId, "list_entry", network.text);
-  const withHash = (part: "address" | "prefix", named: string): DraftEntry => {
-    return {
-      text,
-      network,
-      entry,
-      hash: { part, value: hashSessionPart(key, tenantId, part, named) },
-    };
+  const entry = await hashSessionPart(key, tenantId, "list_entry", network.text);
+  const withHash = async (part: "address" | "prefix", named: string): Promise<DraftEntry> => {
+    const value = await hashSessionPart(key, tenantId, part, named);
+    return { text, network, entry, hash: { part, value } };
   };
-  if (Number(length) === addressBits(network.family)) return withHash("address", address);
-  if (Number(length) === prefixBits[network.family]) return withHash("prefix", network.text);
+  if (Number(length) === addressBits(network.family)) return await withHash("address", address);
+  if (Number(length) === prefixBits[network.family]) return await withHash("prefix", network.text);
   return { text, network, entry, hash: null };
 }
 

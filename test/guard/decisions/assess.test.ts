@@ -1,5 +1,4 @@
 import { describe, expect, test } from "vitest";
-import { digestCanonicalJson } from "../../../src/crypto/canonical.ts";
 import { assess, type Session } from "../../../src/guard/decisions/assess.ts";
 import { completeAssessed, hasStanding } from "../../../src/guard/decisions/standing.ts";
 import type { IdentityState, RecentAttempt } from "../../../src/guard/decisions/state.ts";
@@ -65,8 +64,10 @@ function assessWith(
     { ...policy, ...changes.policy },
     changes.history ?? [],
   );
-  if (!transition.result.ok) throw new Error(transition.result.error.code);
-  return { ...transition, record: transition.result.value };
+  const { result, assessment } = transition;
+  if (!result.ok) throw new Error(result.error.code);
+  if (assessment === undefined) throw new Error("No assessment");
+  return { ...transition, record: { ...assessment, ...result.value } };
 }
 
 function signalsOf(...args: Parameters<typeof assessWith>): string[] {
@@ -92,11 +93,25 @@ test("a session without evidence scores 0.05 and is allowed", () => {
     reasons: [],
     degraded: [],
     evidence: neutralEvidence,
-    evidenceDigest: digestCanonicalJson(neutralEvidence),
     policy,
   });
   expect(describeEntries(entries)).toEqual(["session.assessed success allow"]);
   expect(entries[0]?.details).toEqual({ assessment_id: record.id, risk_score: 0.05 });
+});
+
+test("the answer has only what the Worker shows", () => {
+  const { result } = assessWith(buildIdentity());
+  expect(result.ok && Object.keys(result.value).toSorted()).toEqual([
+    "at",
+    "degraded",
+    "factors",
+    "id",
+    "model",
+    "reasons",
+    "recommendation",
+    "riskScore",
+    "user",
+  ]);
 });
 
 test("an assessment changes no security state and is added to the recent attempts", () => {
@@ -366,7 +381,6 @@ test("an assessment contains everything from which its score is computed", () =>
   });
   const stored: typeof record.evidence = JSON.parse(JSON.stringify(record.evidence));
   expect(findReasons(stored, record.policy.signalsOff)).toEqual(record.reasons);
-  expect(digestCanonicalJson(stored)).toBe(record.evidenceDigest);
 });
 
 test("an unread population degrades an assessment only if the identity has a history", () => {

@@ -8,7 +8,7 @@ import { countAttempt } from "../../../src/sentinel/activity/client.ts";
 import { PrefixWatch } from "../../../src/sentinel/activity/prefix-watch.ts";
 import type { Crowd } from "../../../src/sentinel/evidence.ts";
 import { parseAddress } from "../../../src/sentinel/network/address.ts";
-import { hashSessionPart } from "../../../src/sentinel/session-hashes.ts";
+import { hashSession, hashSessionPart } from "../../../src/sentinel/session-hashes.ts";
 import { Tenant, User } from "../../support/client.ts";
 import { countCalls } from "../../support/count-calls.ts";
 
@@ -25,8 +25,9 @@ function createWatch() {
 type Watch = ReturnType<typeof createWatch>;
 
 /** An attempt as the edge reports it: with hashes. */
-function attemptOf(name: string, address = "a", at = now) {
-  return { address, identityId: hashSessionPart(hashKey, "test", "identity", name), now: at };
+async function attemptOf(name: string, address = "a", at = now) {
+  const identityId = await hashSessionPart(hashKey, "test", "identity", name);
+  return { address, identityId, now: at };
 }
 
 /** Counts an attempt of an identity that exists. */
@@ -36,7 +37,7 @@ async function count(
   address = "a",
   at = now,
 ): Promise<Crowd | undefined> {
-  const call = attemptOf(name, address, at);
+  const call = await attemptOf(name, address, at);
   const counted = await watch.count(call);
   if (counted?.mustStore) await watch.store(call);
   return counted?.crowd;
@@ -95,7 +96,7 @@ describe("The prefix watch", () => {
   it("stops counting at a thousand identities, and continues when the window has passed", async () => {
     const watch = createWatch();
     for (let n = 0; n < 500; n += 1) {
-      await watch.count(attemptOf(`unknown-${n}`));
+      await watch.count(await attemptOf(`unknown-${n}`));
     }
     for (let n = 0; n < 510; n += 1) await count(watch, `user-${n}`);
     const stored = await countStored(watch);
@@ -125,7 +126,7 @@ describe("The prefix watch", () => {
 
   it("counts an attempt in memory only, until it is stored", async () => {
     const watch = createWatch();
-    const attempt = attemptOf("unknown");
+    const attempt = await attemptOf("unknown");
     for (let n = 0; n < 2; n += 1) {
       expect(await watch.count(attempt)).toEqual({
         crowd: { fromAddress: 1, fromPrefix: 1 },
@@ -135,14 +136,14 @@ describe("The prefix watch", () => {
     expect(await inspect(watch)).toEqual({ stored: 0, alarm: null });
     expect((await count(watch, "alice"))?.fromAddress).toBe(2);
     expect((await inspect(watch)).alarm).not.toBeNull();
-    expect(await watch.count(attemptOf("alice"))).toMatchObject({ mustStore: false });
+    expect(await watch.count(await attemptOf("alice"))).toMatchObject({ mustStore: false });
     await evictDurableObject(watch);
     expect((await watch.count(attempt))?.crowd.fromAddress).toBe(2);
   });
 
   it("stores an attempt that it counted before an eviction", async () => {
     const watch = createWatch();
-    const attempt = attemptOf("alice");
+    const attempt = await attemptOf("alice");
     await watch.count(attempt);
     await evictDurableObject(watch);
     await watch.store(attempt);
@@ -153,7 +154,7 @@ describe("The prefix watch", () => {
   it("keeps stored attempts when one at another time is counted only in memory", async () => {
     const watch = createWatch();
     await count(watch, "alice");
-    const later = attemptOf("unknown", "a", now + 60 * minute);
+    const later = await attemptOf("unknown", "a", now + 60 * minute);
     expect((await watch.count(later))?.crowd.fromAddress).toBe(1);
     expect((await count(watch, "bob"))?.fromAddress).toBe(2);
     expect(await countStored(watch)).toBe(2);
@@ -211,7 +212,7 @@ describe("The prefix watch", () => {
     await count(watch, "alice", "a", Date.now());
     vi.setSystemTime(Date.now() + 9 * minute);
     await evictDurableObject(watch);
-    const call = () => watch.count(attemptOf("bob", "a", Date.now()));
+    const call = async () => await watch.count(await attemptOf("bob", "a", Date.now()));
     expect((await call())?.crowd.fromPrefix).toBe(2);
     // The time of the alarm is rounded up.
     vi.setSystemTime(Date.now() + minute + 5_000);
@@ -251,7 +252,8 @@ describe("The count of attempts", () => {
     const address = parseAddress(text);
     if (address === undefined) throw new Error(`Not an address: ${text}`);
     const caller = { tenantId, location: noLocation };
-    const counted = await countAttempt(env, key, caller, address, identityId, now, "request");
+    const hashes = await hashSession(key, tenantId, { address, agent: "", identityId });
+    const counted = await countAttempt(env, caller, hashes, now, "request");
     await counted?.store();
     return counted?.crowd;
   };
