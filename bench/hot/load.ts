@@ -35,8 +35,8 @@ function send(origin: string, shot: Shot, agent: Agent): Promise<Received> {
         resolve({ body: text, cookie });
       });
     });
-    sent.once("error", (cause) => {
-      reject(new Error(`${method} ${origin}${path} had no answer`, { cause }));
+    sent.once("error", ({ message }) => {
+      reject(new Error(`${method} ${origin}${path} had no answer: ${message}`));
     });
     sent.end(body);
   });
