@@ -35,7 +35,9 @@ function send(origin: string, shot: Shot, agent: Agent): Promise<Received> {
         resolve({ body: text, cookie });
       });
     });
-    sent.once("error", reject);
+    sent.once("error", ({ message }) => {
+      reject(new Error(`${method} ${origin}${path} had no answer: ${message}`));
+    });
     sent.end(body);
   });
 }

@@ -55,7 +55,7 @@ export function digestPersonalParts(parts: NoncedParts): string {
   return digestCanonicalJson(parts);
 }
 
-/** The same digest in a tenth of the processor time, for the service, which has one event at a time. */
+/** The same digest with WebCrypto, for the service, which has one event at a time. */
 export async function computePersonalDigest(parts: NoncedParts): Promise<string> {
   return await computeSha256Hex(toCanonicalJson(parts));
 }
