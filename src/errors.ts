@@ -62,7 +62,8 @@ const catalogue = {
   },
   too_many: {
     status: 409,
-    sentence: "A tenant has at most 1,000 API tokens that have not ended; revoke one first.",
+    sentence:
+      "A tenant has at most 1,000 API tokens that have not ended, and a user at most ten passkeys; revoke or remove one first.",
   },
   last_token: {
     status: 409,

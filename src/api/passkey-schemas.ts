@@ -176,7 +176,8 @@ export const passkeySchema = z
     credential_id: shownCredentialId,
     name: z.string().meta({ examples: ["iPhone of Alexander"] }),
     rp_id: z.string().meta({
-      description: "The setting `passkeys.rp_id` at the registration. Only there the passkey works.",
+      description:
+        "The setting `passkeys.rp_id` at the registration. Only there the passkey works.",
       examples: [exampleRpId],
     }),
     algorithm: z.int().meta({

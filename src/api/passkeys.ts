@@ -3,7 +3,8 @@ import { z } from "zod";
 import { AppError } from "../errors.ts";
 import { requirePermission } from "../http/access.ts";
 import { defineRoute, none } from "../http/route.ts";
-import { createTextSchema, externalId, shownExternalId, userQuery } from "../http/schemas.ts";
+import { externalId, shownExternalId, userQuery } from "../http/schemas.ts";
+import { createTextSchema } from "../text-schema.ts";
 import { assessmentId } from "./assessment-schemas.ts";
 import {
   authenticationResponse,
@@ -58,7 +59,8 @@ export const passkeyRoutes = [
       body: z.strictObject({
         passkey: z.strictObject({
           user_name: createTextSchema(1, 255).meta({
-            description: "What the user signs in with. The authenticator shows it; it is not stored.",
+            description:
+              "What the user signs in with. The authenticator shows it; it is not stored.",
             examples: ["alexander@enterprise.com"],
           }),
           display_name: createTextSchema(1, 255)

@@ -97,8 +97,8 @@ function isNone(schema: ZodType): boolean {
  * Whether a repeated request with the same `Idempotency-Key` gets the first answer. Nothing is kept of a request
  * that changes nothing, such as one that needs only a permission to read: it runs again.
  */
-export function keepsAnswers({ method, access, changesNothing = false }: RouteDefinition): boolean {
-  return method === "post" && !changesNothing && !access.kind.endsWith(":read");
+export function keepsAnswers({ method, access, changesNothing }: RouteDefinition): boolean {
+  return method === "post" && changesNothing !== true && !access.kind.endsWith(":read");
 }
 
 /** Starts the work of `prepare`, and does not wait for it. */
