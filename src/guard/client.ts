@@ -9,6 +9,7 @@ import { type Location, noLocation, stubFor } from "../location.ts";
 import { causeOf, log } from "../log.ts";
 import type { TenantCaller } from "../tenancy/caller.ts";
 import type { GuardCall, GuardError, GuardNotice, GuardResult } from "./decisions/transition.ts";
+import { guardNameOf } from "./guard-name.ts";
 import type { Erasure, IdentityGuard } from "./identity-guard.ts";
 
 /** What a call of a guard needs from the request. */
@@ -27,10 +28,6 @@ export interface GuardCaller {
 const erasureTimeoutMs = 10_000;
 
 type Ask<T> = (guard: DurableObjectStub<IdentityGuard>, call: GuardCall) => Promise<GuardResult<T>>;
-
-function guardNameOf(tenantId: string, identityId: string): string {
-  return `${tenantId}:${identityId}`;
-}
 
 function guardOf({ env, caller }: GuardCaller, identityId: string) {
   return stubFor(env.GUARD, guardNameOf(caller.tenantId, identityId), caller.location);

@@ -25,6 +25,7 @@ import type { Enrolment, LockoutPolicy } from "../tenancy/policy.ts";
 import { assess, type Session } from "./decisions/assess.ts";
 import { configureTotp, removeTotp, replaceBackupCodes } from "./decisions/credentials.ts";
 import { confirmSession, recordFeedback } from "./decisions/feedback.ts";
+import { heldClaimsOf } from "./decisions/held-claims.ts";
 import { create, erase, refuseExisting, setStatus, unlock } from "./decisions/lifecycle.ts";
 import { completeProfile, type Profile, profileOf } from "./decisions/profile.ts";
 import { checkRateLimit, countRequest, refuseAboveLimit } from "./decisions/rate-limit.ts";
@@ -49,6 +50,7 @@ import {
 } from "./decisions/verify.ts";
 import { AuditKeys } from "./delivery/audit-keys.ts";
 import { GuardLedger } from "./ledger.ts";
+import { PasskeyClaims } from "./passkey-claims.ts";
 import type { FoundRecord } from "./rehydration.ts";
 import { type AddReceipt, RequestReplay } from "./replay.ts";
 import { sealSession } from "./seal-session.ts";
@@ -84,12 +86,14 @@ export class IdentityGuard extends DurableObject<Env> {
   readonly #replay: RequestReplay;
   readonly #totpKeys = new TotpKeys();
   readonly #auditKeys = new AuditKeys();
+  readonly #claims: PasskeyClaims;
 
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env);
     this.#storage = new GuardStorage(ctx.storage);
     this.#ledger = new GuardLedger(ctx, env, this.#storage, this.#auditKeys);
     this.#replay = new RequestReplay(this.#storage);
+    this.#claims = new PasskeyClaims(env);
   }
 
   /** Answers as soon as the guard runs, without its storage. */
@@ -182,6 +186,16 @@ export class IdentityGuard extends DurableObject<Env> {
         if (result !== stale) return result;
       }
       return fail({ code: "unavailable" });
+    });
+  }
+
+  /** Whether the identity has the passkey, or its registration is under way: another guard asks before it registers it. */
+  async hasPasskey(owner: Owner, passkeyId: string): Promise<GuardResult<boolean>> {
+    return await this.#answer(async () => {
+      const state = await this.#ledger.load(owner);
+      const held = state === undefined ? [] : heldClaimsOf(state);
+      const isHeld = held.some((claim) => claim.passkeyId === passkeyId);
+      return succeed(isHeld || this.#claims.isClaiming(passkeyId));
     });
   }
 

@@ -6,6 +6,7 @@ import type { AuditEntry, PersonalParts, RequestActor, SealedParts } from "../..
 import type { Owner } from "../../crypto/seal-context.ts";
 import type { ErrorCode } from "../../errors.ts";
 import type { FirstRequest, RequestKey } from "../../idempotency/request-key.ts";
+import type { PasskeyClaim } from "../../identity/passkey-claim.ts";
 import type { Jurisdiction } from "../../location.ts";
 import type { AssessmentRecord, VerdictRecord } from "../../sentinel/assessment.ts";
 import type { History } from "../../sentinel/history.ts";
@@ -84,6 +85,8 @@ export interface Transition<T> {
   /** For D1, together with the events. */
   readonly assessment?: AssessmentRecord;
   readonly verdict?: VerdictRecord;
+  /** Claims of passkeys that the identity no longer has. D1 releases them. */
+  readonly releasedClaims?: readonly PasskeyClaim[];
 }
 
 const recentWindowMs = 60 * 60 * 1000;
