@@ -21,7 +21,7 @@ function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
 export function parseClientData(clientDataJson: Uint8Array): ClientData | string {
   let text: string;
   try {
-    text = new TextDecoder("utf-8", { fatal: true }).decode(clientDataJson);
+    text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: false }).decode(clientDataJson);
   } catch {
     return "is not UTF-8";
   }

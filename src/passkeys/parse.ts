@@ -49,11 +49,11 @@ export interface ParsedAuthentication {
   /** base64url */
   readonly credentialId: string;
   readonly clientData: ClientData;
+  readonly clientDataBytes: Uint8Array<ArrayBuffer>;
   readonly authenticatorData: AuthenticatorData;
-  /** Null where the authenticator names no user. */
+  readonly authenticatorDataBytes: Uint8Array<ArrayBuffer>;
+  /** base64url; null where the authenticator names no user. */
   readonly userHandle: string | null;
-  /** Authenticator data and the hash of the client data. */
-  readonly signed: Uint8Array<ArrayBuffer>;
   readonly signature: Uint8Array<ArrayBuffer>;
 }
 
@@ -66,11 +66,117 @@ export interface Malformed {
 }
 export type Parsed<T> = { readonly ok: true; readonly value: T } | Malformed;
 
-export function parseRegistration(_json: RegistrationJson): Parsed<ParsedRegistration> {
-  throw new Error("TODO");
+const notBase64url = "is not base64url without padding";
+const maxTransports = 10;
+/** The registered ones are words such as `internal`; the specification asks to keep unknown ones. */
+const transportPattern = /^[!-~]{1,32}$/;
+
+function reject(path: string, message: string): Malformed {
+  return { ok: false, path, message };
 }
 
-export function parseAuthentication(_json: AuthenticationJson): Parsed<ParsedAuthentication> {
-  throw new Error("TODO");
+/** Checks what both answers have beside the response. */
+function findProblem({
+  id,
+  rawId,
+  type,
+}: Omit<RegistrationJson, "response">): Malformed | undefined {
+  if (type !== "public-key") return reject("type", "must be public-key");
+  if (decodeBase64url(id) === undefined) return reject("id", notBase64url);
+  return id === rawId ? undefined : reject("rawId", "must be the same as id");
 }
-export { decodeBase64url, decodeCbor, parseAuthenticatorData, parseClientData };
+
+/** Decodes base64url, then parses the bytes. */
+function parseField<T extends object>(
+  path: string,
+  text: string,
+  parse: (bytes: Uint8Array<ArrayBuffer>) => T | string,
+): Parsed<{ bytes: Uint8Array<ArrayBuffer>; content: T }> {
+  const bytes = decodeBase64url(text);
+  if (bytes === undefined) return reject(path, notBase64url);
+  const content = parse(bytes);
+  return typeof content === "string"
+    ? reject(path, content)
+    : { ok: true, value: { bytes, content } };
+}
+
+/**
+ * Step 13 of §7.1. Of the attestation statement only this is checked: there is none in the format `none`. The policy
+ * accepts every statement, so that others are not read.
+ */
+function parseAttestationObject(bytes: Uint8Array) {
+  let object: ReturnType<typeof decodeCbor>;
+  try {
+    object = decodeCbor(bytes);
+  } catch {
+    return "is not canonical CBOR";
+  }
+  if (!(object instanceof Map)) return "is not a map";
+  const [format, statement, data] = ["fmt", "attStmt", "authData"].map((key) => object.get(key));
+  if (typeof format !== "string") return "has no fmt";
+  if (!(data instanceof Uint8Array)) return "has no authData";
+  const size = statement instanceof Map ? statement.size : undefined;
+  if (size === undefined && !Array.isArray(statement)) return "has no attStmt";
+  if (format === "none" && size !== 0) return "has a statement in the format none";
+  const parsed = parseAuthenticatorData(data);
+  if (typeof parsed === "string") return `has authData that ${parsed}`;
+  const { attested } = parsed;
+  return attested === null ? "has authData without a credential" : { ...parsed, attested };
+}
+
+/** @param json its fields have these types; nothing else is known of them */
+export function parseRegistration(json: RegistrationJson): Parsed<ParsedRegistration> {
+  const { clientDataJSON, attestationObject, transports = [] } = json.response;
+  const problem = findProblem(json);
+  if (problem !== undefined) return problem;
+  const client = parseField("response.clientDataJSON", clientDataJSON, parseClientData);
+  if (!client.ok) return client;
+  const path = "response.attestationObject";
+  const attestation = parseField(path, attestationObject, parseAttestationObject);
+  if (!attestation.ok) return attestation;
+  const { data, attested } = attestation.value.content;
+  if (attested.credentialId !== json.id) return reject(path, "is about another credential than id");
+  if (transports.length > maxTransports || !transports.every((one) => transportPattern.test(one))) {
+    return reject("response.transports", "must be at most 10 words of at most 32 characters");
+  }
+  const value = {
+    clientData: client.value.content,
+    authenticatorData: data,
+    ...attested,
+    transports: [...new Set(transports)],
+  };
+  return { ok: true, value };
+}
+
+function parseAssertionData(bytes: Uint8Array) {
+  const parsed = parseAuthenticatorData(bytes);
+  if (typeof parsed === "string") return parsed;
+  return parsed.attested === null ? parsed : "has a credential, which only a registration has";
+}
+
+/** @param json its fields have these types; nothing else is known of them */
+export function parseAuthentication(json: AuthenticationJson): Parsed<ParsedAuthentication> {
+  const { clientDataJSON, authenticatorData, signature, userHandle = null } = json.response;
+  const problem = findProblem(json);
+  if (problem !== undefined) return problem;
+  const client = parseField("response.clientDataJSON", clientDataJSON, parseClientData);
+  if (!client.ok) return client;
+  const path = "response.authenticatorData";
+  const authenticator = parseField(path, authenticatorData, parseAssertionData);
+  if (!authenticator.ok) return authenticator;
+  const signatureBytes = decodeBase64url(signature);
+  if (signatureBytes === undefined) return reject("response.signature", notBase64url);
+  if (userHandle !== null && decodeBase64url(userHandle) === undefined) {
+    return reject("response.userHandle", notBase64url);
+  }
+  const value = {
+    credentialId: json.id,
+    clientData: client.value.content,
+    clientDataBytes: client.value.bytes,
+    authenticatorData: authenticator.value.content.data,
+    authenticatorDataBytes: authenticator.value.bytes,
+    userHandle,
+    signature: signatureBytes,
+  };
+  return { ok: true, value };
+}

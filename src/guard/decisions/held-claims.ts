@@ -2,6 +2,6 @@
 import type { PasskeyClaim } from "../../identity/passkey-claim.ts";
 import type { IdentityState } from "./state.ts";
 
-export function heldClaimsOf(_state: IdentityState): readonly PasskeyClaim[] {
-  return [];
+export function heldClaimsOf({ passkeys }: IdentityState): readonly PasskeyClaim[] {
+  return (passkeys?.credentials ?? []).map(({ id, claimId }) => ({ passkeyId: id, claimId }));
 }

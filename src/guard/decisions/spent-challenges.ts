@@ -9,10 +9,11 @@ import type { IdentityState } from "./state.ts";
 const maxSpent = 32;
 
 /** Refuses all challenges that were issued up to now. @param now Unix ms */
-export function raiseFloor(passkeys: PasskeyState | null, now: number): PasskeyState {
-  const { floor, ...rest } = passkeys ?? noPasskeys;
-  // A request with a test clock may run in the past.
-  return { ...rest, spent: [], floor: Math.max(floor, now) };
+export function raiseFloor(state: PasskeyState | null, now: number): PasskeyState {
+  const passkeys = state ?? noPasskeys;
+  const floor = Math.max(passkeys.floor, now);
+  // The clock that issued a challenge may be ahead.
+  return { ...passkeys, spent: passkeys.spent.filter(({ issuedAt }) => issuedAt > floor), floor };
 }
 
 /** Whether the identity may accept the challenge: it is not spent, and of this life of the identity. */
