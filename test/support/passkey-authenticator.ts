@@ -197,7 +197,9 @@ export class PasskeyAuthenticator {
     const jwk = await crypto.subtle.exportKey("jwk", keys.publicKey);
     if (jwk instanceof ArrayBuffer) throw new TypeError("Not a JWK");
     const credential: Credential = {
-      id: base64urlnopad.encode(crypto.getRandomValues(new Uint8Array(32))),
+      id:
+        deviations.credentialId ??
+        base64urlnopad.encode(crypto.getRandomValues(new Uint8Array(32))),
       rpId: options.rp.id ?? new URL(page.origin).hostname,
       userHandle: options.user.id,
       algorithm,
@@ -205,7 +207,7 @@ export class PasskeyAuthenticator {
       publicKey: encodeCoseKey(algorithm, jwk),
     };
     this.#credentials.push(credential);
-    const id = deviations.credentialId ?? credential.id;
+    const { id } = credential;
     const idBytes = base64urlnopad.decode(id);
     const aaguid = hex.decode((this.#settings.aaguid ?? "00".repeat(16)).replaceAll("-", ""));
     const attested = [
