@@ -113,24 +113,24 @@ describe.each(algorithms)("An answer with the algorithm %i", (algorithm) => {
   it("is not accepted in another spelling of base64url", async () => {
     const { registration, passkey, authentication } = await performCeremonies(algorithm);
     const { response } = authentication;
+    const checkResponse = (edited: Partial<typeof response>) =>
+      checkAuthentication({ ...authentication, response: { ...response, ...edited } }, { passkey });
+    const parts: readonly (readonly [string, (edited: string) => Promise<{ ok: boolean }>])[] = [
+      [registration.id, (id) => checkRegistration({ ...registration, id, rawId: id })],
+      [
+        registration.id,
+        (id) => checkAuthentication({ ...authentication, id, rawId: id }, { passkey }),
+      ],
+      [response.clientDataJSON, (clientDataJSON) => checkResponse({ clientDataJSON })],
+      [response.authenticatorData, (authenticatorData) => checkResponse({ authenticatorData })],
+      [response.signature, (signature) => checkResponse({ signature })],
+    ];
     await fc.assert(
-      fc.asyncProperty(editedText, async (edit) => {
-        const id = edit(registration.id);
-        const results = [
-          checkAuthentication({ ...authentication, id, rawId: id }, { passkey }),
-          checkRegistration({ ...registration, id, rawId: id }),
-          ...(["clientDataJSON", "authenticatorData", "signature"] as const).map((field) => {
-            const edited = { ...response, [field]: edit(response[field]) };
-            return checkAuthentication({ ...authentication, response: edited }, { passkey });
-          }),
-        ];
-        const texts = [id, id, ...Object.values(response).slice(0, 3).map(edit)];
-        const originals = [registration.id, registration.id, ...Object.values(response)];
-        for (const [index, result] of (await Promise.all(results)).entries()) {
-          if (texts[index] !== originals[index]) expect(result).toMatchObject({ ok: false });
-        }
+      fc.asyncProperty(fc.constantFrom(...parts), editedText, async ([text, check], edit) => {
+        const edited = edit(text);
+        fc.pre(edited !== text);
+        expect((await check(edited)).ok).toBe(false);
       }),
-      { numRuns: 30 },
     );
   });
 });
