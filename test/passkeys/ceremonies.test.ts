@@ -1,4 +1,5 @@
 /** Whole ceremonies, and each way in which an answer deviates from them. */
+import { base64urlnopad, hex } from "@scure/base";
 import { describe, expect, it } from "vitest";
 import { checkCounter } from "../../src/passkeys/counter.ts";
 import { parseRegistration } from "../../src/passkeys/parse.ts";
@@ -186,6 +187,35 @@ describe("A registration", () => {
   ])("is malformed with %s", async (_name, deviations) => {
     const result = await register({ deviations });
     expect(result).toMatchObject({ ok: false, path: "response.attestationObject" });
+  });
+
+  it.each<[string, string]>([
+    ["is 8,000 deep", "81".repeat(8000)],
+    ["is 4,000 maps deep", `${"a100".repeat(4000)}00`],
+    ["has keys that are 8,000 deep", "a1".repeat(8000)],
+    ["has 2^53 items", "9b0020000000000000"],
+    ["has 2^53 entries", "bb0020000000000000"],
+    ["has 2^32 bytes", "a1005b0000000100000000"],
+    ["has a doubled key", "a2616101616101"],
+    ["has keys out of order", "a2616201616101"],
+    ["has an indefinite length", "bf616101ff"],
+    ["has a head that is too long", "b801616101"],
+    ["has a tag", "a16161c101"],
+  ])("is malformed with CBOR that %s, wherever it is", async (_name, text) => {
+    const cbor = hex.decode(text);
+    const places: readonly Deviations[] = [
+      { format: "packed", statement: cbor },
+      { publicKey: cbor },
+      { flags: { extensions: true }, trailing: cbor },
+    ];
+    for (const deviations of places) {
+      const result = await register({ deviations });
+      expect(result).toMatchObject({ ok: false, path: "response.attestationObject" });
+    }
+    const answer = await new PasskeyAuthenticator().create(creationOptions, page);
+    const attestationObject = base64urlnopad.encode(cbor);
+    const replaced = { ...answer, response: { ...answer.response, attestationObject } };
+    expect(await checkRegistration(replaced)).toMatchObject({ path: "response.attestationObject" });
   });
 
   it("is about the credential that the envelope names", async () => {
