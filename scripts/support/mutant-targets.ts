@@ -12,6 +12,8 @@ export interface Target {
 const passkeys = [
   "test/passkeys/vectors.test.ts",
   "test/passkeys/ceremonies.test.ts",
+  "test/passkeys/registration.test.ts",
+  "test/passkeys/authentication.test.ts",
   "test/passkeys/edited-answers.test.ts",
 ];
 
