@@ -131,4 +131,11 @@ export const malformedClientData: readonly Uint8Array[] = [
   new Uint8Array([...text('{"type":"'), 0xc0, 0xaf, ...text('"}')]),
   new Uint8Array([...text('{"type":"'), 0xe2, 0x82, ...text('"}')]),
   new Uint8Array([0xff, 0xfe, 0x7b, 0x00, 0x7d, 0x00]),
+  // A field of the future that is not UTF-8.
+  new Uint8Array([
+    ...text(JSON.stringify(clientData)).subarray(0, -1),
+    ...text(',"extra":"'),
+    0xff,
+    ...text('"}'),
+  ]),
 ];

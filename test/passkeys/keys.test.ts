@@ -36,6 +36,7 @@ const p256 = {
 };
 const ed25519 = hex.decode(`58${"66".repeat(31)}`);
 const modulus = new Uint8Array(256).fill(0xff);
+const exponent = new Uint8Array([1, 0, 1]);
 
 function withByte(bytes: Uint8Array, index: number, byte: number): Uint8Array {
   const changed = new Uint8Array(bytes);
@@ -51,7 +52,8 @@ const es256 = [
   [-3, p256.y],
 ] as const satisfies (readonly [CborValue, CborValue])[];
 
-const refused: Readonly<Record<string, Uint8Array>> = {
+/** Keys that fit no algorithm. */
+const unreadable: Readonly<Record<string, Uint8Array>> = {
   nothing: encodeMap(),
   "no map": new Uint8Array([0x80]),
   "no CBOR": new Uint8Array([0xff]),
@@ -77,14 +79,20 @@ const refused: Readonly<Record<string, Uint8Array>> = {
   "ES256 with half a point": encodeMap([1, 2], [3, -7], [-1, 1], [-2, p256.x], [-3, true]),
   "ES256 with a short coordinate": encodeEs256Key(p256.x.subarray(1), p256.y),
   "ES256 with a long coordinate": encodeEs256Key(new Uint8Array([0, ...p256.x]), p256.y),
-  "ES256 off the curve": encodeEs256Key(p256.x, withByte(p256.y, -1, 0xf4)),
-  "ES256 with the coordinates 0": encodeEs256Key(new Uint8Array(32), new Uint8Array(32)),
-  "ES256 with a coordinate that is not reduced": encodeEs256Key(p256.prime, p256.y),
-  "EdDSA with a short key": encodeEdDsaKey(ed25519.subarray(1)),
-  "EdDSA off the curve": encodeEdDsaKey(withByte(new Uint8Array(32), 0, 2)),
-  "EdDSA with a coordinate that is not reduced": encodeEdDsaKey(
-    hex.decode(`f0${"ff".repeat(30)}7f`),
+  "EdDSA with a key of another type": encodeMap([1, 2], [3, -8], [-1, 6], [-2, ed25519]),
+  "EdDSA with a further parameter": encodeMap([1, 1], [3, -8], [-1, 6], [-2, ed25519], [-3, 1]),
+  "EdDSA with a key that is no bytes": encodeMap([1, 1], [3, -8], [-1, 6], [-2, 1]),
+  "RS256 with a key of another type": encodeMap([1, 2], [3, -257], [-1, modulus], [-2, exponent]),
+  "RS256 with a further parameter": encodeMap(
+    [1, 3],
+    [3, -257],
+    [-1, modulus],
+    [-2, exponent],
+    [-3, exponent],
   ),
+  "RS256 with a modulus that is no bytes": encodeMap([1, 3], [3, -257], [-1, 1], [-2, exponent]),
+  "RS256 with an exponent that is no bytes": encodeMap([1, 3], [3, -257], [-1, modulus], [-2, 1]),
+  "EdDSA with a short key": encodeEdDsaKey(ed25519.subarray(1)),
   "RS256 with 2,047 bits": encodeRs256Key(withByte(modulus, 0, 0x7f)),
   "RS256 with 1,024 bits": encodeRs256Key(modulus.subarray(128)),
   "RS256 with 4,104 bits": encodeRs256Key(new Uint8Array(513).fill(0xff)),
@@ -96,6 +104,17 @@ const refused: Readonly<Record<string, Uint8Array>> = {
   "RS256 with an exponent that begins with 0": encodeRs256Key(
     modulus,
     new Uint8Array([0, 1, 0, 1]),
+  ),
+};
+
+/** Keys that fit their algorithm, but are no points. */
+const noPoints: Readonly<Record<string, Uint8Array>> = {
+  "ES256 off the curve": encodeEs256Key(p256.x, withByte(p256.y, -1, 0xf4)),
+  "ES256 with the coordinates 0": encodeEs256Key(new Uint8Array(32), new Uint8Array(32)),
+  "ES256 with a coordinate that is not reduced": encodeEs256Key(p256.prime, p256.y),
+  "EdDSA off the curve": encodeEdDsaKey(withByte(new Uint8Array(32), 0, 2)),
+  "EdDSA with a coordinate that is not reduced": encodeEdDsaKey(
+    hex.decode(`f0${"ff".repeat(30)}7f`),
   ),
 };
 
@@ -111,7 +130,12 @@ describe("A public key", () => {
     expect(await isAccepted(encodeRs256Key(new Uint8Array(512).fill(0xff)))).toBe(true);
   });
 
-  it.each(Object.entries(refused))("is refused: %s", async (_name, cose) => {
+  it.each(Object.entries(unreadable))("is refused with a sentence: %s", (_name, cose) => {
+    expect(readPublicKey(cose)).toMatch(/^The key.*\.$/);
+  });
+
+  it.each(Object.entries(noPoints))("is refused: %s", async (_name, cose) => {
+    expect(readPublicKey(cose)).toBeTypeOf("object");
     expect(await isAccepted(cose)).toBe(false);
   });
 
@@ -138,6 +162,7 @@ describe("A public key", () => {
       expect(isPoint(base64urlnopad.decode(x))).toBe(true);
     }
     const points = Array.from({ length: 64 }, (_, n) => withByte(ed25519, 1, n)).filter(isPoint);
+    expect(isPoint(hex.decode(`ed${"ff".repeat(30)}7f`))).toBe(false);
     expect(points.length).toBeGreaterThan(16);
     expect(points.length).toBeLessThan(48);
   });
@@ -171,6 +196,9 @@ describe("A signature", () => {
     expect(read(sequence(integer(one) + integer(full)))).toEqual(
       hex.decode(`${"00".repeat(31)}01ff${"01".repeat(31)}`),
     );
+    expect(read(sequence(integer("7f") + integer("0080")))).toEqual(
+      hex.decode(`${"00".repeat(31)}7f${"00".repeat(31)}80`),
+    );
     fc.assert(
       fc.property(fc.uint8Array({ minLength: 64, maxLength: 64 }), (raw) => {
         const isZero = [raw.subarray(0, 32), raw.subarray(32)].some((half) =>
@@ -197,6 +225,8 @@ describe("A signature", () => {
     ["a length of a number in two bytes", sequence(`02810101${integer(one)}`)],
     ["the number 0", sequence(integer("00") + integer(one))],
     ["the number 0 second", sequence(integer(one) + integer("00"))],
+    ["a number that is negative by one bit", sequence(integer(one) + integer("80"))],
+    ["a needless zero before 0x7f", sequence(integer("007f") + integer(one))],
     ["a negative number", sequence(integer(one) + integer("ff"))],
     ["a needless zero", sequence(integer("0001") + integer(one))],
     ["a number without digits", sequence(integer("") + integer(one))],

@@ -77,6 +77,13 @@ describe("A registration", () => {
     expect(await checkRegistration(replaced)).toMatchObject({ path: "response.attestationObject" });
   });
 
+  it.each(["80", "a0", "f6", "40"])("is malformed with an attestation object %s", async (text) => {
+    const answer = await new PasskeyAuthenticator().create(creationOptions, page);
+    const attestationObject = base64urlnopad.encode(hex.decode(text));
+    const replaced = { ...answer, response: { ...answer.response, attestationObject } };
+    expect(await checkRegistration(replaced)).toMatchObject({ path: "response.attestationObject" });
+  });
+
   it("is about the credential that the envelope names", async () => {
     const authenticator = new PasskeyAuthenticator();
     const answer = await authenticator.create(creationOptions, page);
@@ -90,6 +97,9 @@ describe("A registration", () => {
     expect(await checkRegistration({ ...answer, rawId: other.id })).toMatchObject({
       path: "rawId",
     });
+    for (const id of ["A", `${answer.id}=`, `${answer.id} `]) {
+      expect(await checkRegistration({ ...answer, id, rawId: id })).toMatchObject({ path: "id" });
+    }
     expect(parseRegistration({ ...answer, type: "password" })).toMatchObject({
       path: "type",
     });
@@ -100,7 +110,7 @@ describe("A registration", () => {
     expect(await register({ deviations: { credentialId: idOf(1023) } })).toMatchObject({
       ok: true,
     });
-    expect(await register({ deviations: { credentialId: idOf(1026) } })).toMatchObject({
+    expect(await register({ deviations: { credentialId: idOf(1024) } })).toMatchObject({
       path: "response.attestationObject",
     });
   });
@@ -130,10 +140,17 @@ describe("A registration", () => {
     expect(await register({ deviations: { format: "packed", statement } })).toMatchObject({
       ok: true,
     });
-    for (const odd of [statement, new Uint8Array([0x80]), new Uint8Array([0xf6])]) {
-      expect(await register({ deviations: { statement: odd } })).toMatchObject({
-        path: "response.attestationObject",
-      });
+    const [array, nothing] = [new Uint8Array([0x80]), new Uint8Array([0xf6])];
+    expect(await register({ deviations: { format: "compound", statement: array } })).toMatchObject({
+      ok: true,
+    });
+    for (const deviations of [
+      { statement },
+      { statement: array },
+      { statement: nothing },
+      { format: "packed", statement: nothing },
+    ]) {
+      expect(await register({ deviations })).toMatchObject({ path: "response.attestationObject" });
     }
   });
 
@@ -145,6 +162,8 @@ describe("A registration", () => {
     expect(await check(["usb", "usb", "future-kind"])).toMatchObject({
       value: { transports: ["usb", "future-kind"] },
     });
+    const ten = Array.from({ length: 10 }, (_, index) => `kind-${index}`);
+    expect(await check(ten)).toMatchObject({ value: { transports: ten } });
     for (const transports of [["x".repeat(33)], ["a b"], [""], new Array(11).fill("usb")]) {
       expect(await check(transports)).toMatchObject({ path: "response.transports" });
     }
