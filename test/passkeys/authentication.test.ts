@@ -1,4 +1,5 @@
 /** Each way in which an authentication deviates. */
+import { base64urlnopad } from "@scure/base";
 import { describe, expect, it } from "vitest";
 import { userHandleOf } from "../../src/passkeys/user-handle.ts";
 import {
@@ -79,6 +80,22 @@ describe("An authentication", () => {
       expect(result).toMatchObject({ ok: false, reason: "user_handle" });
     },
   );
+
+  it.each(["A", "AAAA=", "AA+A", " AAAA"])(
+    "is malformed with the user handle '%s'",
+    async (handle) => {
+      const result = await authenticate({ deviations: { userHandle: handle } });
+      expect(result).toMatchObject({ ok: false, path: "response.userHandle" });
+    },
+  );
+
+  it("is refused for a stored key that no build can have stored", async () => {
+    const authenticator = new PasskeyAuthenticator();
+    const passkey = await storePasskey(await authenticator.create(creationOptions, page));
+    const answer = await authenticator.get(requestOptions, page);
+    const broken = { ...passkey, publicKey: base64urlnopad.encode(encodeMap([1, 2])) };
+    expect(await checkAuthentication(answer, { passkey: broken })).toMatchObject({ reason: "key" });
+  });
 
   it("is refused with another passkey of the same user", async () => {
     const authenticator = new PasskeyAuthenticator();

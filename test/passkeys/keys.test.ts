@@ -95,7 +95,7 @@ const unreadable: Readonly<Record<string, Uint8Array>> = {
   "EdDSA with a short key": encodeEdDsaKey(ed25519.subarray(1)),
   "RS256 with 2,047 bits": encodeRs256Key(withByte(modulus, 0, 0x7f)),
   "RS256 with 1,024 bits": encodeRs256Key(modulus.subarray(128)),
-  "RS256 with 4,104 bits": encodeRs256Key(new Uint8Array(513).fill(0xff)),
+  "RS256 with 4,097 bits": encodeRs256Key(withByte(new Uint8Array(513).fill(0xff), 0, 1)),
   "RS256 with a leading zero": encodeRs256Key(new Uint8Array([0, ...modulus])),
   "RS256 with an even modulus": encodeRs256Key(withByte(modulus, -1, 0xfe)),
   "RS256 without a modulus": encodeRs256Key(new Uint8Array()),
