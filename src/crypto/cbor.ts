@@ -139,7 +139,7 @@ function readOther(reader: Reader, detail: number): null | boolean | number {
 /** CTAP2 orders keys by major type, then length, then bytes, which is the order of their encodings. */
 function isBefore(left: Uint8Array, right: Uint8Array): boolean {
   const index = left.findIndex((byte, at) => byte !== right[at]);
-  return index !== -1 && (left[index] ?? 0) < (right[index] ?? 0);
+  return (left[index] ?? 0) < (right[index] ?? 0);
 }
 
 /** Keys are text or integers, so that they nest nothing. */

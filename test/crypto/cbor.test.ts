@@ -13,8 +13,8 @@ function decode(text: string): DecodedCbor {
   return decodeCbor(hex.decode(text.replaceAll(" ", "")));
 }
 
-/** Values of RFC 8949, appendix A, that have one encoding only, and maps. */
-const values: readonly (readonly [string, DecodedCbor])[] = [
+/** Values of RFC 8949, appendix A, that have one encoding only. */
+const values: readonly (readonly [string, CborValue])[] = [
   ["00", 0],
   ["17", 23],
   ["18 18", 24],
@@ -36,6 +36,11 @@ const values: readonly (readonly [string, DecodedCbor])[] = [
   ["63 e6b0b4", "水"],
   ["80", []],
   ["82 01 81 02", [1, [2]]],
+  ["64 efbbbf61", "\ufeffa"],
+];
+
+/** Maps, which are decoded alone. */
+const maps: readonly (readonly [string, DecodedCbor])[] = [
   ["a0", new Map()],
   [
     "a4 01 02 18 64 03 20 04 61 61 05",
@@ -44,6 +49,13 @@ const values: readonly (readonly [string, DecodedCbor])[] = [
       [100, 3],
       [-1, 4],
       ["a", 5],
+    ]),
+  ],
+  [
+    "a2 61 61 01 61 62 02",
+    new Map<string, DecodedCbor>([
+      ["a", 1],
+      ["b", 2],
     ]),
   ],
   // Shorter keys come first, whatever their letters.
@@ -58,7 +70,6 @@ const values: readonly (readonly [string, DecodedCbor])[] = [
 
 const malformed: Readonly<Record<string, string>> = {
   nothing: "",
-  "two values": "00 00",
   "a head that is too long (1 byte)": "18 17",
   "a head that is too long (2 bytes)": "19 00ff",
   "a head that is too long (4 bytes)": "1a 0000ffff",
@@ -74,7 +85,6 @@ const malformed: Readonly<Record<string, string>> = {
   "an array that ends early": "82 01",
   "a map that ends early": "a1 01",
   "a head that ends early": "19 01",
-  "text that is not UTF-8": "62 c328",
   "an array of indefinite length": "9f 01 ff",
   "a map of indefinite length": "bf 01 01 ff",
   "bytes of indefinite length": "5f 41 01 ff",
@@ -98,16 +108,31 @@ const malformed: Readonly<Record<string, string>> = {
   "a key that is an array": "a1 80 01",
   "a key that is a map": "a1 a0 01",
   "a key that is null": "a1 f6 01",
+  "a key that is a float alone": "a1 fb 3ff0000000000000 01",
   "a key that is a float": "a2 01 01 fb 3ff0000000000000 01",
 };
 
 describe("CBOR", () => {
-  it.each(values)("decodes %s", (text, value) => {
+  it.each([...values, ...maps])("decodes %s", (text, value) => {
     expect(decode(text)).toEqual(value);
   });
 
+  it.each(values)("encodes %s", (text, value) => {
+    expect(hex.encode(encodeCbor(value))).toBe(text.replaceAll(" ", ""));
+  });
+
   it.each(Object.entries(malformed))("refuses %s", (_name, text) => {
-    expect(() => decode(text)).toThrow();
+    expect(() => decodeFirstCbor(hex.decode(text.replaceAll(" ", "")))).toThrow(RangeError);
+  });
+
+  it("refuses text that is not UTF-8, and a second value", () => {
+    expect(() => decode("62 c328")).toThrow(TypeError);
+    expect(() => decode("00 00")).toThrow(RangeError);
+  });
+
+  it.each(["81", "a100"])("decodes 16 levels, and no more (%s)", (head) => {
+    expect(() => decode(`${head.repeat(16)}00`)).not.toThrow();
+    expect(() => decode(`${head.repeat(17)}00`)).toThrow(/deep/);
   });
 
   it.each(["81", "a1 00", "a1"])("refuses values that are 8,000 deep (%s)", (head) => {
