@@ -29,13 +29,14 @@ export const layers: readonly (readonly string[])[] = [
   ["audit/statistics"],
   ["audit"],
   ["idempotency", "identity"],
-  ["db", "otp"],
+  ["db", "otp", "passkeys"],
   ["env.ts"],
   ["crypto"],
   ["errors.ts", "job.ts", "location.ts", "retry-alarm.ts"],
   [
     ...["bounded-map.ts", "concurrent.ts", "deadline.ts", "log.ts", "retry-delay.ts", "slices.ts"],
     "sql-table.ts",
+    "text-schema.ts",
   ],
 ];
 

@@ -7,6 +7,7 @@ import type { RetryAlarm } from "../retry-alarm.ts";
 import { findSessions } from "../sentinel/assessments/store.ts";
 import { parseRecordedState } from "./decisions/recorded-state.ts";
 import { refusalReportDelayOf } from "./decisions/refusals.ts";
+import { raiseFloor } from "./decisions/spent-challenges.ts";
 import type { IdentityState } from "./decisions/state.ts";
 import type { GuardStorage } from "./storage.ts";
 
@@ -30,6 +31,11 @@ export interface FoundRecord {
   readonly record: { readonly version: number; readonly isErased: boolean } | null;
 }
 
+/** The identity to load, and the time of the request that needs it, Unix ms. */
+export interface Rehydrated extends Owner {
+  readonly now?: number;
+}
+
 export class Rehydration {
   readonly #env: Env;
   readonly #storage: GuardStorage;
@@ -46,7 +52,11 @@ export class Rehydration {
    * @returns the record; undefined when D1 has none
    * @throws StoreError; ZodError, SyntaxError or ForeignStateError for a damaged record
    */
-  async rehydrate({ tenantId, identityId }: Owner): Promise<IdentityRecord | undefined> {
+  async rehydrate({
+    tenantId,
+    identityId,
+    now = Date.now(),
+  }: Rehydrated): Promise<IdentityRecord | undefined> {
     for (;;) {
       const epoch = this.#storage.erasureEpoch;
       const { record, state, sessions } = await runInTenantDb(this.#env, tenantId, async (db) => {
@@ -63,7 +73,9 @@ export class Rehydration {
       if (this.#storage.readState() !== null) return record;
       if (this.#storage.erasureEpoch !== epoch) continue;
       if (record === undefined || state === undefined) return record;
-      this.#storage.write(state, record.version, { history: sessions });
+      // D1 may lack the challenges that were spent last.
+      const passkeys = raiseFloor(state.passkeys, now);
+      this.#storage.write({ ...state, passkeys }, record.version, { history: sessions });
       const delayMs = refusalReportDelayOf(state);
       if (delayMs !== undefined) await this.#alarm.arm(delayMs);
       return record;
@@ -77,7 +89,7 @@ export class Rehydration {
    *   no erasure since it started; otherwise D1 is asked again
    * @throws as `rehydrate`
    */
-  async findLastVersion(owner: Owner, found: Promise<FoundRecord>): Promise<number> {
+  async findLastVersion(owner: Rehydrated, found: Promise<FoundRecord>): Promise<number> {
     if (this.#storage.erasureEpoch === 0) {
       const seen = await found.catch(() => undefined);
       const isFree = seen !== undefined && (seen.record === null || seen.record.isErased);

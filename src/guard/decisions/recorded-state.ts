@@ -9,6 +9,7 @@
  */
 import { z } from "zod";
 import { isDigest, restoreHex, shortDigestLength, shortenHex } from "../../crypto/short-hex.ts";
+import { noPasskeys } from "./passkey-state.ts";
 import { hasUnreported, omitSession } from "./refusals.ts";
 import { type IdentityState, stateSchema } from "./state.ts";
 
@@ -42,6 +43,7 @@ const initialState = {
   pendingTotp: null,
   otpDisabled: false,
   backupCodes: null,
+  passkeys: null,
   auditKey: null,
   refusals: [],
 } satisfies Partial<IdentityState>;
@@ -54,6 +56,18 @@ function selectChanged(values: object, initial: object): Record<string, unknown>
   return Object.fromEntries(
     Object.entries(values).filter(([name, value]) => unchanged.get(name) !== JSON.stringify(value)),
   );
+}
+
+/** Known fields, besides those with an initial value. The row has most of them in other columns. */
+const otherFields: readonly string[] = [
+  ...["tenantId", "identityId", "externalId", "status", "createdAt", "updatedAt", "lockout"],
+  ...["recent", "rates"],
+];
+
+/** The fields that only a newer build knows. */
+function selectUnknown(state: IdentityState): object {
+  const known = new Set([...otherFields, ...Object.keys(initialState)]);
+  return Object.fromEntries(Object.entries(state).filter(([name]) => !known.has(name)));
 }
 
 /** Older builds wrote no `form`. */
@@ -76,21 +90,22 @@ interface RowFields {
  * out because they name addresses.
  */
 export function formatRecordedState(state: IdentityState): string {
-  const { identityId: id, backupCodes, totp, lockout } = state;
-  const { lastVerifiedAt, lastMethod, pendingTotp, otpDisabled, auditKey } = state;
+  const { identityId: id, lockout, backupCodes, passkeys } = state;
+  const { lastVerifiedAt, lastMethod, totp, pendingTotp, otpDisabled, auditKey } = state;
   const refusals = state.refusals.filter(hasUnreported).map(omitSession);
   const { lockedUntil: _lockedUntil, ...counts } = lockout;
   const codes = backupCodes && {
-    keyVersion: backupCodes.keyVersion,
-    ...selectChanged(
-      { unspent: joinHashes(backupCodes.unspent), spent: joinHashes(backupCodes.spent) },
-      { unspent: "", spent: "" },
-    ),
+    ...backupCodes,
+    unspent: joinHashes(backupCodes.unspent),
+    spent: joinHashes(backupCodes.spent),
   };
   const changed = selectChanged(
     {
       ...{ lastVerifiedAt, lastMethod, totp, pendingTotp, otpDisabled },
-      ...{ backupCodes: codes, auditKey, refusals },
+      backupCodes: codes && selectChanged(codes, { unspent: "", spent: "" }),
+      passkeys: passkeys && selectChanged(passkeys, noPasskeys),
+      ...{ auditKey, refusals },
+      ...selectUnknown(state),
     },
     initialState,
   );
@@ -114,13 +129,15 @@ const recordedForm = z
     /** The identity's id: a state that was copied to another row is not loaded. */
     id: z.string(),
     backupCodes: z
-      .object({ keyVersion: z.int(), unspent: storedHashes, spent: storedHashes })
+      .looseObject({ keyVersion: z.int(), unspent: storedHashes, spent: storedHashes })
       .optional(),
+    passkeys: z.looseObject({}).optional(),
     lockout: z.looseObject({}).optional(),
   })
-  .transform(({ form: _form, id, lockout, ...changed }) => ({
+  .transform(({ form: _form, id, lockout, passkeys, ...changed }) => ({
     ...initialState,
     ...changed,
+    passkeys: passkeys === undefined ? null : { ...noPasskeys, ...passkeys },
     identityId: id,
     lockout: { ...initialLockout, ...lockout },
   }));

@@ -17,6 +17,11 @@ import { databaseOf, runInTenantDb, shardOf } from "../../db/shards.ts";
 import { runEssentialTenantBatch } from "../../db/space-reserve.ts";
 import { DeadlineError } from "../../deadline.ts";
 import {
+  type OwnedClaim,
+  releaseClaims,
+  restoreClaims,
+} from "../../identity/passkey-claim-store.ts";
+import {
   findLackingRecords,
   hasLivingRecord,
   readLackingRecords,
@@ -33,6 +38,11 @@ import {
 } from "../../sentinel/assessments/store.ts";
 import { recountPopulation } from "../../sentinel/population/store.ts";
 import type { Delivery } from "./build-delivery.ts";
+
+function releasedClaimsOf({ record, claims }: Delivery): OwnedClaim[] {
+  const { tenantId, id: identityId } = record;
+  return (claims?.released ?? []).map((claim) => ({ ...claim, tenantId, identityId }));
+}
 
 /** A delivery on its way to D1. */
 export interface Filing {
@@ -77,6 +87,18 @@ function reviveKeys(db: Database, deliveries: readonly Delivery[]): Statement[] 
   return needed.length === 0 ? [] : [reinstateNeededKeys(db, needed)];
 }
 
+/** The claims of passkeys that deliveries hold and release, as statements. They follow the records. */
+function updateClaims(db: Database, deliveries: readonly Delivery[]): Statement[] {
+  const released = deliveries.flatMap(releasedClaimsOf);
+  const held = deliveries.flatMap(({ record: { tenantId, id: identityId, version }, claims }) =>
+    (claims?.held ?? []).map((claim) => ({ ...claim, tenantId, identityId, version })),
+  );
+  return [
+    ...(released.length === 0 ? [] : [releaseClaims(db, released)]),
+    ...(held.length === 0 ? [] : [restoreClaims(db, held)]),
+  ];
+}
+
 /** The events of deliveries, each once: the queue may deliver a message again. */
 function eventsOf(deliveries: readonly Delivery[]): FiledEvent[] {
   const events = deliveries.flatMap((delivery) => delivery.events);
@@ -102,7 +124,8 @@ async function fileIn(
     insertEvents(db, tenantId, eventsOf(ofTenant)),
   );
   for (const filing of filings) statements.push(...buildStatements(db, filing));
-  statements.push(...reviveKeys(db, deliveries), refuseIfLate(db, Date.now()));
+  statements.push(...updateClaims(db, deliveries), ...reviveKeys(db, deliveries));
+  statements.push(refuseIfLate(db, Date.now()));
   const delivered = deliveries.map(({ record: { tenantId, id: identityId, version } }) => ({
     ...{ tenantId, identityId, version },
   }));
@@ -128,7 +151,10 @@ export async function fileDelivery(env: Env, delivery: Delivery): Promise<boolea
     (db) => fileIn(db, [{ delivery, isLate: false }], run),
     deliveryTimeoutMs,
   );
-  if (status === "erased") await deleteLeftovers(env, { tenantId, identityId, version });
+  if (status === "erased") {
+    const erased = { tenantId, identityId, version };
+    await deleteLeftovers(env, erased, releasedClaimsOf(delivery));
+  }
   return filed.every(({ lacksRecord }) => !lacksRecord);
 }
 

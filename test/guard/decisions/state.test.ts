@@ -1,18 +1,29 @@
 /** The state of an identity as the guard stores it, and as D1 keeps it. */
 import fc from "fast-check";
 import { expect, test } from "vitest";
+import type { StoredPasskey } from "../../../src/guard/decisions/passkey-state.ts";
 import {
   formatRecordedState,
   parseRecordedState,
 } from "../../../src/guard/decisions/recorded-state.ts";
 import { refuse, reportRefusals } from "../../../src/guard/decisions/refusals.ts";
 import { type IdentityState, parseState } from "../../../src/guard/decisions/state.ts";
+import { algorithms } from "../../../src/passkeys/passkey.ts";
 import { buildIdentity, call } from "./example.ts";
 
 const digest = fc.stringMatching(/^[0-9a-f]{64}$/);
 const text = fc.string();
 const time = fc.nat();
 const orNull = <T>(value: fc.Arbitrary<T>) => fc.option(value, { nil: null });
+
+const passkey: fc.Arbitrary<StoredPasskey> = fc.record({
+  ...{ id: text, claimId: text, credentialId: text, publicKey: text, name: text, rpId: text },
+  algorithm: fc.constantFrom(...algorithms),
+  aaguid: text,
+  transports: fc.array(text, { maxLength: 2 }),
+  ...{ backupEligible: fc.boolean(), backedUp: fc.boolean(), userVerified: fc.boolean() },
+  ...{ signCount: fc.nat(), createdAt: time, lastUsedAt: orNull(time) },
+});
 
 const states: fc.Arbitrary<IdentityState> = fc.record({
   tenantId: text,
@@ -31,6 +42,13 @@ const states: fc.Arbitrary<IdentityState> = fc.record({
       keyVersion: fc.nat(),
       unspent: fc.oneof(fc.array(digest), fc.array(text)),
       spent: fc.array(digest),
+    }),
+  ),
+  passkeys: orNull(
+    fc.record({
+      credentials: fc.array(passkey, { maxLength: 2 }),
+      spent: fc.array(fc.record({ nonce: text, issuedAt: time }), { maxLength: 2 }),
+      floor: time,
     }),
   ),
   lockout: fc.record({
@@ -146,4 +164,38 @@ test("a record that was copied to the row of another identity causes a ForeignSt
   expect(() => parseRecordedState(formatRecordedState(state), row)).toThrow(
     expect.objectContaining({ name: "ForeignStateError" }),
   );
+});
+
+/** Adds a field to every object, as a newer build may. */
+function addFields(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(addFields);
+  if (typeof value !== "object" || value === null) return value;
+  const fields = Object.entries(value).map(([name, field]) => [name, addFields(field)]);
+  return { ...Object.fromEntries(fields), addedLater: { by: "a newer build" } };
+}
+
+test("fields that a newer build has added are kept, in the guard and in the record", () => {
+  fc.assert(
+    fc.property(states, (state) => {
+      const text = JSON.stringify(addFields(state));
+      const parsed = parseState(text);
+      expect(JSON.parse(JSON.stringify(parsed))).toEqual(JSON.parse(text));
+      expect(parseRecordedState(formatRecordedState(parsed), rowOf(parsed))).toEqual({
+        ...parsed,
+        rates: {},
+      });
+    }),
+  );
+});
+
+test("entries that wait beside the state are no part of it", () => {
+  const state = buildIdentity();
+  expect(parseState(JSON.stringify({ ...state, waiting: [{ seq: 1 }] }))).toEqual(state);
+});
+
+test("a state that an older build stored has no passkeys", () => {
+  const { passkeys: _passkeys, ...older } = buildIdentity();
+  expect(parseState(JSON.stringify(older))).toEqual(buildIdentity());
+  const { form: _form, ...record } = JSON.parse(formatRecordedState(buildIdentity()));
+  expect(record).not.toHaveProperty("passkeys");
 });
