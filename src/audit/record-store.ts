@@ -5,12 +5,12 @@
  * these events away.
  */
 import { and, eq, isNotNull, lt, type SQL, type SQLWrapper, sql } from "drizzle-orm";
+import { z } from "zod";
 import { awaitStore, type Database, type Statement } from "../db/client.ts";
 import { prepareStatement } from "../db/prepared.ts";
-import { isResident } from "../db/tenant-fence.ts";
+import { isNotServedHere, isResident, oneRow, requireServedHere } from "../db/tenant-fence.ts";
 import type { IdentityRecord } from "../identity/store.ts";
 import { identities } from "../identity/tables.ts";
-import type { AcceptedStep } from "./event.ts";
 import { auditEvents } from "./tables.ts";
 
 /**
@@ -89,28 +89,44 @@ export const saveRecord = prepareStatement<SavedRecord>((db, value) =>
     }),
 );
 
-/** A code that was accepted after the record was written, and when, Unix ms. */
-export interface AcceptedCode extends AcceptedStep {
-  readonly at: number;
+const acceptedCodes = z.array(z.object({ secretId: z.string(), timeStep: z.int(), at: z.int() }));
+
+/** A code that was accepted, perhaps after the record was written, and when, Unix ms. */
+export type AcceptedCode = Readonly<z.infer<typeof acceptedCodes>[number]>;
+
+/** What D1 knows of an identity: its record, and the codes of its newest events. */
+interface KnownIdentity {
+  readonly record: IdentityRecord | undefined;
+  readonly codes: readonly AcceptedCode[];
 }
 
-/** Finds the code of this secret with the newest time step among the user's newest events. @throws StoreError */
-export async function findAcceptedCode(
+/**
+ * Finds both in one statement: in between, the archive could move a code from the events to the record.
+ * @throws StoreError; FencedTenantError if the database does not serve the tenant
+ */
+export async function findRecordWithCodes(
   db: Database,
   tenantId: string,
   identityId: string,
-  secretId: string,
-): Promise<AcceptedCode | undefined> {
+): Promise<KnownIdentity> {
   const newest = newestEventsOf(sql`${tenantId}`, sql`${identityId}`);
-  const [row] = await awaitStore(
+  const codes = sql<string>`(SELECT
+    json_group_array(json_object('secretId', secret_id, 'timeStep', time_step, 'at', at))
+    FROM ${newest} AS event WHERE time_step IS NOT NULL)`;
+  const isIdentity = and(eq(identities.tenantId, tenantId), eq(identities.id, identityId));
+  const rows = await awaitStore(
     db
-      .select({ timeStep: sql<number>`time_step`, at: sql<number>`at` })
-      .from(sql`${newest} AS event`)
-      .where(sql`secret_id = ${secretId}`)
-      .orderBy(sql`time_step DESC`)
+      .select({ record: identities, codes, isElsewhere: isNotServedHere(tenantId) })
+      .from(oneRow)
+      .leftJoin(identities, isIdentity)
       .limit(1),
   );
-  return row && { ...row, secretId };
+  requireServedHere(rows);
+  const [found] = rows;
+  return {
+    record: found?.record ?? undefined,
+    codes: acceptedCodes.parse(JSON.parse(found?.codes ?? "[]")),
+  };
 }
 
 /**

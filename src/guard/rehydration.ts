@@ -1,8 +1,8 @@
 /** Loads the record of an identity from D1 into an empty guard: after a restore, or in a new namespace. */
-import { type AcceptedCode, findAcceptedCode } from "../audit/record-store.ts";
+import { type AcceptedCode, findRecordWithCodes } from "../audit/record-store.ts";
 import type { Owner } from "../crypto/seal-context.ts";
 import { runInTenantDb } from "../db/shards.ts";
-import { findRecord, type IdentityRecord } from "../identity/store.ts";
+import type { IdentityRecord } from "../identity/store.ts";
 import type { RetryAlarm } from "../retry-alarm.ts";
 import { findSessions } from "../sentinel/assessments/store.ts";
 import { parseRecordedState } from "./decisions/recorded-state.ts";
@@ -11,19 +11,15 @@ import { raiseFloor } from "./decisions/spent-challenges.ts";
 import type { IdentityState } from "./decisions/state.ts";
 import type { GuardStorage } from "./storage.ts";
 
-/** The state after a code that was accepted since it was recorded. */
-function addAcceptedCode(state: IdentityState, code: AcceptedCode | undefined): IdentityState {
-  const { totp } = state;
-  if (totp === null || code === undefined || code.timeStep <= (totp.lastTimeStep ?? -1)) {
-    return state;
-  }
-  return {
-    ...state,
-    totp: { ...totp, lastTimeStep: code.timeStep },
-    lastVerifiedAt: code.at,
-    lastMethod: "totp",
-    updatedAt: code.at,
-  };
+/** The state after the codes of its secret that were accepted since it was recorded. */
+function addAcceptedCodes(recorded: IdentityState, codes: readonly AcceptedCode[]): IdentityState {
+  return codes.reduce((state, { secretId, timeStep, at }) => {
+    const { totp } = state;
+    const isNewer = totp?.id === secretId && timeStep > (totp.lastTimeStep ?? -1);
+    if (!isNewer) return state;
+    const accepted = { lastVerifiedAt: at, lastMethod: "totp" as const, updatedAt: at };
+    return { ...state, ...accepted, totp: { ...totp, lastTimeStep: timeStep } };
+  }, recorded);
 }
 
 /** What D1 has of an identity; null when it has nothing. */
@@ -60,15 +56,10 @@ export class Rehydration {
     for (;;) {
       const epoch = this.#storage.erasureEpoch;
       const { record, state, sessions } = await runInTenantDb(this.#env, tenantId, async (db) => {
-        const record = await findRecord(db, tenantId, identityId);
-        const recorded = record?.state ? parseRecordedState(record.state, record) : undefined;
-        if (recorded === undefined) return { record, state: undefined, sessions: [] };
-        const secretId = recorded.totp?.id;
-        const [sessions, code] = await Promise.all([
-          findSessions(db, tenantId, identityId),
-          secretId === undefined ? undefined : findAcceptedCode(db, tenantId, identityId, secretId),
-        ]);
-        return { record, state: addAcceptedCode(recorded, code), sessions };
+        const { record, codes } = await findRecordWithCodes(db, tenantId, identityId);
+        if (record === undefined || record.state === null) return { record, sessions: [] };
+        const state = addAcceptedCodes(parseRecordedState(record.state, record), codes);
+        return { record, state, sessions: await findSessions(db, tenantId, identityId) };
       });
       if (this.#storage.readState() !== null) return record;
       if (this.#storage.erasureEpoch !== epoch) continue;

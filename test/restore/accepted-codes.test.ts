@@ -14,6 +14,8 @@ import { deliverMessages, holdMessages, provideQueue } from "../support/queue.ts
 import { relocateFully } from "../support/relocation.ts";
 import { fetchCheckpoint, sql } from "../support/trail.ts";
 
+const statement = Object.getPrototypeOf(env.DB.prepare("SELECT 1"));
+
 const stepMs = 30_000;
 const dayMs = 24 * 60 * 60 * 1000;
 /** The start of a time step. */
@@ -148,6 +150,28 @@ describe("A right code", () => {
     await archiveLogs(env, Date.now() + 401 * dayMs, findRetentionDays);
     expect(await rowsIn(0, "audit_events", user.tenant.id)).toEqual([]);
     await expectSpentAfterLoss(user, at + stepMs);
+  });
+
+  it("is spent although the archive takes its event while a guard rehydrates", async () => {
+    const user = await createUser();
+    const at = start + 10 * stepMs;
+    await verifyAt(user, at);
+    await drainOutbox(user);
+    await fetchCheckpoint(user.tenant);
+    await loseStorage(user);
+    const real = statement.raw;
+    const read = vi.spyOn(statement, "raw").mockImplementationOnce(async function (
+      this: unknown,
+      ...args: unknown[]
+    ) {
+      const answer = await real.apply(this, args);
+      read.mockRestore();
+      await archiveLogs(env, Date.now() + 401 * dayMs, findRetentionDays);
+      return answer;
+    });
+    expect((await user.profile()).last_verified_at).toBe(new Date(at).toISOString());
+    expect(await rowsIn(0, "audit_events", user.tenant.id)).toEqual([]);
+    expect((await verifyAt(user, at)).body.code).toBe("code_already_used");
   });
 
   it("is not moved to the record by the archive while a later event says more", async () => {

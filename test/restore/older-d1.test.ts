@@ -293,7 +293,9 @@ describe("DB after a restore to a time before a tenant left it", () => {
     await guardOf(user).deliver();
     expect(await user.profile()).toMatchObject({ failed_attempts: 0 });
     const [record] = await rowsIn(1, "identities", tenant.id);
-    expect(JSON.parse(String(record?.state))).toMatchObject({ lastMethod: "totp" });
+    expect(await rowsIn(1, "audit_events", tenant.id)).toContainEqual(
+      expect.objectContaining({ outcome: "success", time_step: expect.any(Number) }),
+    );
     const verified = await tenant.send("GET", "/v1/audit/events?action=otp.verified");
     expect(verified.body.events).toHaveLength(2);
     expect((await tenant.send("GET", "/v1/audit/checkpoint")).status).toBe(200);
@@ -303,6 +305,8 @@ describe("DB after a restore to a time before a tenant left it", () => {
     expect(await rowsIn(0, "identities", tenant.id)).toEqual([]);
     await relocateFully(tenant, 0);
     expect(await rowsIn(0, "identities", tenant.id)).toEqual([record]);
+    await loseStorage(user);
+    expect((await user.verify(code)).body.code).toBe("code_already_used");
   });
 });
 
