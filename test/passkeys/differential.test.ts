@@ -53,7 +53,7 @@ it("Registrations are judged as the library judges them, or more strictly for a 
   }
   expectExplained(differences, explained.registration);
   expect(accepted).toBeGreaterThan(sample.numRuns / 10);
-}, 120_000);
+}, 300_000);
 
 it("Authentications are judged as the library judges them, or more strictly for a reason", async () => {
   const differences = new Set<string>();
@@ -73,4 +73,4 @@ it("Authentications are judged as the library judges them, or more strictly for 
   }
   expectExplained(differences, explained.authentication);
   expect(accepted).toBeGreaterThan(sample.numRuns / 10);
-}, 120_000);
+}, 300_000);

@@ -86,7 +86,7 @@ describe.each(algorithms)("An answer with the algorithm %i", (algorithm) => {
       );
       expect(offsets).toEqual([]);
     }
-  }, 120_000);
+  }, 300_000);
 
   it("of a registration is accepted with changes in what nobody signs", async () => {
     const { registration } = await performCeremonies(algorithm);
@@ -108,7 +108,7 @@ describe.each(algorithms)("An answer with the algorithm %i", (algorithm) => {
       check({ clientDataJSON }),
     );
     expect(nameOffsets(accepted, { name: [start, start + 11] })).toEqual(["name"]);
-  }, 120_000);
+  }, 300_000);
 
   it("is not accepted in another spelling of base64url", async () => {
     const { registration, passkey, authentication } = await performCeremonies(algorithm);
