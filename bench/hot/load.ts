@@ -36,7 +36,9 @@ function send(origin: string, shot: Shot, agent: Agent): Promise<Received> {
       });
     });
     sent.once("error", ({ message }) => {
-      reject(new Error(`${method} ${origin}${path} had no answer: ${message}`));
+      // The server may close a connection after an answer. A request that it did not take is sent again.
+      if (sent.reusedSocket) resolve(send(origin, shot, agent));
+      else reject(new Error(`${method} ${origin}${path} had no answer: ${message}`));
     });
     sent.end(body);
   });
