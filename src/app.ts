@@ -8,6 +8,7 @@ import { feedRoutes } from "./api/feeds.ts";
 import { createHealthRoutes } from "./api/health.ts";
 import { keyRoutes } from "./api/keys.ts";
 import { otpRoutes } from "./api/otp.ts";
+import { passkeyRoutes } from "./api/passkeys.ts";
 import { relocationRoutes } from "./api/relocation.ts";
 import { sentinelRoutes } from "./api/sentinel.ts";
 import { settingsRoutes } from "./api/settings.ts";
@@ -31,6 +32,7 @@ const livenessPath = "/healthz";
 export const apiRoutes = [
   ...identityRoutes,
   ...otpRoutes,
+  ...passkeyRoutes,
   ...sentinelRoutes,
   ...assessmentRoutes,
   ...feedRoutes,

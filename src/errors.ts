@@ -24,6 +24,11 @@ const catalogue = {
     status: 403,
     sentence: "The user is suspended; reactivate the user first.",
   },
+  verification_required: {
+    status: 403,
+    sentence:
+      "The user has a factor and was not verified recently; verify the user first, within passkeys.recent_verification_seconds.",
+  },
   tenant_suspended: {
     status: 403,
     sentence: "The tenant is suspended; ask the operator of the service to reactivate it.",
@@ -32,6 +37,10 @@ const catalogue = {
   user_not_found: {
     status: 404,
     sentence: "No user with this identifier exists; provision the user first.",
+  },
+  passkey_not_found: {
+    status: 404,
+    sentence: "The user has no passkey with this id; list the user's passkeys.",
   },
   assessment_not_found: {
     status: 404,
@@ -53,7 +62,8 @@ const catalogue = {
   },
   too_many: {
     status: 409,
-    sentence: "A tenant has at most 1,000 API tokens that have not ended; revoke one first.",
+    sentence:
+      "A tenant has at most 1,000 API tokens that have not ended, and a user at most ten passkeys; revoke or remove one first.",
   },
   last_token: {
     status: 409,
@@ -82,6 +92,18 @@ const catalogue = {
     sentence:
       "The user has no new secret that waits for its first code; configure one, and confirm it within 10 minutes.",
   },
+  passkeys_not_set_up: {
+    status: 409,
+    sentence: "The tenant has not set up passkeys; set passkeys.rp_id and passkeys.origins first.",
+  },
+  passkey_not_configured: {
+    status: 409,
+    sentence: "The user has no passkey for the tenant's rp_id; register one first.",
+  },
+  passkey_exists: {
+    status: 409,
+    sentence: "This passkey is registered already; use it, or create another one.",
+  },
   body_too_large: { status: 413, sentence: "The body exceeds 16 KiB; send a smaller one." },
   unsupported_media_type: {
     status: 415,
@@ -94,6 +116,15 @@ const catalogue = {
   code_already_used: {
     status: 422,
     sentence: "The code was accepted already and works once; wait for the next code.",
+  },
+  passkey_unknown: {
+    status: 422,
+    sentence:
+      "No user has this passkey; have the browser delete it (signalUnknownCredential), and sign the user in another way.",
+  },
+  invalid_passkey: {
+    status: 422,
+    sentence: "The passkey was not accepted, for the given reason; start again with new options.",
   },
   idempotency_mismatch: {
     status: 422,

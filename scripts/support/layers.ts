@@ -36,6 +36,7 @@ export const layers: readonly (readonly string[])[] = [
   [
     ...["bounded-map.ts", "concurrent.ts", "deadline.ts", "log.ts", "retry-delay.ts", "slices.ts"],
     "sql-table.ts",
+    "text-schema.ts",
   ],
 ];
 

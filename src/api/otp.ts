@@ -5,13 +5,7 @@ import { createInvalidRequest } from "../errors.ts";
 import { askGuard } from "../guard/client.ts";
 import { requirePermission } from "../http/access.ts";
 import { defineRoute, none, respond } from "../http/route.ts";
-import {
-  buildTextPattern,
-  createTextSchema,
-  externalId,
-  shownExternalId,
-  userQuery,
-} from "../http/schemas.ts";
+import { externalId, shownExternalId, userQuery } from "../http/schemas.ts";
 import { codesPerSet } from "../otp/backup-codes.ts";
 import { type Code, codePattern, parseCode } from "../otp/code.ts";
 import { buildKeyUri } from "../otp/key-uri.ts";
@@ -19,6 +13,7 @@ import { drawQrSvg } from "../otp/qr-code.ts";
 import { cleanAgent } from "../sentinel/agent-text.ts";
 import { assessedIdentityOf } from "../sentinel/assessment.ts";
 import { claimTenantRequestKey } from "../tenancy/claim-request-key.ts";
+import { buildTextPattern, createTextSchema } from "../text-schema.ts";
 import { assessmentId } from "./assessment-schemas.ts";
 import { address, agent } from "./session-schemas.ts";
 

@@ -4,7 +4,7 @@ import { deletionPhases } from "../db/deletion-phase.ts";
 import { deleteTenant } from "../deletion/delete-tenant.ts";
 import { operator } from "../http/access.ts";
 import { defineRoute, none, respond } from "../http/route.ts";
-import { createTextSchema } from "../http/schemas.ts";
+import { createTextSchema } from "../text-schema.ts";
 
 export const tenantDeletionRoutes = [
   defineRoute(

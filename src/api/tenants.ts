@@ -4,22 +4,14 @@ import { controlDbOf } from "../db/shards.ts";
 import { tenantStatuses } from "../db/tenant-status.ts";
 import { operator } from "../http/access.ts";
 import { defineRoute, none, respond } from "../http/route.ts";
-import {
-  createTextSchema,
-  cursor,
-  id,
-  instant,
-  limit,
-  pageOf,
-  toRfc3339,
-  toRfc3339OrNull,
-} from "../http/schemas.ts";
+import { cursor, id, instant, limit, pageOf, toRfc3339, toRfc3339OrNull } from "../http/schemas.ts";
 import type { IdentityCount } from "../identity/count-store.ts";
 import { jurisdictions } from "../location.ts";
 import { changeTenant, getTenant } from "../tenancy/change-tenant.ts";
 import { countUsers } from "../tenancy/count-users.ts";
 import { createTenant } from "../tenancy/create-tenant.ts";
 import { listTenants, type Tenant } from "../tenancy/tenant-store.ts";
+import { createTextSchema } from "../text-schema.ts";
 import { issuedTokenSchema, showIssuedToken } from "./tokens.ts";
 
 const name = createTextSchema(1, 100).meta({ examples: ["Acme"] });

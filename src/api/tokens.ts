@@ -5,7 +5,6 @@ import { createInvalidRequest } from "../errors.ts";
 import { requirePermission } from "../http/access.ts";
 import { defineRoute, none, respond } from "../http/route.ts";
 import {
-  createTextSchema,
   cursor,
   id,
   instant,
@@ -19,6 +18,7 @@ import { createToken, type IssuedToken, rotateToken } from "../tenancy/change-to
 import { documentPermissions, permissionOf, permissions } from "../tenancy/permission.ts";
 import { revokeToken } from "../tenancy/revoke-token.ts";
 import { type ApiToken, listTokens } from "../tenancy/token-store.ts";
+import { createTextSchema } from "../text-schema.ts";
 
 const name = createTextSchema(1, 100).meta({ examples: ["backend"] });
 

@@ -61,6 +61,8 @@ export interface RouteDefinition<
   readonly access: Access<Caller>;
   readonly body: Body;
   readonly query: Query;
+  /** A POST that stores nothing, so that a repeated one runs again. */
+  readonly changesNothing?: true;
   /**
    * What the digest of a request with an `Idempotency-Key` covers in place of the body as sent, where
    * several spellings of a body are one request.
@@ -92,11 +94,11 @@ function isNone(schema: ZodType): boolean {
 }
 
 /**
- * Whether a repeated request with the same `Idempotency-Key` gets the first answer. A request that needs
- * only a permission to read changes nothing, so nothing is kept of it: it runs again.
+ * Whether a repeated request with the same `Idempotency-Key` gets the first answer. Nothing is kept of a request
+ * that changes nothing, such as one that needs only a permission to read: it runs again.
  */
-export function keepsAnswers({ method, access }: RouteDefinition): boolean {
-  return method === "post" && !access.kind.endsWith(":read");
+export function keepsAnswers({ method, access, changesNothing }: RouteDefinition): boolean {
+  return method === "post" && changesNothing !== true && !access.kind.endsWith(":read");
 }
 
 /** Starts the work of `prepare`, and does not wait for it. */

@@ -8,8 +8,10 @@ import { runEssentialTenantBatch } from "../db/space-reserve.ts";
 import type { Config } from "../env.ts";
 import { AppError, createInvalidRequest } from "../errors.ts";
 import { isHintWithin, type Location } from "../location.ts";
+import type { Mode } from "./api-token.ts";
 import { findContradictions } from "./contradictions.ts";
 import { describeChange } from "./describe-change.ts";
+import { findTestOnlyValues } from "./passkey-settings.ts";
 import type { TenantPolicy } from "./policy.ts";
 import {
   applyDefaults,
@@ -33,6 +35,7 @@ interface SettingsCall {
   readonly caller: {
     readonly tenantId: string;
     readonly tokenId: string;
+    readonly mode: Mode;
     readonly location: Location;
   };
   readonly actor: RequestActor;
@@ -123,10 +126,16 @@ async function applyPatch(call: SettingsCall, patch: SettingsPatch): Promise<Set
  * @throws AppError `invalid_request`; `unavailable` if other changes keep coming in between
  */
 export async function changeSettings(call: SettingsCall, patch: SettingsPatch): Promise<Settings> {
-  const { tenantId, location } = call.caller;
+  const { tenantId, location, mode } = call.caller;
   if (!isHintWithin(patch.location?.hint ?? null, location.jurisdiction)) {
     const message = "must lie within the tenant's jurisdiction";
     throw createInvalidRequest([{ path: "settings.location.hint", message }]);
+  }
+  const testOnly = mode === "test" ? [] : findTestOnlyValues(patch.passkeys ?? {});
+  if (testOnly.length > 0) {
+    throw createInvalidRequest(
+      testOnly.map(({ path, message }) => ({ path: `settings.passkeys.${path}`, message })),
+    );
   }
   try {
     for (let round = 0; round < maxRounds; round += 1) {

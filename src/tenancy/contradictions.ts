@@ -1,6 +1,15 @@
 /** Settings that contradict each other (pure). */
 import { fieldsOf, type Settings, type SettingsPatch } from "./settings.ts";
 
+/** A relying party without an origin would accept no passkey. */
+function findMissingOrigins({ passkeys }: Settings, patched: ReadonlyMap<string, unknown>) {
+  const { rp_id: rpId, origins } = passkeys;
+  const isNamed = patched.has("passkeys.rp_id") || patched.has("passkeys.origins");
+  return rpId !== null && origins.length === 0 && isNamed
+    ? [{ path: "passkeys.origins", message: "must have at least 1 item(s), because rp_id is set" }]
+    : [];
+}
+
 /** Two fields of which one must not be less than the other, and their values. */
 interface Order {
   readonly path: string;
@@ -40,11 +49,12 @@ function listOrders({ lockout: l, sentinel: s }: Settings): readonly Order[] {
  */
 export function findContradictions(settings: Settings, patch: SettingsPatch = settings) {
   const patched = fieldsOf(patch);
-  return listOrders(settings)
+  const orders = listOrders(settings)
     .filter(({ value, min }) => value < min)
     .filter(({ path, notLessThan }) => patched.has(path) || patched.has(notLessThan))
     .map(({ path, notLessThan }) => ({
       path,
       message: `must not be less than ${notLessThan.replace(/^.*\./, "")}`,
     }));
+  return [...orders, ...findMissingOrigins(settings, patched)];
 }

@@ -18,9 +18,24 @@ export interface LockoutPolicy {
   readonly disableAfter: number;
 }
 
+export interface PasskeyPolicy {
+  /** The relying party id (WebAuthn): the host that passkeys belong to; null: passkeys are not set up. */
+  readonly rpId: string | null;
+  /** What authenticators show; null: the relying party id. */
+  readonly rpName: string | null;
+  /** Compared exactly. At least one, if there is a relying party id. */
+  readonly origins: readonly string[];
+  /** Of pages that may embed a page of another origin. */
+  readonly topOrigins: readonly string[];
+  readonly userVerification: "required" | "preferred";
+  /** A user who has a factor must have been verified within this time to register a passkey. */
+  readonly recentVerificationSeconds: number;
+}
+
 export interface TenantPolicy {
   readonly lockout: LockoutPolicy;
   readonly otp: { readonly enrolment: Enrolment };
+  readonly passkeys: PasskeyPolicy;
   readonly sentinel: RiskPolicy & {
     /** Addresses and CIDR networks that the tenant trusts, or never trusts. */
     readonly allow: readonly string[];
@@ -49,6 +64,14 @@ export const defaultPolicy: TenantPolicy = {
     disableAfter: 100,
   },
   otp: { enrolment: "immediate" },
+  passkeys: {
+    rpId: null,
+    rpName: null,
+    origins: [],
+    topOrigins: [],
+    userVerification: "required",
+    recentVerificationSeconds: 10 * 60,
+  },
   sentinel: { challengeAt: 0.5, denyAt: 0.8, allow: [], deny: [], signalsOff: [] },
   audit: { retentionDays: 400 },
   retention: { assessmentDays: 90 },

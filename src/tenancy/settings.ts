@@ -7,6 +7,11 @@ import { minAssessmentDays } from "../sentinel/assessments/expire.ts";
 import { parseNetwork } from "../sentinel/network/address.ts";
 import { networkPattern } from "../sentinel/network/address-patterns.ts";
 import { signalNames } from "../sentinel/reason.ts";
+import {
+  passkeyPolicyOf,
+  passkeySettingsOf,
+  passkeySettings as passkeys,
+} from "./passkey-settings.ts";
 import { defaultPolicy, type TenantPolicy } from "./policy.ts";
 
 const weekSeconds = 7 * 24 * 60 * 60;
@@ -105,6 +110,7 @@ export const settingsSchema = z
   .strictObject({
     lockout,
     otp,
+    passkeys,
     sentinel,
     audit,
     retention,
@@ -121,6 +127,7 @@ export const sentinelPatchSchema = sentinel.partial();
 export const settingsPatchSchema = z.strictObject({
   lockout: lockout.partial().optional(),
   otp: otp.partial().optional(),
+  passkeys: passkeys.partial().optional(),
   sentinel: sentinelPatchSchema.optional(),
   audit: audit.partial().optional(),
   retention: retention.partial().optional(),
@@ -130,7 +137,15 @@ export const settingsPatchSchema = z.strictObject({
 export type SettingsPatch = z.output<typeof settingsPatchSchema>;
 
 function settingsOf(policy: TenantPolicy): Settings {
-  const { lockout: l, otp: o, sentinel: s, audit: a, retention: r, location: at } = policy;
+  const {
+    lockout: l,
+    otp: o,
+    passkeys: p,
+    sentinel: s,
+    audit: a,
+    retention: r,
+    location: at,
+  } = policy;
   return {
     lockout: {
       max_failed_attempts: l.maxFailedAttempts,
@@ -139,6 +154,7 @@ function settingsOf(policy: TenantPolicy): Settings {
       disable_after: l.disableAfter,
     },
     otp: { enrolment: o.enrolment },
+    passkeys: passkeySettingsOf(p),
     sentinel: {
       challenge_at: s.challengeAt,
       deny_at: s.denyAt,
@@ -167,6 +183,7 @@ const storedSentinel = z.object({
 const storedSettingsSchema = z.object({
   lockout: z.object(lockout.shape).partial().exactOptional(),
   otp: z.object(otp.shape).partial().exactOptional(),
+  passkeys: z.object(passkeys.shape).partial().exactOptional(),
   sentinel: storedSentinel.partial().exactOptional(),
   audit: z.object(audit.shape).partial().exactOptional(),
   retention: z.object(retention.shape).partial().exactOptional(),
@@ -195,6 +212,7 @@ export function applyDefaults(set: SettingsPatch): Settings {
   return {
     lockout: fillGroup(defaults.lockout, set.lockout),
     otp: fillGroup(defaults.otp, set.otp),
+    passkeys: fillGroup(defaults.passkeys, set.passkeys),
     sentinel: fillGroup(defaults.sentinel, set.sentinel),
     audit: fillGroup(defaults.audit, set.audit),
     retention: fillGroup(defaults.retention, set.retention),
@@ -207,6 +225,7 @@ export function mergePatch(set: SettingsPatch, patch: SettingsPatch): SettingsPa
   return {
     lockout: { ...set.lockout, ...patch.lockout },
     otp: { ...set.otp, ...patch.otp },
+    passkeys: { ...set.passkeys, ...patch.passkeys },
     sentinel: { ...set.sentinel, ...patch.sentinel },
     audit: { ...set.audit, ...patch.audit },
     retention: { ...set.retention, ...patch.retention },
@@ -230,6 +249,7 @@ export function policyOf(set: SettingsPatch): TenantPolicy {
   const {
     lockout: l,
     otp: o,
+    passkeys: p,
     sentinel: s,
     audit: a,
     retention: r,
@@ -243,6 +263,7 @@ export function policyOf(set: SettingsPatch): TenantPolicy {
       disableAfter: l.disable_after,
     },
     otp: { enrolment: o.enrolment },
+    passkeys: passkeyPolicyOf(p),
     sentinel: {
       challengeAt: s.challenge_at,
       denyAt: s.deny_at,

@@ -180,6 +180,142 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/idp/user/passkeys/options": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Start the registration of a passkey
+         * @description Returns what the browser needs to create a passkey, with a challenge for five minutes. Nothing is stored. A user who has a factor must have been verified within `passkeys.recent_verification_seconds`.
+         *
+         *     Permission: `idp:write`.
+         *
+         *     Error codes: `invalid_request`, `body_too_large`, `internal_error`, `unavailable`, `invalid_json`, `unsupported_media_type`, `missing_token`, `invalid_token`, `rate_limited`, `insufficient_scope`, `tenant_suspended`, `passkeys_not_set_up`, `user_not_found`, `user_suspended`, `verification_required`, `too_many`.
+         */
+        post: operations["createPasskeyRegistrationOptions"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/idp/user/passkeys": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List a user's passkeys
+         * @description Lists the passkeys in the order of their registration. With `user_handle` and the credential ids, `PublicKeyCredential.signalAllAcceptedCredentials()` brings the user's devices up to date.
+         *
+         *     Permission: `idp:read`.
+         *
+         *     Error codes: `invalid_request`, `body_too_large`, `internal_error`, `unavailable`, `invalid_json`, `missing_token`, `invalid_token`, `rate_limited`, `insufficient_scope`, `tenant_suspended`, `user_not_found`.
+         */
+        get: operations["listPasskeys"];
+        put?: never;
+        /**
+         * Register the passkey that a browser has created
+         * @description Verifies the new credential and adds it to the user's passkeys, at most ten. The challenge works once, and no longer after a passkey was removed or the user suspended.
+         *
+         *     Permission: `idp:write`.
+         *
+         *     Error codes: `invalid_request`, `body_too_large`, `internal_error`, `unavailable`, `invalid_json`, `unsupported_media_type`, `missing_token`, `invalid_token`, `rate_limited`, `insufficient_scope`, `tenant_suspended`, `idempotency_in_progress`, `idempotency_mismatch`, `passkeys_not_set_up`, `user_not_found`, `user_suspended`, `verification_required`, `too_many`, `passkey_exists`, `invalid_passkey`.
+         */
+        post: operations["registerPasskey"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/idp/user/passkeys/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Remove a passkey
+         * @description Removes a passkey, so that it cannot be used any more. Ceremonies of the user that have started must start again.
+         *
+         *     Permission: `idp:write`.
+         *
+         *     Error codes: `invalid_request`, `body_too_large`, `internal_error`, `unavailable`, `invalid_json`, `missing_token`, `invalid_token`, `rate_limited`, `insufficient_scope`, `tenant_suspended`, `user_not_found`, `passkey_not_found`.
+         */
+        delete: operations["removePasskey"];
+        options?: never;
+        head?: never;
+        /**
+         * Rename a passkey
+         * @description Changes the name of a passkey.
+         *
+         *     Permission: `idp:write`.
+         *
+         *     Error codes: `invalid_request`, `body_too_large`, `internal_error`, `unavailable`, `invalid_json`, `unsupported_media_type`, `missing_token`, `invalid_token`, `rate_limited`, `insufficient_scope`, `tenant_suspended`, `user_not_found`, `passkey_not_found`.
+         */
+        patch: operations["renamePasskey"];
+        trace?: never;
+    };
+    "/v1/idp/passkeys/options": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Start a login with a passkey
+         * @description Returns what the browser needs to use a passkey, with a challenge for five minutes. Nothing is stored. With `id`, the challenge is for this user alone; without it, the browser lets the person choose among all passkeys, also in the autofill of a form.
+         *
+         *     Permission: `idp:write`.
+         *
+         *     Error codes: `invalid_request`, `body_too_large`, `internal_error`, `unavailable`, `invalid_json`, `unsupported_media_type`, `missing_token`, `invalid_token`, `rate_limited`, `insufficient_scope`, `tenant_suspended`, `passkeys_not_set_up`, `user_not_found`, `user_suspended`, `passkey_not_configured`.
+         */
+        post: operations["createPasskeyAuthenticationOptions"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/idp/passkeys/verify": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Verify the answer of a passkey
+         * @description Verifies the answer of a passkey, which is accepted once. `id` must be sent exactly if the options had one. Failures never lock the user, and a lock of codes never refuses a passkey.
+         *
+         *     Permission: `idp:write`.
+         *
+         *     Error codes: `invalid_request`, `body_too_large`, `internal_error`, `unavailable`, `invalid_json`, `unsupported_media_type`, `missing_token`, `invalid_token`, `rate_limited`, `insufficient_scope`, `tenant_suspended`, `idempotency_in_progress`, `idempotency_mismatch`, `passkeys_not_set_up`, `user_not_found`, `user_suspended`, `passkey_unknown`, `invalid_passkey`.
+         */
+        post: operations["verifyPasskey"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/sentinel/discover": {
         parameters: {
             query?: never;
@@ -1050,6 +1186,164 @@ export interface components {
                 purpose?: "confirm";
             };
         };
+        CreatePasskeyRegistrationOptionsInput: {
+            passkey: {
+                /**
+                 * @description What the user signs in with. The authenticator shows it; it is not stored.
+                 * @example alexander@enterprise.com
+                 */
+                user_name: string;
+                /**
+                 * @description The name of the person. Without it, `user_name`. It is not stored either.
+                 * @example Alexander
+                 */
+                display_name?: string;
+            };
+        };
+        RegisterPasskeyInput: {
+            passkey: {
+                /**
+                 * @description The `challenge` of the options, from the session of the browser that they were sent to. Base64url without padding.
+                 * @example AQEAAAGZ0p1dgBeVtKJxSf2wQpLr8s3DvyjOQm9hR5wEuT0cXkZ7aN1iG4fBbYdM6lHq2oUWPA
+                 */
+                challenge: string;
+                credential: components["schemas"]["RegistrationResponse"];
+                /**
+                 * @description What the user calls the passkey. Without it, `Passkey` and a number.
+                 * @example iPhone of Alexander
+                 */
+                name?: string;
+            };
+        };
+        /** @description `RegistrationResponseJSON` of WebAuthn Level 3, as `toJSON()` of the new credential returns it. Further members are accepted and ignored. */
+        RegistrationResponse: {
+            /**
+             * @description The credential id. Base64url without padding.
+             * @example 7Yw3kZ0mQf2hV9sT1xLr4g
+             */
+            id: string;
+            /**
+             * @description The credential id. Base64url without padding.
+             * @example 7Yw3kZ0mQf2hV9sT1xLr4g
+             */
+            rawId: string;
+            /** @constant */
+            type: "public-key";
+            response: {
+                /**
+                 * @description `clientDataJSON` as the browser returned it. Base64url without padding.
+                 * @example eyJ0eXBlIjoid2ViYXV0aG4uZ2V0IiwiY2hhbGxlbmdlIjoiQVEiLCJvcmlnaW4iOiJodHRwczovL2xvZ2luLmV4YW1wbGUuY29tIn0
+                 */
+                clientDataJSON: string;
+                /**
+                 * @description `attestationObject` as the browser returned it. Base64url without padding.
+                 * @example o2NmbXRkbm9uZWdhdHRTdG10oA
+                 */
+                attestationObject: string;
+                /**
+                 * @example [
+                 *       "internal",
+                 *       "hybrid"
+                 *     ]
+                 */
+                transports?: string[];
+            } & {
+                [key: string]: unknown;
+            };
+        } & {
+            [key: string]: unknown;
+        };
+        RenamePasskeyInput: {
+            passkey: {
+                /**
+                 * @description What the user calls the passkey.
+                 * @example iPhone of Alexander
+                 */
+                name: string;
+            };
+        };
+        CreatePasskeyAuthenticationOptionsInput: {
+            passkey: {
+                /**
+                 * @description The tenant's own id of the user. It is opaque, case-sensitive and compared exactly.
+                 * @example ORG_USR_9921_AFG
+                 */
+                id?: string;
+            };
+        };
+        VerifyPasskeyInput: {
+            passkey: {
+                /**
+                 * @description The `challenge` of the options, from the session of the browser that they were sent to. Base64url without padding.
+                 * @example AQEAAAGZ0p1dgBeVtKJxSf2wQpLr8s3DvyjOQm9hR5wEuT0cXkZ7aN1iG4fBbYdM6lHq2oUWPA
+                 */
+                challenge: string;
+                credential: components["schemas"]["AuthenticationResponse"];
+                /**
+                 * @description The tenant's own id of the user. It is opaque, case-sensitive and compared exactly.
+                 * @example ORG_USR_9921_AFG
+                 */
+                id?: string;
+                /**
+                 * @description The assessment of the session. The event of the login names it. An accepted passkey confirms the session, and Sentinel learns from it.
+                 * @example 01a20a4597691de6cc1dbcad9cff4cd8dbc0866f162dc9a8
+                 */
+                assessment_id?: string;
+                /** @description The user's session. It is a personal part of the event of the login, and decides nothing. */
+                context?: {
+                    /**
+                     * @description An IPv4 or IPv6 address. It may have a port, and an IPv6 address brackets and a zone id; only the address is used.
+                     * @example 1.1.1.1
+                     * @example 2606:4700:4700::1111
+                     * @example 192.0.2.1:5678
+                     * @example [2001:db8::1]:443
+                     */
+                    ip: string;
+                    /**
+                     * @description The user agent as the client sent it; empty or null if it sent none. Of a longer one the first 1,024 characters are used. Control characters and lone surrogates are replaced. Each of these is a sign of a script.
+                     * @example EnterpriseAgent/1.0
+                     */
+                    ua: string | null;
+                };
+            };
+        };
+        /** @description `AuthenticationResponseJSON` of WebAuthn Level 3, as `toJSON()` of the credential returns it. Further members are accepted and ignored. */
+        AuthenticationResponse: {
+            /**
+             * @description The credential id. Base64url without padding.
+             * @example 7Yw3kZ0mQf2hV9sT1xLr4g
+             */
+            id: string;
+            /**
+             * @description The credential id. Base64url without padding.
+             * @example 7Yw3kZ0mQf2hV9sT1xLr4g
+             */
+            rawId: string;
+            /** @constant */
+            type: "public-key";
+            response: {
+                /**
+                 * @description `clientDataJSON` as the browser returned it. Base64url without padding.
+                 * @example eyJ0eXBlIjoid2ViYXV0aG4uZ2V0IiwiY2hhbGxlbmdlIjoiQVEiLCJvcmlnaW4iOiJodHRwczovL2xvZ2luLmV4YW1wbGUuY29tIn0
+                 */
+                clientDataJSON: string;
+                /**
+                 * @description `authenticatorData` as the browser returned it. Base64url without padding.
+                 * @example SZYN5YgOjGh0NBcPZHZgW4_krrmihjLHmVzzuoMdl2MFAAAAAQ
+                 */
+                authenticatorData: string;
+                /**
+                 * @description `signature` as the browser returned it. Base64url without padding.
+                 * @example MEUCIQDkHnZ1
+                 */
+                signature: string;
+                userHandle?: string | null;
+            } & {
+                [key: string]: unknown;
+            };
+        } & {
+            [key: string]: unknown;
+        };
         DiscoverInput: {
             /**
              * @description Exactly one of `id` and `external_id`, and the context.
@@ -1258,6 +1552,33 @@ export interface components {
                     /** @enum {string} */
                     enrolment?: "immediate" | "confirm";
                 };
+                passkeys?: {
+                    /**
+                     * @description The host that passkeys belong to, in lower case and without a port, such as the domain of the login page. `localhost` is for test tenants. Passkeys that were registered under another one do not work any more. Null: passkeys are not set up.
+                     * @example login.example.com
+                     */
+                    rp_id?: string | null;
+                    /**
+                     * @description The name that authenticators show. Null: the `rp_id`.
+                     * @example Example
+                     */
+                    rp_name?: string | null;
+                    /** @description The origins whose passkeys are accepted. They are compared exactly. */
+                    origins?: string[];
+                    /** @description The origins of pages that may embed the login page of another origin. Empty: none may. */
+                    top_origins?: string[];
+                    /**
+                     * @description Whether the authenticator must verify the user, by a PIN or a fingerprint. With `preferred`, the answer says whether it has.
+                     * @example required
+                     * @enum {string}
+                     */
+                    user_verification?: "required" | "preferred";
+                    /**
+                     * @description A user who has a factor must have been verified within this time to register a passkey.
+                     * @example 600
+                     */
+                    recent_verification_seconds?: number;
+                };
                 sentinel?: {
                     /**
                      * @description A risk score from this value on is challenged.
@@ -1343,6 +1664,16 @@ export interface components {
         };
         /** @description An error. Fields other than the first three depend on the code. */
         Error: {
+            /**
+             * @description With `invalid_passkey`: the step of the verification that failed. Values: `challenge`, `type`, `origin`, `rp_id`, `presence`, `user_verification`, `user_handle`, `signature`, `counter`, `key`; expect further ones.
+             * @example origin
+             */
+            reason?: string;
+            /**
+             * @description With `passkey_unknown`: the credential id, for `PublicKeyCredential.signalUnknownCredential()`.
+             * @example 7Yw3kZ0mQf2hV9sT1xLr4g
+             */
+            credential_id?: string;
             /** @example 0.95 */
             risk_score?: number;
             /** @example 01a20a4597691de6cc1dbcad9cff4cd8dbc0866f162dc9a8 */
@@ -1646,6 +1977,294 @@ export interface components {
                  *     ]
                  */
                 backupCodes: string[];
+            } & {
+                [key: string]: unknown;
+            };
+        } & {
+            [key: string]: unknown;
+        };
+        CreatePasskeyRegistrationOptionsResult: {
+            passkey: {
+                /**
+                 * Format: date-time
+                 * @description When the challenge expires.
+                 * @example 2026-08-15T09:30:00.000Z
+                 */
+                expires_at: string;
+                public_key: components["schemas"]["PublicKeyCredentialCreationOptions"];
+            } & {
+                [key: string]: unknown;
+            };
+        } & {
+            [key: string]: unknown;
+        };
+        /** @description `PublicKeyCredentialCreationOptionsJSON` of WebAuthn Level 3, for `PublicKeyCredential.parseCreationOptionsFromJSON()`. */
+        PublicKeyCredentialCreationOptions: {
+            rp: {
+                /** @example login.example.com */
+                id: string;
+                /** @example Example */
+                name: string;
+            } & {
+                [key: string]: unknown;
+            };
+            user: {
+                /**
+                 * @description The user handle: the bytes of the identity's `id`.
+                 * @example aQi__RwuSlude_Cj
+                 */
+                id: string;
+                /** @example alexander@enterprise.com */
+                name: string;
+                /** @example Alexander */
+                displayName: string;
+            } & {
+                [key: string]: unknown;
+            };
+            /**
+             * @description The challenge, which holds for five minutes and works once. Keep it in the browser's session, and send it back with the credential.
+             * @example AQEAAAGZ0p1dgBeVtKJxSf2wQpLr8s3DvyjOQm9hR5wEuT0cXkZ7aN1iG4fBbYdM6lHq2oUWPA
+             */
+            challenge: string;
+            /**
+             * @example [
+             *       {
+             *         "type": "public-key",
+             *         "alg": -7
+             *       }
+             *     ]
+             */
+            pubKeyCredParams: ({
+                /**
+                 * @description Values: `public-key`; expect further ones.
+                 * @example public-key
+                 */
+                type: string;
+                /** Format: int64 */
+                alg: number;
+            } & {
+                [key: string]: unknown;
+            })[];
+            /**
+             * Format: int64
+             * @description Milliseconds.
+             * @example 300000
+             */
+            timeout: number;
+            /** @description All passkeys of the user: an authenticator keeps one for each user. */
+            excludeCredentials: components["schemas"]["PublicKeyCredentialDescriptor"][];
+            authenticatorSelection: {
+                /**
+                 * @description Values: `required`; expect further ones.
+                 * @example required
+                 */
+                residentKey: string;
+                requireResidentKey: boolean;
+                /**
+                 * @description The setting `passkeys.user_verification`. Values: `required`, `preferred`; expect further ones.
+                 * @example required
+                 */
+                userVerification: string;
+            } & {
+                [key: string]: unknown;
+            };
+            /**
+             * @description Values: `none`; expect further ones.
+             * @example none
+             */
+            attestation: string;
+        } & {
+            [key: string]: unknown;
+        };
+        /** @description A credential of the user. */
+        PublicKeyCredentialDescriptor: {
+            /**
+             * @description Values: `public-key`; expect further ones.
+             * @example public-key
+             */
+            type: string;
+            /**
+             * @description Base64url without padding.
+             * @example 7Yw3kZ0mQf2hV9sT1xLr4g
+             */
+            id: string;
+            /**
+             * @example [
+             *       "internal",
+             *       "hybrid"
+             *     ]
+             */
+            transports: string[];
+        } & {
+            [key: string]: unknown;
+        };
+        RegisterPasskeyResult: {
+            passkey: components["schemas"]["Passkey"];
+        } & {
+            [key: string]: unknown;
+        };
+        Passkey: {
+            /**
+             * @description The passkey's id: 24 hex digits, from SHA-256 of tenant and credential id.
+             * @example 3f9c1a7be2045d8816c0aa47
+             */
+            id: string;
+            /**
+             * @description Base64url without padding.
+             * @example 7Yw3kZ0mQf2hV9sT1xLr4g
+             */
+            credential_id: string;
+            /** @example iPhone of Alexander */
+            name: string;
+            /**
+             * @description The setting `passkeys.rp_id` at the registration. Only there the passkey works.
+             * @example login.example.com
+             */
+            rp_id: string;
+            /**
+             * Format: int64
+             * @description COSE: −7 (ES256), −8 (EdDSA) or −257 (RS256).
+             * @example -7
+             */
+            algorithm: number;
+            /**
+             * @description The COSE key, in base64url without padding. It is not secret.
+             * @example pQECAyYgASFYIA
+             */
+            public_key: string;
+            /**
+             * @description The model of the authenticator, as it states it.
+             * @example 00000000-0000-0000-0000-000000000000
+             */
+            aaguid: string;
+            /**
+             * @example [
+             *       "internal",
+             *       "hybrid"
+             *     ]
+             */
+            transports: string[];
+            /**
+             * @description True if the passkey can be synced; false if it is bound to one device.
+             * @example true
+             */
+            backup_eligible: boolean;
+            /** @example true */
+            backed_up: boolean;
+            /**
+             * @description Whether the authenticator verified the user at the registration.
+             * @example true
+             */
+            user_verified: boolean;
+            /**
+             * Format: int64
+             * @example 0
+             */
+            sign_count: number;
+            /**
+             * Format: date-time
+             * @example 2026-08-15T09:30:00.000Z
+             */
+            created_at: string;
+            /** @example null */
+            last_used_at: string | null;
+        } & {
+            [key: string]: unknown;
+        };
+        ListPasskeysResult: {
+            passkeys: components["schemas"]["Passkey"][];
+            /**
+             * @description The user handle, in base64url without padding.
+             * @example aQi__RwuSlude_Cj
+             */
+            user_handle: string;
+        } & {
+            [key: string]: unknown;
+        };
+        RenamePasskeyResult: {
+            passkey: components["schemas"]["Passkey"];
+        } & {
+            [key: string]: unknown;
+        };
+        CreatePasskeyAuthenticationOptionsResult: {
+            passkey: {
+                /**
+                 * Format: date-time
+                 * @description When the challenge expires.
+                 * @example 2026-08-15T09:30:00.000Z
+                 */
+                expires_at: string;
+                public_key: components["schemas"]["PublicKeyCredentialRequestOptions"];
+            } & {
+                [key: string]: unknown;
+            };
+        } & {
+            [key: string]: unknown;
+        };
+        /** @description `PublicKeyCredentialRequestOptionsJSON` of WebAuthn Level 3, for `PublicKeyCredential.parseRequestOptionsFromJSON()`. */
+        PublicKeyCredentialRequestOptions: {
+            /**
+             * @description The challenge, which holds for five minutes and works once. Keep it in the browser's session, and send it back with the credential.
+             * @example AQEAAAGZ0p1dgBeVtKJxSf2wQpLr8s3DvyjOQm9hR5wEuT0cXkZ7aN1iG4fBbYdM6lHq2oUWPA
+             */
+            challenge: string;
+            /**
+             * Format: int64
+             * @description Milliseconds.
+             * @example 300000
+             */
+            timeout: number;
+            /** @example login.example.com */
+            rpId: string;
+            /** @description The passkeys of the named user. Empty if the options name no user. */
+            allowCredentials: components["schemas"]["PublicKeyCredentialDescriptor"][];
+            /**
+             * @description The setting `passkeys.user_verification`. Values: `required`, `preferred`; expect further ones.
+             * @example required
+             */
+            userVerification: string;
+        } & {
+            [key: string]: unknown;
+        };
+        VerifyPasskeyResult: {
+            /**
+             * @description Values: `success`; expect further ones.
+             * @example success
+             */
+            status: string;
+            /**
+             * @description The tenant's own id of the user.
+             * @example ORG_USR_9921_AFG
+             */
+            id: string;
+            /**
+             * @description Values: `Passkey verified successfully.`; expect further ones.
+             * @example Passkey verified successfully.
+             */
+            message: string;
+            /**
+             * @description Values: `passkey`; expect further ones.
+             * @example passkey
+             */
+            method: string;
+            /**
+             * @description Whether the authenticator verified the user now and at the registration.
+             * @example true
+             */
+            user_verified: boolean;
+            passkey: {
+                /**
+                 * @description The passkey's id: 24 hex digits, from SHA-256 of tenant and credential id.
+                 * @example 3f9c1a7be2045d8816c0aa47
+                 */
+                id: string;
+                /**
+                 * @description Base64url without padding.
+                 * @example 7Yw3kZ0mQf2hV9sT1xLr4g
+                 */
+                credential_id: string;
+                /** @example true */
+                backed_up: boolean;
             } & {
                 [key: string]: unknown;
             };
@@ -2622,6 +3241,34 @@ export interface components {
                  * @example immediate
                  */
                 enrolment: string;
+            } & {
+                [key: string]: unknown;
+            };
+            passkeys: {
+                /**
+                 * @description The host that passkeys belong to, in lower case and without a port, such as the domain of the login page. `localhost` is for test tenants. Passkeys that were registered under another one do not work any more. Null: passkeys are not set up.
+                 * @example login.example.com
+                 */
+                rp_id: string | null;
+                /**
+                 * @description The name that authenticators show. Null: the `rp_id`.
+                 * @example Example
+                 */
+                rp_name: string | null;
+                /** @description The origins whose passkeys are accepted. They are compared exactly. */
+                origins: string[];
+                /** @description The origins of pages that may embed the login page of another origin. Empty: none may. */
+                top_origins: string[];
+                /**
+                 * @description Whether the authenticator must verify the user, by a PIN or a fingerprint. With `preferred`, the answer says whether it has. Values: `required`, `preferred`; expect further ones.
+                 * @example required
+                 */
+                user_verification: string;
+                /**
+                 * @description A user who has a factor must have been verified within this time to register a passkey.
+                 * @example 600
+                 */
+                recent_verification_seconds: number;
             } & {
                 [key: string]: unknown;
             };
@@ -4522,6 +5169,1344 @@ export interface operations {
                 };
             };
             /** @description `idempotency_mismatch`: This Idempotency-Key was used for a different request; use a new key for each new request. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `rate_limited`: Too many requests were sent; wait as long as Retry-After states. */
+            429: {
+                headers: {
+                    /** @description Seconds until the limit resets. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `internal_error`: The service failed to process the request; report the request_id to its operator. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `unavailable`: Temporarily unavailable. The request may have been applied; retry it with the same Idempotency-Key. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description An error with a status that a later version may add. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    createPasskeyRegistrationOptions: {
+        parameters: {
+            query: {
+                /**
+                 * @description The tenant's own id of the user. It is opaque, case-sensitive and compared exactly.
+                 * @example ORG_USR_9921_AFG
+                 */
+                externalUserId: string;
+            };
+            header?: {
+                /**
+                 * @description The tenant's own id of the administrator or support agent on whose behalf the request acts. The audit trail shows it as `actor.acting_for`.
+                 * @example ORG_ADMIN_17
+                 */
+                "Acting-For"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "passkey": {
+                 *         "user_name": "alexander@enterprise.com",
+                 *         "display_name": "Alexander"
+                 *       }
+                 *     }
+                 */
+                "application/json": components["schemas"]["CreatePasskeyRegistrationOptionsInput"];
+            };
+        };
+        responses: {
+            /** @description The options for `navigator.credentials.create()`. */
+            200: {
+                headers: {
+                    /** @description Limits that the request counted against. */
+                    "RateLimit-Policy"?: string;
+                    /** @description Remaining quota per limit, where known. */
+                    RateLimit?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "passkey": {
+                     *         "expires_at": "2026-08-15T09:30:00.000Z",
+                     *         "public_key": {
+                     *           "rp": {
+                     *             "id": "login.example.com",
+                     *             "name": "Example"
+                     *           },
+                     *           "user": {
+                     *             "id": "aQi__RwuSlude_Cj",
+                     *             "name": "alexander@enterprise.com",
+                     *             "displayName": "Alexander"
+                     *           },
+                     *           "challenge": "AQEAAAGZ0p1dgBeVtKJxSf2wQpLr8s3DvyjOQm9hR5wEuT0cXkZ7aN1iG4fBbYdM6lHq2oUWPA",
+                     *           "pubKeyCredParams": [
+                     *             {
+                     *               "type": "public-key",
+                     *               "alg": -7
+                     *             }
+                     *           ],
+                     *           "timeout": 300000,
+                     *           "excludeCredentials": [
+                     *             {
+                     *               "type": "public-key",
+                     *               "id": "7Yw3kZ0mQf2hV9sT1xLr4g",
+                     *               "transports": [
+                     *                 "internal",
+                     *                 "hybrid"
+                     *               ]
+                     *             }
+                     *           ],
+                     *           "authenticatorSelection": {
+                     *             "residentKey": "required",
+                     *             "requireResidentKey": true,
+                     *             "userVerification": "required"
+                     *           },
+                     *           "attestation": "none"
+                     *         }
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["CreatePasskeyRegistrationOptionsResult"];
+                };
+            };
+            /**
+             * @description `invalid_request`: The request is not valid; see issues.
+             *
+             *     `invalid_json`: The body is not valid JSON in UTF-8; send one JSON object.
+             */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /**
+             * @description `missing_token`: No API token was sent; send one as 'Authorization: Bearer <token>'.
+             *
+             *     `invalid_token`: The API token is unknown, revoked, expired or mistyped; use a valid one.
+             */
+            401: {
+                headers: {
+                    /** @description The challenge of RFC 6750. */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /**
+             * @description `insufficient_scope`: The API token lacks a permission; use a token that has it.
+             *
+             *     `tenant_suspended`: The tenant is suspended; ask the operator of the service to reactivate it.
+             *
+             *     `user_suspended`: The user is suspended; reactivate the user first.
+             *
+             *     `verification_required`: The user has a factor and was not verified recently; verify the user first, within passkeys.recent_verification_seconds.
+             */
+            403: {
+                headers: {
+                    /** @description Names the missing permission (RFC 6750). */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `user_not_found`: No user with this identifier exists; provision the user first. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /**
+             * @description `passkeys_not_set_up`: The tenant has not set up passkeys; set passkeys.rp_id and passkeys.origins first.
+             *
+             *     `too_many`: A tenant has at most 1,000 API tokens that have not ended, and a user at most ten passkeys; revoke or remove one first.
+             */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `body_too_large`: The body exceeds 16 KiB; send a smaller one. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `unsupported_media_type`: The body is not JSON; send it with 'Content-Type: application/json'. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `rate_limited`: Too many requests were sent; wait as long as Retry-After states. */
+            429: {
+                headers: {
+                    /** @description Seconds until the limit resets. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `internal_error`: The service failed to process the request; report the request_id to its operator. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `unavailable`: Temporarily unavailable. The request may have been applied; retry it with the same Idempotency-Key. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description An error with a status that a later version may add. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    listPasskeys: {
+        parameters: {
+            query: {
+                /**
+                 * @description The tenant's own id of the user. It is opaque, case-sensitive and compared exactly.
+                 * @example ORG_USR_9921_AFG
+                 */
+                externalUserId: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description All passkeys of the user. */
+            200: {
+                headers: {
+                    /** @description Limits that the request counted against. */
+                    "RateLimit-Policy"?: string;
+                    /** @description Remaining quota per limit, where known. */
+                    RateLimit?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "passkeys": [
+                     *         {
+                     *           "id": "3f9c1a7be2045d8816c0aa47",
+                     *           "credential_id": "7Yw3kZ0mQf2hV9sT1xLr4g",
+                     *           "name": "iPhone of Alexander",
+                     *           "rp_id": "login.example.com",
+                     *           "algorithm": -7,
+                     *           "public_key": "pQECAyYgASFYIA",
+                     *           "aaguid": "00000000-0000-0000-0000-000000000000",
+                     *           "transports": [
+                     *             "internal",
+                     *             "hybrid"
+                     *           ],
+                     *           "backup_eligible": true,
+                     *           "backed_up": true,
+                     *           "user_verified": true,
+                     *           "sign_count": 0,
+                     *           "created_at": "2026-08-15T09:30:00.000Z",
+                     *           "last_used_at": null
+                     *         }
+                     *       ],
+                     *       "user_handle": "aQi__RwuSlude_Cj"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ListPasskeysResult"];
+                };
+            };
+            /**
+             * @description `invalid_request`: The request is not valid; see issues.
+             *
+             *     `invalid_json`: The body is not valid JSON in UTF-8; send one JSON object.
+             */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /**
+             * @description `missing_token`: No API token was sent; send one as 'Authorization: Bearer <token>'.
+             *
+             *     `invalid_token`: The API token is unknown, revoked, expired or mistyped; use a valid one.
+             */
+            401: {
+                headers: {
+                    /** @description The challenge of RFC 6750. */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /**
+             * @description `insufficient_scope`: The API token lacks a permission; use a token that has it.
+             *
+             *     `tenant_suspended`: The tenant is suspended; ask the operator of the service to reactivate it.
+             */
+            403: {
+                headers: {
+                    /** @description Names the missing permission (RFC 6750). */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `user_not_found`: No user with this identifier exists; provision the user first. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `body_too_large`: The body exceeds 16 KiB; send a smaller one. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `rate_limited`: Too many requests were sent; wait as long as Retry-After states. */
+            429: {
+                headers: {
+                    /** @description Seconds until the limit resets. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `internal_error`: The service failed to process the request; report the request_id to its operator. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `unavailable`: Temporarily unavailable. The request may have been applied; retry it with the same Idempotency-Key. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description An error with a status that a later version may add. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    registerPasskey: {
+        parameters: {
+            query: {
+                /**
+                 * @description The tenant's own id of the user. It is opaque, case-sensitive and compared exactly.
+                 * @example ORG_USR_9921_AFG
+                 */
+                externalUserId: string;
+            };
+            header?: {
+                /**
+                 * @description A value of your choice, new for each request. Within 24 hours, the same request with the same key returns the first response (`Idempotent-Replayed: true`) and changes nothing.
+                 * @example 01987c5e-6f0a-7b3c-9d21-4e8f5a6b7c8d
+                 */
+                "Idempotency-Key"?: string;
+                /**
+                 * @description The tenant's own id of the administrator or support agent on whose behalf the request acts. The audit trail shows it as `actor.acting_for`.
+                 * @example ORG_ADMIN_17
+                 */
+                "Acting-For"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "passkey": {
+                 *         "challenge": "AQEAAAGZ0p1dgBeVtKJxSf2wQpLr8s3DvyjOQm9hR5wEuT0cXkZ7aN1iG4fBbYdM6lHq2oUWPA",
+                 *         "credential": {
+                 *           "id": "7Yw3kZ0mQf2hV9sT1xLr4g",
+                 *           "rawId": "7Yw3kZ0mQf2hV9sT1xLr4g",
+                 *           "type": "public-key",
+                 *           "response": {
+                 *             "clientDataJSON": "eyJ0eXBlIjoid2ViYXV0aG4uZ2V0IiwiY2hhbGxlbmdlIjoiQVEiLCJvcmlnaW4iOiJodHRwczovL2xvZ2luLmV4YW1wbGUuY29tIn0",
+                 *             "attestationObject": "o2NmbXRkbm9uZWdhdHRTdG10oA",
+                 *             "transports": [
+                 *               "internal",
+                 *               "hybrid"
+                 *             ]
+                 *           }
+                 *         },
+                 *         "name": "iPhone of Alexander"
+                 *       }
+                 *     }
+                 */
+                "application/json": components["schemas"]["RegisterPasskeyInput"];
+            };
+        };
+        responses: {
+            /** @description The new passkey. */
+            201: {
+                headers: {
+                    /** @description `true` if this is the response of an earlier request with the same key. */
+                    "Idempotent-Replayed"?: string;
+                    /** @description Limits that the request counted against. */
+                    "RateLimit-Policy"?: string;
+                    /** @description Remaining quota per limit, where known. */
+                    RateLimit?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "passkey": {
+                     *         "id": "3f9c1a7be2045d8816c0aa47",
+                     *         "credential_id": "7Yw3kZ0mQf2hV9sT1xLr4g",
+                     *         "name": "iPhone of Alexander",
+                     *         "rp_id": "login.example.com",
+                     *         "algorithm": -7,
+                     *         "public_key": "pQECAyYgASFYIA",
+                     *         "aaguid": "00000000-0000-0000-0000-000000000000",
+                     *         "transports": [
+                     *           "internal",
+                     *           "hybrid"
+                     *         ],
+                     *         "backup_eligible": true,
+                     *         "backed_up": true,
+                     *         "user_verified": true,
+                     *         "sign_count": 0,
+                     *         "created_at": "2026-08-15T09:30:00.000Z",
+                     *         "last_used_at": null
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RegisterPasskeyResult"];
+                };
+            };
+            /**
+             * @description `invalid_request`: The request is not valid; see issues.
+             *
+             *     `invalid_json`: The body is not valid JSON in UTF-8; send one JSON object.
+             */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /**
+             * @description `missing_token`: No API token was sent; send one as 'Authorization: Bearer <token>'.
+             *
+             *     `invalid_token`: The API token is unknown, revoked, expired or mistyped; use a valid one.
+             */
+            401: {
+                headers: {
+                    /** @description The challenge of RFC 6750. */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /**
+             * @description `insufficient_scope`: The API token lacks a permission; use a token that has it.
+             *
+             *     `tenant_suspended`: The tenant is suspended; ask the operator of the service to reactivate it.
+             *
+             *     `user_suspended`: The user is suspended; reactivate the user first.
+             *
+             *     `verification_required`: The user has a factor and was not verified recently; verify the user first, within passkeys.recent_verification_seconds.
+             */
+            403: {
+                headers: {
+                    /** @description Names the missing permission (RFC 6750). */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `user_not_found`: No user with this identifier exists; provision the user first. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /**
+             * @description `idempotency_in_progress`: A request with this Idempotency-Key is in progress; retry in a moment to receive its response.
+             *
+             *     `passkeys_not_set_up`: The tenant has not set up passkeys; set passkeys.rp_id and passkeys.origins first.
+             *
+             *     `too_many`: A tenant has at most 1,000 API tokens that have not ended, and a user at most ten passkeys; revoke or remove one first.
+             *
+             *     `passkey_exists`: This passkey is registered already; use it, or create another one.
+             */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `body_too_large`: The body exceeds 16 KiB; send a smaller one. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `unsupported_media_type`: The body is not JSON; send it with 'Content-Type: application/json'. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /**
+             * @description `idempotency_mismatch`: This Idempotency-Key was used for a different request; use a new key for each new request.
+             *
+             *     `invalid_passkey`: The passkey was not accepted, for the given reason; start again with new options.
+             */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `rate_limited`: Too many requests were sent; wait as long as Retry-After states. */
+            429: {
+                headers: {
+                    /** @description Seconds until the limit resets. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `internal_error`: The service failed to process the request; report the request_id to its operator. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `unavailable`: Temporarily unavailable. The request may have been applied; retry it with the same Idempotency-Key. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description An error with a status that a later version may add. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    removePasskey: {
+        parameters: {
+            query: {
+                /**
+                 * @description The tenant's own id of the user. It is opaque, case-sensitive and compared exactly.
+                 * @example ORG_USR_9921_AFG
+                 */
+                externalUserId: string;
+            };
+            header?: {
+                /**
+                 * @description The tenant's own id of the administrator or support agent on whose behalf the request acts. The audit trail shows it as `actor.acting_for`.
+                 * @example ORG_ADMIN_17
+                 */
+                "Acting-For"?: string;
+            };
+            path: {
+                /**
+                 * @description An `id` that the service returned.
+                 * @example 6908bffd1c2e4a5b9d7f0a31
+                 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The passkey is removed. */
+            204: {
+                headers: {
+                    /** @description Limits that the request counted against. */
+                    "RateLimit-Policy"?: string;
+                    /** @description Remaining quota per limit, where known. */
+                    RateLimit?: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /**
+             * @description `invalid_request`: The request is not valid; see issues.
+             *
+             *     `invalid_json`: The body is not valid JSON in UTF-8; send one JSON object.
+             */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /**
+             * @description `missing_token`: No API token was sent; send one as 'Authorization: Bearer <token>'.
+             *
+             *     `invalid_token`: The API token is unknown, revoked, expired or mistyped; use a valid one.
+             */
+            401: {
+                headers: {
+                    /** @description The challenge of RFC 6750. */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /**
+             * @description `insufficient_scope`: The API token lacks a permission; use a token that has it.
+             *
+             *     `tenant_suspended`: The tenant is suspended; ask the operator of the service to reactivate it.
+             */
+            403: {
+                headers: {
+                    /** @description Names the missing permission (RFC 6750). */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /**
+             * @description `user_not_found`: No user with this identifier exists; provision the user first.
+             *
+             *     `passkey_not_found`: The user has no passkey with this id; list the user's passkeys.
+             */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `body_too_large`: The body exceeds 16 KiB; send a smaller one. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `rate_limited`: Too many requests were sent; wait as long as Retry-After states. */
+            429: {
+                headers: {
+                    /** @description Seconds until the limit resets. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `internal_error`: The service failed to process the request; report the request_id to its operator. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `unavailable`: Temporarily unavailable. The request may have been applied; retry it with the same Idempotency-Key. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description An error with a status that a later version may add. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    renamePasskey: {
+        parameters: {
+            query: {
+                /**
+                 * @description The tenant's own id of the user. It is opaque, case-sensitive and compared exactly.
+                 * @example ORG_USR_9921_AFG
+                 */
+                externalUserId: string;
+            };
+            header?: {
+                /**
+                 * @description The tenant's own id of the administrator or support agent on whose behalf the request acts. The audit trail shows it as `actor.acting_for`.
+                 * @example ORG_ADMIN_17
+                 */
+                "Acting-For"?: string;
+            };
+            path: {
+                /**
+                 * @description An `id` that the service returned.
+                 * @example 6908bffd1c2e4a5b9d7f0a31
+                 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "passkey": {
+                 *         "name": "iPhone of Alexander"
+                 *       }
+                 *     }
+                 */
+                "application/json": components["schemas"]["RenamePasskeyInput"];
+            };
+        };
+        responses: {
+            /** @description The passkey. */
+            200: {
+                headers: {
+                    /** @description Limits that the request counted against. */
+                    "RateLimit-Policy"?: string;
+                    /** @description Remaining quota per limit, where known. */
+                    RateLimit?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "passkey": {
+                     *         "id": "3f9c1a7be2045d8816c0aa47",
+                     *         "credential_id": "7Yw3kZ0mQf2hV9sT1xLr4g",
+                     *         "name": "iPhone of Alexander",
+                     *         "rp_id": "login.example.com",
+                     *         "algorithm": -7,
+                     *         "public_key": "pQECAyYgASFYIA",
+                     *         "aaguid": "00000000-0000-0000-0000-000000000000",
+                     *         "transports": [
+                     *           "internal",
+                     *           "hybrid"
+                     *         ],
+                     *         "backup_eligible": true,
+                     *         "backed_up": true,
+                     *         "user_verified": true,
+                     *         "sign_count": 0,
+                     *         "created_at": "2026-08-15T09:30:00.000Z",
+                     *         "last_used_at": null
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RenamePasskeyResult"];
+                };
+            };
+            /**
+             * @description `invalid_request`: The request is not valid; see issues.
+             *
+             *     `invalid_json`: The body is not valid JSON in UTF-8; send one JSON object.
+             */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /**
+             * @description `missing_token`: No API token was sent; send one as 'Authorization: Bearer <token>'.
+             *
+             *     `invalid_token`: The API token is unknown, revoked, expired or mistyped; use a valid one.
+             */
+            401: {
+                headers: {
+                    /** @description The challenge of RFC 6750. */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /**
+             * @description `insufficient_scope`: The API token lacks a permission; use a token that has it.
+             *
+             *     `tenant_suspended`: The tenant is suspended; ask the operator of the service to reactivate it.
+             */
+            403: {
+                headers: {
+                    /** @description Names the missing permission (RFC 6750). */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /**
+             * @description `user_not_found`: No user with this identifier exists; provision the user first.
+             *
+             *     `passkey_not_found`: The user has no passkey with this id; list the user's passkeys.
+             */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `body_too_large`: The body exceeds 16 KiB; send a smaller one. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `unsupported_media_type`: The body is not JSON; send it with 'Content-Type: application/json'. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `rate_limited`: Too many requests were sent; wait as long as Retry-After states. */
+            429: {
+                headers: {
+                    /** @description Seconds until the limit resets. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `internal_error`: The service failed to process the request; report the request_id to its operator. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `unavailable`: Temporarily unavailable. The request may have been applied; retry it with the same Idempotency-Key. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description An error with a status that a later version may add. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    createPasskeyAuthenticationOptions: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description The tenant's own id of the administrator or support agent on whose behalf the request acts. The audit trail shows it as `actor.acting_for`.
+                 * @example ORG_ADMIN_17
+                 */
+                "Acting-For"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "passkey": {
+                 *         "id": "ORG_USR_9921_AFG"
+                 *       }
+                 *     }
+                 */
+                "application/json": components["schemas"]["CreatePasskeyAuthenticationOptionsInput"];
+            };
+        };
+        responses: {
+            /** @description The options for `navigator.credentials.get()`. */
+            200: {
+                headers: {
+                    /** @description Limits that the request counted against. */
+                    "RateLimit-Policy"?: string;
+                    /** @description Remaining quota per limit, where known. */
+                    RateLimit?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "passkey": {
+                     *         "expires_at": "2026-08-15T09:30:00.000Z",
+                     *         "public_key": {
+                     *           "challenge": "AQEAAAGZ0p1dgBeVtKJxSf2wQpLr8s3DvyjOQm9hR5wEuT0cXkZ7aN1iG4fBbYdM6lHq2oUWPA",
+                     *           "timeout": 300000,
+                     *           "rpId": "login.example.com",
+                     *           "allowCredentials": [
+                     *             {
+                     *               "type": "public-key",
+                     *               "id": "7Yw3kZ0mQf2hV9sT1xLr4g",
+                     *               "transports": [
+                     *                 "internal",
+                     *                 "hybrid"
+                     *               ]
+                     *             }
+                     *           ],
+                     *           "userVerification": "required"
+                     *         }
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["CreatePasskeyAuthenticationOptionsResult"];
+                };
+            };
+            /**
+             * @description `invalid_request`: The request is not valid; see issues.
+             *
+             *     `invalid_json`: The body is not valid JSON in UTF-8; send one JSON object.
+             */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /**
+             * @description `missing_token`: No API token was sent; send one as 'Authorization: Bearer <token>'.
+             *
+             *     `invalid_token`: The API token is unknown, revoked, expired or mistyped; use a valid one.
+             */
+            401: {
+                headers: {
+                    /** @description The challenge of RFC 6750. */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /**
+             * @description `insufficient_scope`: The API token lacks a permission; use a token that has it.
+             *
+             *     `tenant_suspended`: The tenant is suspended; ask the operator of the service to reactivate it.
+             *
+             *     `user_suspended`: The user is suspended; reactivate the user first.
+             */
+            403: {
+                headers: {
+                    /** @description Names the missing permission (RFC 6750). */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `user_not_found`: No user with this identifier exists; provision the user first. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /**
+             * @description `passkeys_not_set_up`: The tenant has not set up passkeys; set passkeys.rp_id and passkeys.origins first.
+             *
+             *     `passkey_not_configured`: The user has no passkey for the tenant's rp_id; register one first.
+             */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `body_too_large`: The body exceeds 16 KiB; send a smaller one. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `unsupported_media_type`: The body is not JSON; send it with 'Content-Type: application/json'. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `rate_limited`: Too many requests were sent; wait as long as Retry-After states. */
+            429: {
+                headers: {
+                    /** @description Seconds until the limit resets. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `internal_error`: The service failed to process the request; report the request_id to its operator. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `unavailable`: Temporarily unavailable. The request may have been applied; retry it with the same Idempotency-Key. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description An error with a status that a later version may add. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    verifyPasskey: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description A value of your choice, new for each request. Within 24 hours, the same request with the same key returns the first response (`Idempotent-Replayed: true`) and changes nothing.
+                 * @example 01987c5e-6f0a-7b3c-9d21-4e8f5a6b7c8d
+                 */
+                "Idempotency-Key"?: string;
+                /**
+                 * @description The tenant's own id of the administrator or support agent on whose behalf the request acts. The audit trail shows it as `actor.acting_for`.
+                 * @example ORG_ADMIN_17
+                 */
+                "Acting-For"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "passkey": {
+                 *         "challenge": "AQEAAAGZ0p1dgBeVtKJxSf2wQpLr8s3DvyjOQm9hR5wEuT0cXkZ7aN1iG4fBbYdM6lHq2oUWPA",
+                 *         "credential": {
+                 *           "id": "7Yw3kZ0mQf2hV9sT1xLr4g",
+                 *           "rawId": "7Yw3kZ0mQf2hV9sT1xLr4g",
+                 *           "type": "public-key",
+                 *           "response": {
+                 *             "clientDataJSON": "eyJ0eXBlIjoid2ViYXV0aG4uZ2V0IiwiY2hhbGxlbmdlIjoiQVEiLCJvcmlnaW4iOiJodHRwczovL2xvZ2luLmV4YW1wbGUuY29tIn0",
+                 *             "authenticatorData": "SZYN5YgOjGh0NBcPZHZgW4_krrmihjLHmVzzuoMdl2MFAAAAAQ",
+                 *             "signature": "MEUCIQDkHnZ1",
+                 *             "userHandle": "aQi__RwuSlude_Cj"
+                 *           }
+                 *         },
+                 *         "id": "ORG_USR_9921_AFG",
+                 *         "assessment_id": "01a20a4597691de6cc1dbcad9cff4cd8dbc0866f162dc9a8",
+                 *         "context": {
+                 *           "ip": "1.1.1.1",
+                 *           "ua": "EnterpriseAgent/1.0"
+                 *         }
+                 *       }
+                 *     }
+                 */
+                "application/json": components["schemas"]["VerifyPasskeyInput"];
+            };
+        };
+        responses: {
+            /** @description The passkey was accepted. */
+            200: {
+                headers: {
+                    /** @description `true` if this is the response of an earlier request with the same key. */
+                    "Idempotent-Replayed"?: string;
+                    /** @description Limits that the request counted against. */
+                    "RateLimit-Policy"?: string;
+                    /** @description Remaining quota per limit, where known. */
+                    RateLimit?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "status": "success",
+                     *       "id": "ORG_USR_9921_AFG",
+                     *       "message": "Passkey verified successfully.",
+                     *       "method": "passkey",
+                     *       "user_verified": true,
+                     *       "passkey": {
+                     *         "id": "3f9c1a7be2045d8816c0aa47",
+                     *         "credential_id": "7Yw3kZ0mQf2hV9sT1xLr4g",
+                     *         "backed_up": true
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["VerifyPasskeyResult"];
+                };
+            };
+            /**
+             * @description `invalid_request`: The request is not valid; see issues.
+             *
+             *     `invalid_json`: The body is not valid JSON in UTF-8; send one JSON object.
+             */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /**
+             * @description `missing_token`: No API token was sent; send one as 'Authorization: Bearer <token>'.
+             *
+             *     `invalid_token`: The API token is unknown, revoked, expired or mistyped; use a valid one.
+             */
+            401: {
+                headers: {
+                    /** @description The challenge of RFC 6750. */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /**
+             * @description `insufficient_scope`: The API token lacks a permission; use a token that has it.
+             *
+             *     `tenant_suspended`: The tenant is suspended; ask the operator of the service to reactivate it.
+             *
+             *     `user_suspended`: The user is suspended; reactivate the user first.
+             */
+            403: {
+                headers: {
+                    /** @description Names the missing permission (RFC 6750). */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `user_not_found`: No user with this identifier exists; provision the user first. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /**
+             * @description `idempotency_in_progress`: A request with this Idempotency-Key is in progress; retry in a moment to receive its response.
+             *
+             *     `passkeys_not_set_up`: The tenant has not set up passkeys; set passkeys.rp_id and passkeys.origins first.
+             */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `body_too_large`: The body exceeds 16 KiB; send a smaller one. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `unsupported_media_type`: The body is not JSON; send it with 'Content-Type: application/json'. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /**
+             * @description `idempotency_mismatch`: This Idempotency-Key was used for a different request; use a new key for each new request.
+             *
+             *     `passkey_unknown`: No user has this passkey; have the browser delete it (signalUnknownCredential), and sign the user in another way.
+             *
+             *     `invalid_passkey`: The passkey was not accepted, for the given reason; start again with new options.
+             */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -7736,7 +9721,7 @@ export interface operations {
             /**
              * @description `idempotency_in_progress`: A request with this Idempotency-Key is in progress; retry in a moment to receive its response.
              *
-             *     `too_many`: A tenant has at most 1,000 API tokens that have not ended; revoke one first.
+             *     `too_many`: A tenant has at most 1,000 API tokens that have not ended, and a user at most ten passkeys; revoke or remove one first.
              *
              *     `tenant_deleting`: The tenant is being deleted, so it cannot be changed any more; create a new one.
              */
@@ -8624,7 +10609,7 @@ export interface operations {
             /**
              * @description `idempotency_in_progress`: A request with this Idempotency-Key is in progress; retry in a moment to receive its response.
              *
-             *     `too_many`: A tenant has at most 1,000 API tokens that have not ended; revoke one first.
+             *     `too_many`: A tenant has at most 1,000 API tokens that have not ended, and a user at most ten passkeys; revoke or remove one first.
              */
             409: {
                 headers: {
@@ -8823,7 +10808,7 @@ export interface operations {
             /**
              * @description `idempotency_in_progress`: A request with this Idempotency-Key is in progress; retry in a moment to receive its response.
              *
-             *     `too_many`: A tenant has at most 1,000 API tokens that have not ended; revoke one first.
+             *     `too_many`: A tenant has at most 1,000 API tokens that have not ended, and a user at most ten passkeys; revoke or remove one first.
              */
             409: {
                 headers: {
@@ -9074,6 +11059,18 @@ export interface operations {
                      *         "otp": {
                      *           "enrolment": "immediate"
                      *         },
+                     *         "passkeys": {
+                     *           "rp_id": "login.example.com",
+                     *           "rp_name": "Example",
+                     *           "origins": [
+                     *             "https://login.example.com"
+                     *           ],
+                     *           "top_origins": [
+                     *             "https://shop.example.com"
+                     *           ],
+                     *           "user_verification": "required",
+                     *           "recent_verification_seconds": 600
+                     *         },
                      *         "sentinel": {
                      *           "challenge_at": 0.5,
                      *           "deny_at": 0.8,
@@ -9221,6 +11218,18 @@ export interface operations {
                  *         "otp": {
                  *           "enrolment": "immediate"
                  *         },
+                 *         "passkeys": {
+                 *           "rp_id": "login.example.com",
+                 *           "rp_name": "Example",
+                 *           "origins": [
+                 *             "https://login.example.com"
+                 *           ],
+                 *           "top_origins": [
+                 *             "https://shop.example.com"
+                 *           ],
+                 *           "user_verification": "required",
+                 *           "recent_verification_seconds": 600
+                 *         },
                  *         "sentinel": {
                  *           "challenge_at": 0.5,
                  *           "deny_at": 0.8,
@@ -9272,6 +11281,18 @@ export interface operations {
                      *         },
                      *         "otp": {
                      *           "enrolment": "immediate"
+                     *         },
+                     *         "passkeys": {
+                     *           "rp_id": "login.example.com",
+                     *           "rp_name": "Example",
+                     *           "origins": [
+                     *             "https://login.example.com"
+                     *           ],
+                     *           "top_origins": [
+                     *             "https://shop.example.com"
+                     *           ],
+                     *           "user_verification": "required",
+                     *           "recent_verification_seconds": 600
                      *         },
                      *         "sentinel": {
                      *           "challenge_at": 0.5,
