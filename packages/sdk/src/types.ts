@@ -24,6 +24,26 @@ export type VerifyOtpResult = Schemas["VerifyOtpResult"];
 /** What verify takes besides user and code. */
 export type VerifyOtpInput = Omit<Schemas["VerifyOtpInput"]["otp"], "id" | "code">;
 
+export type Passkey = Schemas["Passkey"];
+/** What the browser gets to create a passkey, in the JSON form of Web Authentication Level 3. */
+export type PasskeyCreationOptions = Schemas["PublicKeyCredentialCreationOptions"];
+/** What the browser gets to use a passkey. */
+export type PasskeyRequestOptions = Schemas["PublicKeyCredentialRequestOptions"];
+/** The new passkey, as the browser sends it. */
+export type PasskeyRegistration = Schemas["RegistrationResponse"];
+/** The proof of a passkey, as the browser sends it. */
+export type PasskeyAuthentication = Schemas["AuthenticationResponse"];
+export type PasskeyRegistrationOptions =
+  Schemas["CreatePasskeyRegistrationOptionsResult"]["passkey"];
+export type PasskeyAuthenticationOptions =
+  Schemas["CreatePasskeyAuthenticationOptionsResult"]["passkey"];
+/** The names of the user in the dialogs of devices. The service does not store them. */
+export type PasskeyUserNames = Schemas["CreatePasskeyRegistrationOptionsInput"]["passkey"];
+export type RegisterPasskeyInput = Schemas["RegisterPasskeyInput"]["passkey"];
+export type PasskeyList = Schemas["ListPasskeysResult"];
+export type VerifyPasskeyInput = Schemas["VerifyPasskeyInput"]["passkey"];
+export type VerifyPasskeyResult = Schemas["VerifyPasskeyResult"];
+
 export type DiscoverResult = Schemas["DiscoverResult"];
 export type SessionContext = Schemas["DiscoverInput"]["sentinel"]["context"];
 export type StoredAssessment = Schemas["Assessment"];

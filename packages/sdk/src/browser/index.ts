@@ -3,23 +3,23 @@
  * A browser has no API token, and needs none.
  */
 import type {
-  PasskeyAssertion,
-  PasskeyAttestation,
+  PasskeyAuthentication,
   PasskeyCreationOptions,
+  PasskeyRegistration,
   PasskeyRequestOptions,
 } from "../types.ts";
 import {
-  formAssertion,
-  formAttestation,
+  formAuthentication,
+  formRegistration,
   parseCreationOptions,
   parseRequestOptions,
 } from "./json-forms.ts";
 import { errorOfBrowser, PasskeyError } from "./passkey-error.ts";
 
 export type {
-  PasskeyAssertion,
-  PasskeyAttestation,
+  PasskeyAuthentication,
   PasskeyCreationOptions,
+  PasskeyRegistration,
   PasskeyRequestOptions,
 } from "../types.ts";
 export { PasskeyError, type PasskeyErrorCode } from "./passkey-error.ts";
@@ -35,6 +35,16 @@ export interface GetPasskeyOptions extends CreatePasskeyOptions {
    * and the promise waits until the user picks one. End it by the signal before another request.
    */
   readonly mediation?: "conditional" | undefined;
+}
+
+export interface UnknownPasskey {
+  readonly rpId: string;
+  readonly credentialId: string;
+}
+
+/** What the declarations of TypeScript do not have yet, nor some browsers. */
+interface Signals {
+  signalUnknownCredential?(passkey: UnknownPasskey): Promise<void>;
 }
 
 /** Makes the request, and finds out why it failed. */
@@ -66,13 +76,13 @@ function checkCredential(credential: Credential | null): PublicKeyCredential {
 export function createPasskey(
   publicKey: PasskeyCreationOptions,
   { signal }: CreatePasskeyOptions = {},
-): Promise<PasskeyAttestation> {
+): Promise<PasskeyRegistration> {
   return ask(signal, async () => {
     const options = { publicKey: parseCreationOptions(publicKey), ...(signal && { signal }) };
     const credential = checkCredential(await navigator.credentials.create(options));
     const { response } = credential;
     if (!(response instanceof AuthenticatorAttestationResponse)) throw new PasskeyError("failed");
-    return formAttestation(credential, response);
+    return formRegistration(credential, response);
   });
 }
 
@@ -86,7 +96,7 @@ export function createPasskey(
 export function getPasskey(
   publicKey: PasskeyRequestOptions,
   { mediation, signal }: GetPasskeyOptions = {},
-): Promise<PasskeyAssertion> {
+): Promise<PasskeyAuthentication> {
   return ask(signal, async () => {
     // A browser that knows no suggestions would open its dialog.
     if (mediation && !(await PublicKeyCredential.isConditionalMediationAvailable?.())) {
@@ -100,29 +110,18 @@ export function getPasskey(
     const credential = checkCredential(await navigator.credentials.get(options));
     const { response } = credential;
     if (!(response instanceof AuthenticatorAssertionResponse)) throw new PasskeyError("failed");
-    return formAssertion(credential, response);
+    return formAuthentication(credential, response);
   });
-}
-
-/** Later than the declarations of TypeScript, and than some browsers. */
-interface Signals {
-  signalUnknownCredential?(passkey: {
-    readonly rpId: string;
-    readonly credentialId: string;
-  }): Promise<void>;
 }
 
 /**
  * Tells the browser that no user has this passkey any more, so that it stops offering it: after a `passkey_unknown`, and
- * after a removal. Does nothing where the browser cannot be told.
+ * after a removal. It does nothing where the browser cannot be told.
  *
  * @param passkey `rpId`, as in the options, and the `credential_id` of the error or of the removed passkey
  */
-export async function signalUnknownPasskey(passkey: {
-  readonly rpId: string;
-  readonly credentialId: string;
-}): Promise<void> {
+export async function signalUnknownPasskey(passkey: UnknownPasskey): Promise<void> {
   if (!("PublicKeyCredential" in globalThis)) return;
-  const signals: Signals = PublicKeyCredential;
+  const signals: typeof PublicKeyCredential & Signals = PublicKeyCredential;
   await signals.signalUnknownCredential?.(passkey);
 }

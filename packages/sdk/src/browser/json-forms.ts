@@ -3,13 +3,15 @@
  * (`parseCreationOptionsFromJSON`, `toJSON`); these functions do it in every browser that has passkeys.
  */
 import type {
-  PasskeyAssertion,
-  PasskeyAttestation,
+  PasskeyAuthentication,
   PasskeyCreationOptions,
+  PasskeyRegistration,
   PasskeyRequestOptions,
 } from "../types.ts";
 
+const type = "public-key";
 const transports = ["ble", "hybrid", "internal", "nfc", "usb"] as const;
+const verifications = ["required", "preferred"] as const;
 
 /** Decodes base64url. */
 function decode(text: string): Uint8Array<ArrayBuffer> {
@@ -23,33 +25,50 @@ function encode(buffer: ArrayBuffer): string {
 }
 
 function parseCredentials(
-  credentials: PasskeyRequestOptions["allowCredentials"] = [],
+  credentials: PasskeyRequestOptions["allowCredentials"],
 ): PublicKeyCredentialDescriptor[] {
-  return credentials.map(({ id, type, transports: known = [] }) => ({
+  return credentials.map(({ id, transports: known }) => ({
     id: decode(id),
     type,
     transports: transports.filter((one) => known.includes(one)),
   }));
 }
 
+/** A text that this version does not know is the stricter one. */
+function parseVerification(text: string): UserVerificationRequirement {
+  return verifications.find((one) => one === text) ?? "required";
+}
+
 export function parseCreationOptions(
   json: PasskeyCreationOptions,
 ): PublicKeyCredentialCreationOptions {
+  const { rp, user, challenge, timeout, pubKeyCredParams, authenticatorSelection } = json;
   return {
-    ...json,
-    challenge: decode(json.challenge),
-    user: { ...json.user, id: decode(json.user.id) },
+    rp,
+    user: { ...user, id: decode(user.id) },
+    challenge: decode(challenge),
+    timeout,
+    pubKeyCredParams: pubKeyCredParams.map(({ alg }) => ({ type, alg })),
     excludeCredentials: parseCredentials(json.excludeCredentials),
+    authenticatorSelection: {
+      residentKey: "required",
+      requireResidentKey: true,
+      userVerification: parseVerification(authenticatorSelection.userVerification),
+    },
+    attestation: "none",
   };
 }
 
 export function parseRequestOptions(
   json: PasskeyRequestOptions,
 ): PublicKeyCredentialRequestOptions {
+  const { challenge, timeout, rpId, allowCredentials, userVerification } = json;
   return {
-    ...json,
-    challenge: decode(json.challenge),
-    allowCredentials: parseCredentials(json.allowCredentials),
+    challenge: decode(challenge),
+    timeout,
+    rpId,
+    allowCredentials: parseCredentials(allowCredentials),
+    userVerification: parseVerification(userVerification),
   };
 }
 
@@ -59,16 +78,16 @@ function formCredential(credential: PublicKeyCredential) {
   return {
     id,
     rawId: encode(rawId),
-    type: "public-key",
+    type,
     ...(attachment === null ? {} : { authenticatorAttachment: attachment }),
     clientExtensionResults: { ...credential.getClientExtensionResults() },
   } as const;
 }
 
-export function formAttestation(
+export function formRegistration(
   credential: PublicKeyCredential,
   response: AuthenticatorAttestationResponse,
-): PasskeyAttestation {
+): PasskeyRegistration {
   return {
     ...formCredential(credential),
     response: {
@@ -79,10 +98,10 @@ export function formAttestation(
   };
 }
 
-export function formAssertion(
+export function formAuthentication(
   credential: PublicKeyCredential,
   response: AuthenticatorAssertionResponse,
-): PasskeyAssertion {
+): PasskeyAuthentication {
   const { clientDataJSON, authenticatorData, signature, userHandle } = response;
   return {
     ...formCredential(credential),
