@@ -29,7 +29,7 @@ export const layers: readonly (readonly string[])[] = [
   ["audit/statistics"],
   ["audit"],
   ["idempotency", "identity"],
-  ["db", "otp"],
+  ["db", "otp", "passkeys"],
   ["env.ts"],
   ["crypto"],
   ["errors.ts", "job.ts", "location.ts", "retry-alarm.ts"],

@@ -15,7 +15,8 @@ const smallOrderKeys: ReadonlySet<string> = new Set([
   `ee${"ff".repeat(30)}7f`,
 ]);
 
-function hasSmallOrder(publicKey: Uint8Array): boolean {
+/** Whether an Ed25519 key is a point of small order, in any spelling. */
+export function hasSmallOrder(publicKey: Uint8Array): boolean {
   const y = publicKey.map((byte, index) => (index === 31 ? byte & 0x7f : byte));
   return smallOrderKeys.has(toHex(y));
 }

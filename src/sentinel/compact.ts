@@ -5,7 +5,7 @@
  */
 import { hex } from "@scure/base";
 import { z } from "zod";
-import type { CborValue } from "./cbor.ts";
+import type { CborValue } from "../crypto/cbor.ts";
 
 /** A keyed hash of session-hashes.ts. */
 const hashPattern = /^[0-9a-f]{16}$/;

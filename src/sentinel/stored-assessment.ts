@@ -9,7 +9,7 @@
  */
 import { base64urlnopad } from "@scure/base";
 import { z } from "zod";
-import { decodeCbor, encodeCbor } from "./cbor.ts";
+import { decodeCbor, encodeCbor } from "../crypto/cbor.ts";
 import { fromCompact, toCompact } from "./compact.ts";
 import { dataSources, sessionEvidenceSchema } from "./evidence.ts";
 import { reasonNames } from "./reason.ts";
