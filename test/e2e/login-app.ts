@@ -1,8 +1,7 @@
 /** Uses examples/login as people do, with the addresses that have a fixed result in a test tenant. */
 import { execFileSync } from "node:child_process";
-import { findFreePort } from "../../scripts/support/port.ts";
 import { Browser, type Page } from "./browser.ts";
-import { ProcessGroup } from "./process-group.ts";
+import { LoginAppProcess } from "./login-app-process.ts";
 import type { Report } from "./report.ts";
 
 const [allowed, challenged, denied] = ["192.0.2.1", "192.0.2.2", "192.0.2.3"];
@@ -50,36 +49,30 @@ function findWrongCode(secret: string): string {
 
 export class LoginAppCheck {
   readonly #report: Report;
-  readonly #app: ProcessGroup;
-  readonly #site: string;
+  readonly #app: LoginAppProcess;
   /** Sessions that wait for a code when the service stops. */
   readonly #waiting: Browser;
 
-  private constructor(project: string, report: Report, port: number) {
+  private constructor(report: Report, app: LoginAppProcess) {
     this.#report = report;
-    this.#site = `http://127.0.0.1:${port}`;
+    this.#app = app;
     this.#waiting = this.#createBrowser(allowed);
-    // The check stands in for the proxy before the app.
-    this.#app = new ProcessGroup("npm", ["start", "-w", "examples/login"], project, {
-      PORT: String(port),
-      CLIENT_ADDRESS_HEADER: "X-Forwarded-For",
-    });
   }
 
-  /** Starts the app. It uses the demo tenant of `npm run dev`, which must be running. */
+  /** Starts the app, which needs `npm run dev`. The check stands in for the proxy before it. */
   static async create(project: string, report: Report): Promise<LoginAppCheck> {
-    return new LoginAppCheck(project, report, await findFreePort());
+    const environment = { CLIENT_ADDRESS_HEADER: "X-Forwarded-For" };
+    return new LoginAppCheck(report, await LoginAppProcess.create(project, environment));
   }
 
   async close(): Promise<void> {
-    await this.#app.end("SIGTERM");
+    await this.#app.close();
   }
 
   async checkLogins(): Promise<void> {
-    const isRunning = await this.#app.until(() => this.#app.output.includes("port:"));
-    const problems = isRunning ? [] : [this.#app.output + this.#app.errors];
+    const problems = await this.#app.waitUntilReady();
     this.#report.add("the login app: npm start -w examples/login", problems);
-    if (!isRunning) return;
+    if (problems.length > 0) return;
     const { secret, firstCode, backupCodes } = await this.#checkEnrolment();
     await this.#checkSecondFactor(secret, firstCode, backupCodes);
     await this.#checkRisk(backupCodes);
@@ -227,7 +220,7 @@ export class LoginAppCheck {
 
   /** The first address is the one that the client claims to have. The app must not use it. */
   #createBrowser(address: string): Browser {
-    return new Browser(this.#site, { "X-Forwarded-For": `192.0.2.99, ${address}` });
+    return new Browser(this.#app.site, { "X-Forwarded-For": `192.0.2.99, ${address}` });
   }
 
   #logIn(browser: Browser, name: string, more: Readonly<Record<string, string>> = {}) {
