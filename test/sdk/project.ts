@@ -25,6 +25,9 @@ export class Project {
     this.#root = root;
     this.#folder = folder;
     cpSync(join(root, "test", "sdk"), folder, { recursive: true });
+    for (const name of ["passkey-authenticator.ts", "passkey-encoding.ts"]) {
+      cpSync(join(root, "test", "support", name), join(folder, "..", "support", name));
+    }
     const examples = readExamples(join(root, "packages", "sdk", "README.md"));
     writeFileSync(join(folder, "types", "readme.ts"), examples);
   }
@@ -71,6 +74,8 @@ export class Project {
       outfile,
       bundle: true,
       external: [...external],
+      // For the software authenticator, whose packages the SDK does not need.
+      nodePaths: [join(this.#root, "node_modules")],
       format: "esm",
       platform: external.length > 0 ? "node" : "neutral",
       mainFields: ["module", "main"],
