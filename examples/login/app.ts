@@ -14,6 +14,7 @@ const { ORIGIN = `http://localhost:${PORT}` } = process.env;
 const idp = new EdgeIdp({ url: IDP_URL, token: IDP_TOKEN });
 const hashPassword = promisify<string, string, number, Buffer>(scrypt);
 const users = new Map<string, { id: string; hash: Buffer }>();
+const unavailable = "We cannot log you in now. Our support can help.";
 const explainLock = (until: string) => `Too many wrong codes. You are locked until ${until}.`;
 const forms = {
   login: html`<label>Name <input name="name" pattern="[^:]+" required autofocus
@@ -62,8 +63,7 @@ app.post("/login", async (c) => {
   if (user.locked_until) return show(c, explainLock(user.locked_until), 403);
   // A session that should be challenged must not set up the factor to challenge it with.
   if (recommendation === "deny" || (notice && !hasOtp)) return refuse(c);
-  const hasPasskey = factors.includes("passkey");
-  const session = { ...anonymous, step: "code", id, name, hasPasskey } as const;
+  const session = { ...anonymous, step: "code", id, name, factors } as const;
   if (hasOtp) return enter(c, { ...session, notice, proof: { assessment_id, context } });
   const otp = await idp.otp.configure(id, { issuer_name: "Acme", account_name: name, qr: "svg" });
   const qr = html`${raw(otp.qrcode_svg)}<p>Scan it, or enter <code>${otp.new_otp_secret}</code>`;
@@ -90,8 +90,7 @@ app.onError((error, c) => {
   const sentence = words[known.code ?? ""] || explainPasskey(known);
   const message = known.lockedUntil ? explainLock(known.lockedUntil) : sentence;
   if (!message) console.error(error);
-  const text = message || "We cannot log you in now. Our support can help.";
-  const status = message ? 403 : 503;
+  const [text, status] = message ? ([message, 403] as const) : ([unavailable, 503] as const);
   return c.req.path.endsWith("/options") ? c.text(`${text}`, status) : show(c, text, status);
 });
 const passkeys = { rp_id: new URL(ORIGIN).hostname, rp_name: "Acme", origins: [ORIGIN] };

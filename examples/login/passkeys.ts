@@ -21,8 +21,8 @@ const scripts: Readonly<Record<string, string>> = {
 };
 
 /** What the page shows below its form. */
-export async function showPasskeys(idp: EdgeIdp, { step, id, hasPasskey }: Session) {
-  if (step === "code" && !hasPasskey) return "";
+export async function showPasskeys(idp: EdgeIdp, { step, id, factors }: Session) {
+  if (step === "code" && !factors.includes("passkey")) return "";
   const { passkeys } = step === "account" ? await idp.passkeys.list(id) : { passkeys: [] };
   const list = passkeys.map(
     (one) => html`<form method=post action=/account/removal>${one.name}

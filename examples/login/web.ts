@@ -12,13 +12,21 @@ export interface Session {
   readonly id: string;
   readonly name: string;
   readonly proof: VerifyOtpInput;
-  readonly hasPasskey?: boolean;
+  /** What the user can be challenged with. */
+  readonly factors: readonly string[];
   notice: unknown;
   /** Of the passkey that the page asks for. */
   challenge?: string;
 }
 
-export const anonymous: Session = { step: "login", id: "", name: "", proof: {}, notice: "" };
+export const anonymous: Session = {
+  step: "login",
+  id: "",
+  name: "",
+  proof: {},
+  factors: [],
+  notice: "",
+};
 const sessions = new Map<string, Session>();
 
 export function findSession(c: Context): Session {
