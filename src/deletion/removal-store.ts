@@ -9,7 +9,7 @@ import { runEssentialBatch } from "../db/space-reserve.ts";
 import { relocations, tenantFences } from "../db/tables.ts";
 import { joinNames, type TenantTable } from "../db/tenant-table.ts";
 import { requestKeys } from "../idempotency/tables.ts";
-import { identities } from "../identity/tables.ts";
+import { identities, passkeyClaims } from "../identity/tables.ts";
 import { assessments, populations } from "../sentinel/tables.ts";
 import { apiTokens } from "../tenancy/tables.ts";
 
@@ -23,6 +23,7 @@ const removedTables: readonly TenantTable[] = [
   { table: relocations, key: [] },
   { table: tenantStatistics, key: [tenantStatistics.hour] },
   { table: archivedSuccesses, key: [archivedSuccesses.identityId, archivedSuccesses.hour] },
+  { table: passkeyClaims, key: [passkeyClaims.passkeyId] },
 ];
 
 /** The state of the fence that a deletion has set. */

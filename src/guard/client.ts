@@ -9,6 +9,7 @@ import { type Location, noLocation, stubFor } from "../location.ts";
 import { causeOf, log } from "../log.ts";
 import type { TenantCaller } from "../tenancy/caller.ts";
 import type { GuardCall, GuardError, GuardNotice, GuardResult } from "./decisions/transition.ts";
+import { guardNameOf } from "./guard-name.ts";
 import type { Erasure, IdentityGuard } from "./identity-guard.ts";
 
 /** What a call of a guard needs from the request. */
@@ -27,10 +28,6 @@ export interface GuardCaller {
 const erasureTimeoutMs = 10_000;
 
 type Ask<T> = (guard: DurableObjectStub<IdentityGuard>, call: GuardCall) => Promise<GuardResult<T>>;
-
-function guardNameOf(tenantId: string, identityId: string): string {
-  return `${tenantId}:${identityId}`;
-}
 
 function guardOf({ env, caller }: GuardCaller, identityId: string) {
   return stubFor(env.GUARD, guardNameOf(caller.tenantId, identityId), caller.location);
@@ -78,6 +75,18 @@ function appErrorOf(error: GuardError, now: number): AppError {
     // Without Retry-After, because only a new secret ends this.
     case "otp_disabled":
       return new AppError(code, lock);
+    case "invalid_passkey":
+      return new AppError(code, {
+        message: `${error.detail} Start again with new options.`,
+        fields: { reason: error.reason },
+      });
+    case "passkey_unknown":
+      return new AppError(code, {
+        fields: { credential_id: error.credentialId },
+        isRecorded: true,
+      });
+    case "too_many":
+      return new AppError(code, { isRecorded: true });
     case "rate_limited":
       return new AppError(code, {
         headers: { "Retry-After": String(retryAfterSeconds) },

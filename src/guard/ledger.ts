@@ -19,7 +19,7 @@ import { DeliveryAlarm } from "./delivery/delivery-alarm.ts";
 import { buildOutboxEntry } from "./delivery/outbox-entry.ts";
 import { mayQueue } from "./delivery/producer.ts";
 import { GuardOutbox } from "./outbox.ts";
-import { type FoundRecord, Rehydration } from "./rehydration.ts";
+import { type FoundRecord, type Rehydrated, Rehydration } from "./rehydration.ts";
 import { buildKeptAnswer } from "./replay.ts";
 import { resealState } from "./reseal.ts";
 import type { GuardStorage } from "./storage.ts";
@@ -43,7 +43,7 @@ export class GuardLedger {
    * Returns the state; an empty guard rehydrates first. Undefined for an unknown or erased identity.
    * @throws StoreError when D1 is needed and fails
    */
-  async load(owner: Owner): Promise<IdentityState | undefined> {
+  async load(owner: Rehydrated): Promise<IdentityState | undefined> {
     if (this.#storage.readState() === null) await this.#rehydration.rehydrate(owner);
     const state = this.#storage.readState()?.state;
     return state?.status === "erased" ? undefined : state;
@@ -107,6 +107,21 @@ export class GuardLedger {
     const transition = decide(present.state);
     if (typeof transition === "symbol") return transition;
     return await this.#record(call, transition, present.version + 1);
+  }
+
+  /** Records a rare change. It is delivered before the answer, unless D1 fails. */
+  async change<T>(
+    call: GuardCall,
+    decide: (state: IdentityState) => Transition<T>,
+  ): Promise<GuardResult<T>> {
+    await this.load(call);
+    return await this.flushAfter(await this.commit(call, decide));
+  }
+
+  /** The change is recorded already: if D1 fails now, the alarm delivers it later. */
+  async flushAfter<T>(result: GuardResult<T>): Promise<GuardResult<T>> {
+    if (result.ok) await this.flush().catch(() => {});
+    return result;
   }
 
   /**

@@ -13,6 +13,7 @@ import { requireConfig } from "../env.ts";
 import { findRecord } from "../identity/store.ts";
 import { log } from "../log.ts";
 import { deliveryDelayMs, type RetryAlarm } from "../retry-alarm.ts";
+import { raiseFloor } from "./decisions/spent-challenges.ts";
 import type { IdentityState } from "./decisions/state.ts";
 import type { AuditKeys } from "./delivery/audit-keys.ts";
 import { buildDelivery, type Delivery, type PendingDelivery } from "./delivery/build-delivery.ts";
@@ -75,7 +76,10 @@ export class GuardOutbox {
     const present = this.#storage.readState();
     if (present === null || (record !== undefined && record.version <= present.version)) return;
     const version = Math.max(present.version, record?.version ?? 0) + 1;
-    this.#storage.write(present.state, version, { entry: { events: [] } });
+    const { passkeys } = present.state;
+    // A guard that was restored does not know the challenges that were spent last.
+    const kept = record === undefined ? passkeys : raiseFloor(passkeys, Date.now());
+    this.#storage.write({ ...present.state, passkeys: kept }, version, { entry: { events: [] } });
     await this.#alarm.arm(deliveryDelayMs);
   }
 

@@ -6,11 +6,17 @@ import type { RetryAlarm } from "../retry-alarm.ts";
 import { findSessions } from "../sentinel/assessments/store.ts";
 import { parseRecordedState } from "./decisions/recorded-state.ts";
 import { refusalReportDelayOf } from "./decisions/refusals.ts";
+import { raiseFloor } from "./decisions/spent-challenges.ts";
 import type { GuardStorage } from "./storage.ts";
 
 /** What D1 has of an identity; null when it has nothing. */
 export interface FoundRecord {
   readonly record: { readonly version: number; readonly isErased: boolean } | null;
+}
+
+/** The identity to load, and the time of the request that needs it, Unix ms. */
+export interface Rehydrated extends Owner {
+  readonly now?: number;
 }
 
 export class Rehydration {
@@ -29,7 +35,11 @@ export class Rehydration {
    * @returns the record; undefined when D1 has none
    * @throws StoreError; ZodError, SyntaxError or ForeignStateError for a damaged record
    */
-  async rehydrate({ tenantId, identityId }: Owner): Promise<IdentityRecord | undefined> {
+  async rehydrate({
+    tenantId,
+    identityId,
+    now = Date.now(),
+  }: Rehydrated): Promise<IdentityRecord | undefined> {
     for (;;) {
       const epoch = this.#storage.erasureEpoch;
       const { record, sessions } = await runInTenantDb(this.#env, tenantId, async (db) => {
@@ -41,7 +51,9 @@ export class Rehydration {
       if (this.#storage.erasureEpoch !== epoch) continue;
       const text = record?.state ?? null;
       if (record === undefined || text === null) return record;
-      const state = parseRecordedState(text, record);
+      const recorded = parseRecordedState(text, record);
+      // D1 may lack the challenges that were spent last.
+      const state = { ...recorded, passkeys: raiseFloor(recorded.passkeys, now) };
       this.#storage.write(state, record.version, { history: sessions });
       const delayMs = refusalReportDelayOf(state);
       if (delayMs !== undefined) await this.#alarm.arm(delayMs);
@@ -56,7 +68,7 @@ export class Rehydration {
    *   no erasure since it started; otherwise D1 is asked again
    * @throws as `rehydrate`
    */
-  async findLastVersion(owner: Owner, found: Promise<FoundRecord>): Promise<number> {
+  async findLastVersion(owner: Rehydrated, found: Promise<FoundRecord>): Promise<number> {
     if (this.#storage.erasureEpoch === 0) {
       const seen = await found.catch(() => undefined);
       const isFree = seen !== undefined && (seen.record === null || seen.record.isErased);

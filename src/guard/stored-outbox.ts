@@ -28,8 +28,12 @@ const maxEntriesPerDelivery = 50;
 
 const storedEvents = z.array(auditEventSchema);
 
-function removePersonalParts({ seq, events }: WaitingEntry): WaitingEntry {
-  return { seq, events: events.map(({ sealed: _, ...event }) => ({ ...event, personal: null })) };
+function removePersonalParts({ seq, events, releasedClaims }: WaitingEntry): WaitingEntry {
+  return {
+    seq,
+    events: events.map(({ sealed: _, ...event }) => ({ ...event, personal: null })),
+    ...(releasedClaims === undefined ? {} : { releasedClaims }),
+  };
 }
 
 /** Whether the entry names more of a person than the state itself does, such as an address. */
@@ -151,7 +155,7 @@ export class StoredOutbox {
       });
   }
 
-  /** Reduces each entry to its events without personal parts: of an erased identity, D1 accepts nothing else. */
+  /** Reduces each entry to its events without personal parts and the released claims: of an erased identity, D1 accepts nothing else. */
   #removePersonalPartsOfRows(): void {
     for (const row of this.#readRows(-1)) {
       const { seq, ...entry } = removePersonalParts(row);

@@ -1,4 +1,4 @@
-/** The table of identities. */
+/** The tables of identities and of the claims of their passkeys. */
 import { sql } from "drizzle-orm";
 import { index, integer, primaryKey, sqliteTable, text } from "drizzle-orm/sqlite-core";
 
@@ -30,3 +30,20 @@ export const identities = sqliteTable(
 
 /** Spelled as in the partial index, without a parameter, so that SQLite uses it. */
 export const isErased = sql`${identities.status} = 'erased'`;
+
+/**
+ * Which identity of a tenant a passkey belongs to, so that no two register one credential id. It is never read at a
+ * login.
+ */
+export const passkeyClaims = sqliteTable(
+  "passkey_claims",
+  {
+    tenantId: text("tenant_id").notNull(),
+    passkeyId: text("passkey_id").notNull(),
+    identityId: text("identity_id").notNull(),
+    /** New with each claim, so that a release and a takeover change nothing about a later claim. */
+    claimId: text("claim_id").notNull(),
+  },
+  // Without a further index: each would be one more row written.
+  (table) => [primaryKey({ columns: [table.tenantId, table.passkeyId] })],
+);

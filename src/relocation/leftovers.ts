@@ -5,6 +5,7 @@
 import { deliveryTimeoutMs } from "../db/client.ts";
 import { controlDbOf, databaseOf, hasShard, isSharded } from "../db/shards.ts";
 import { runEssentialTenantBatch } from "../db/space-reserve.ts";
+import { type OwnedClaim, releaseClaims } from "../identity/passkey-claim-store.ts";
 import { type DeliveredIdentity, deleteLeftRecord } from "../identity/store.ts";
 import { deleteLeftAssessments } from "../sentinel/assessments/store.ts";
 import { findLeftoverShard } from "./store.ts";
@@ -12,9 +13,14 @@ import { findLeftoverShard } from "./store.ts";
 /**
  * Deletes an erased identity's rows from the database that its tenant has left. If D1 does so late, after the
  * tenant has come back, nothing is deleted.
+ * @param claims those of its passkeys
  * @throws StoreError
  */
-export async function deleteLeftovers(env: Env, erased: DeliveredIdentity): Promise<void> {
+export async function deleteLeftovers(
+  env: Env,
+  erased: DeliveredIdentity,
+  claims: readonly OwnedClaim[],
+): Promise<void> {
   if (!isSharded(env)) return;
   const shard = await findLeftoverShard(controlDbOf(env), erased.tenantId, deliveryTimeoutMs);
   // A database that is not bound any more can neither be read nor written; an erasure must not wait for it.
@@ -22,7 +28,7 @@ export async function deleteLeftovers(env: Env, erased: DeliveredIdentity): Prom
   const db = databaseOf(env, shard);
   await runEssentialTenantBatch(
     db,
-    [deleteLeftAssessments(db, erased), deleteLeftRecord(db, erased)],
+    [deleteLeftAssessments(db, erased), deleteLeftRecord(db, erased), releaseClaims(db, claims)],
     deliveryTimeoutMs,
   );
 }

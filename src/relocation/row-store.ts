@@ -10,7 +10,7 @@ import { awaitStore, type Database, runBatch, type Statement } from "../db/clien
 import { runEssentialBatch } from "../db/space-reserve.ts";
 import { tenantFences } from "../db/tables.ts";
 import { joinNames, type TenantTable } from "../db/tenant-table.ts";
-import { identities } from "../identity/tables.ts";
+import { identities, passkeyClaims } from "../identity/tables.ts";
 import { type KeyVersion, markKeysInUse } from "../keys/version-store.ts";
 import { assessments, populations } from "../sentinel/tables.ts";
 import { hasFence, openFence, type RelocationKey } from "./store.ts";
@@ -25,12 +25,13 @@ const tenantTables: readonly TenantTable[] = [
   { table: populations, key: [] },
   { table: tenantStatistics, key: [tenantStatistics.hour] },
   { table: archivedSuccesses, key: [archivedSuccesses.identityId, archivedSuccesses.hour] },
+  { table: passkeyClaims, key: [passkeyClaims.passkeyId] },
 ];
 
 /** The names of the tables, by index. */
 export const tableNames: readonly string[] = [
   ...["identities", "audit_events", "audit_tiles", "audit_trees", "assessments", "populations"],
-  ...["tenant_statistics", "archived_successes"],
+  ...["tenant_statistics", "archived_successes", "passkey_claims"],
 ];
 
 /** The key, without the tenant, of the last row that was processed; null at the start of a table. */

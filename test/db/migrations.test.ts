@@ -43,6 +43,7 @@ describe("The migrations", () => {
       "identities without rowid",
       "job_cursors without rowid",
       "key_versions",
+      "passkey_claims without rowid",
       "populations without rowid",
       "re_encryptions",
       "relocations without rowid",

@@ -94,6 +94,12 @@ const refused: readonly (Ceremony & { readonly name: string; readonly reason: Pa
     page: { ...page, topOrigin: "https://portal.example.com" },
     reason: "origin",
   },
+  {
+    name: "a page around it, although there is no frame",
+    page: { ...page, topOrigin: "https://portal.example.com" },
+    expected: { relyingParty },
+    reason: "origin",
+  },
   { name: "another RP id", deviations: { rpId: "example.com" }, reason: "rp_id" },
   { name: "an RP id above", deviations: { rpId: "org" }, reason: "rp_id" },
   { name: "no presence", deviations: { flags: { userPresent: false } }, reason: "presence" },

@@ -45,6 +45,7 @@ async function createBusyTenant() {
   // A longer log has full tiles, and an older one has finished hours.
   await sql("INSERT INTO audit_tiles VALUES (?, 3, 0, 'AAAA')", tenant.id);
   await sql("INSERT INTO tenant_statistics VALUES (?, 7, '{}')", tenant.id);
+  await sql("INSERT INTO passkey_claims VALUES (?, 'passkey', 'identity', 'claim')", tenant.id);
   const older = await saveCheckpoint(tenant);
   return { tenant, user, code, backup, older };
 }

@@ -15,6 +15,7 @@ const tables = [
   "populations",
   "tenant_statistics",
   "archived_successes",
+  "passkey_claims",
   "request_keys",
   "key_versions",
   "re_encryptions",

@@ -51,6 +51,8 @@ export interface Deviations {
   readonly credentialId?: string;
   /** Bytes after the authenticator data, such as extensions in CBOR. */
   readonly trailing?: Uint8Array;
+  /** Changes the authenticator data before it is signed. */
+  readonly editData?: (data: Uint8Array) => Uint8Array;
   /** Replaces the whole client data. */
   readonly clientData?: Uint8Array;
   readonly format?: string;
@@ -286,12 +288,13 @@ export class PasskeyAuthenticator {
     ];
     const counter = new DataView(new ArrayBuffer(4));
     counter.setUint32(0, deviations.signCount ?? this.#signCount);
-    return new Uint8Array([
+    const data = new Uint8Array([
       ...(await sha256(new TextEncoder().encode(deviations.rpId ?? credential.rpId))),
       bits.reduce((sum, bit) => sum | bit, 0),
       ...new Uint8Array(counter.buffer),
       ...attested,
       ...(deviations.trailing ?? []),
     ]);
+    return deviations.editData?.(data) ?? data;
   }
 }

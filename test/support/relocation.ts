@@ -13,6 +13,7 @@ export const tenantTables = [
   "populations",
   "tenant_statistics",
   "archived_successes",
+  "passkey_claims",
 ] as const;
 
 const maxSlices = 200;

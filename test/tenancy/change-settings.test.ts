@@ -9,6 +9,14 @@ const defaults = {
     disable_after: 100,
   },
   otp: { enrolment: "immediate" },
+  passkeys: {
+    rp_id: null,
+    rp_name: null,
+    origins: [],
+    top_origins: [],
+    user_verification: "required",
+    recent_verification_seconds: 600,
+  },
   sentinel: { challenge_at: 0.5, deny_at: 0.8, allow: [], deny: [], signals_off: [] },
   audit: { retention_days: 400 },
   retention: { assessment_days: 90 },
@@ -58,6 +66,9 @@ describe("Settings", () => {
       { sentinel: { signals_off: ["everything"] } },
       { otp: { enrolment: "later" } },
       { location: { hint: "mars" } },
+      { passkeys: { rp_id: "example.com" } },
+      { passkeys: { rp_id: "example.com", origins: [] } },
+      { passkeys: { rp_id: "EXAMPLE.com", origins: ["https://example.com"] } },
       { location: { hint: "" } },
       { location: { jurisdiction: "eu" } },
       { lockout: null },
@@ -67,6 +78,33 @@ describe("Settings", () => {
       expect(body.issues[0].path).toMatch(/^settings\./);
     }
     expect((await tenant.send("GET", "/v1/settings")).body.settings).toEqual(defaults);
+  });
+
+  it("of passkeys allow localhost in test tenants alone", async () => {
+    const passkeys = {
+      rp_id: "localhost",
+      origins: ["https://example.com", "http://localhost:8787"],
+      top_origins: ["http://localhost"],
+    };
+    const live = await Tenant.create("live");
+    const { status, body } = await live.send("PATCH", "/v1/settings", { settings: { passkeys } });
+    expect(status).toBe(400);
+    const message = "is for test tenants only";
+    expect(body.issues).toEqual([
+      { path: "settings.passkeys.rp_id", message },
+      { path: "settings.passkeys.origins.1", message },
+      { path: "settings.passkeys.top_origins.0", message },
+    ]);
+    const test = await Tenant.create("test");
+    await test.setSettings({ passkeys });
+    // Passkeys stay set up: an origin is necessary as long as there is a relying party.
+    const emptied = await test.send("PATCH", "/v1/settings", {
+      settings: { passkeys: { origins: [] } },
+    });
+    expect(emptied.body.issues[0].path).toBe("settings.passkeys.origins");
+    await test.setSettings({ passkeys: { rp_id: null, origins: [] } });
+    const { settings } = (await test.send("GET", "/v1/settings")).body;
+    expect(settings.passkeys).toMatchObject({ rp_id: null, origins: [] });
   });
 
   it("keep both of two concurrent changes", async () => {

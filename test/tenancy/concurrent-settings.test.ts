@@ -30,7 +30,12 @@ async function change(tenantId: string, patch: SettingsPatch): Promise<Settings>
   const token = await env.DB.prepare("SELECT id FROM api_tokens WHERE tenant_id = ?")
     .bind(tenantId)
     .first<{ id: string }>();
-  const caller = { tenantId, tokenId: token?.id ?? "", location: noLocation };
+  const caller = {
+    tenantId,
+    tokenId: token?.id ?? "",
+    mode: "test",
+    location: noLocation,
+  } as const;
   const call = { env, config: requireConfig(env), caller, actor, now: Date.now(), requestId };
   return await changeSettings(call, patch);
 }

@@ -1,9 +1,11 @@
 /** An identity's lifecycle (pure): creation, suspension, reactivation, unlocking, erasure. */
 import type { AuditKey } from "../../audit/personal.ts";
+import { heldClaimsOf } from "./held-claims.ts";
 import { isLocked, noFailures } from "./lockout.ts";
 import { type Profile, profileOf } from "./profile.ts";
 import { checkRateLimit, countRequest, refuseAboveLimit } from "./rate-limit.ts";
 import { applyChange, refuse } from "./refusals.ts";
+import { raiseFloor } from "./spent-challenges.ts";
 import type { IdentityState } from "./state.ts";
 import { type GuardCall, succeed, type Transition } from "./transition.ts";
 
@@ -38,6 +40,7 @@ export function create(
     pendingTotp: null,
     otpDisabled: false,
     backupCodes: null,
+    passkeys: null,
     lockout: noFailures,
     auditKey,
     refusals: [],
@@ -64,8 +67,10 @@ export function setStatus(
   call: GuardCall,
   status: "active" | "suspended",
 ): Transition<Profile> {
-  const action = status === "suspended" ? "user.suspended" : "user.reactivated";
-  return applyAdministration(state, call, { status }, action);
+  if (status === "active") return applyAdministration(state, call, { status }, "user.reactivated");
+  // What was started before the suspension cannot be finished after it.
+  const passkeys = raiseFloor(state.passkeys, call.now);
+  return applyAdministration(state, call, { status, passkeys }, "user.suspended");
 }
 
 /** Ends a lock and resets the failures. A disabled TOTP stays disabled until it is configured again. */
@@ -75,7 +80,10 @@ export function unlock(state: IdentityState, call: GuardCall): Transition<Profil
 
 /** Deletes everything about the person; the tombstone stays until the data in D1 is deleted too. */
 export function erase(state: IdentityState, call: GuardCall): Transition<void> {
-  const cleared: Partial<IdentityState> = {
+  const { tenantId, identityId, createdAt } = state;
+  // Without any field that only a newer build knows.
+  const cleared: IdentityState = {
+    ...{ tenantId, identityId, createdAt, updatedAt: call.now },
     externalId: "",
     status: "erased",
     lastVerifiedAt: null,
@@ -84,18 +92,20 @@ export function erase(state: IdentityState, call: GuardCall): Transition<void> {
     pendingTotp: null,
     otpDisabled: false,
     backupCodes: null,
+    passkeys: null,
     lockout: noFailures,
     auditKey: null,
+    refusals: [],
     recent: [],
     rates: {},
   };
   const details = { was_locked: isLocked(state.lockout, call.now) };
   const erased = applyChange(
     state,
-    cleared,
+    {},
     [{ action: "user.erased", outcome: "success", details }],
     succeed(undefined),
     call.now,
   );
-  return { ...erased, history: [] };
+  return { ...erased, state: cleared, history: [], releasedClaims: heldClaimsOf(state) };
 }

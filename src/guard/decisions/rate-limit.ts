@@ -12,6 +12,7 @@ export const rateQuotas: Readonly<
   Record<RateKind, { readonly requests: number; readonly windowSeconds: number }>
 > = {
   attempts: { requests: 300, windowSeconds: 60 },
+  passkeys: { requests: 300, windowSeconds: 60 },
   assessments: { requests: 300, windowSeconds: 60 },
   provisioning: { requests: 60, windowSeconds: 60 },
 };

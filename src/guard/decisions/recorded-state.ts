@@ -9,6 +9,7 @@
  */
 import { z } from "zod";
 import { isDigest, restoreHex, shortDigestLength, shortenHex } from "../../crypto/short-hex.ts";
+import { noPasskeys } from "./passkey-state.ts";
 import { omitSession } from "./refusals.ts";
 import { type IdentityState, stateSchema } from "./state.ts";
 
@@ -42,6 +43,7 @@ const initialState = {
   pendingTotp: null,
   otpDisabled: false,
   backupCodes: null,
+  passkeys: null,
   auditKey: null,
   refusals: [],
 } satisfies Partial<IdentityState>;
@@ -54,6 +56,16 @@ function selectChanged(values: object, initial: object): Record<string, unknown>
   return Object.fromEntries(
     Object.entries(values).filter(([name, value]) => unchanged.get(name) !== JSON.stringify(value)),
   );
+}
+
+/** What the row has in other columns, and what is worth nothing after a restore. */
+const omittedFields = [
+  ...["tenantId", "externalId", "status", "createdAt", "updatedAt"],
+  ...["recent", "rates"],
+];
+
+function omitFields(values: object, names: readonly string[]): object {
+  return Object.fromEntries(Object.entries(values).filter(([name]) => !names.includes(name)));
 }
 
 /** Older builds wrote no `form`. */
@@ -75,21 +87,20 @@ interface RowFields {
  * nothing, so they are left out. The sessions of refusals are left out because they name addresses.
  */
 export function formatRecordedState(state: IdentityState): string {
-  const { identityId: id, backupCodes, totp, lockout } = state;
-  const { lastVerifiedAt, lastMethod, pendingTotp, otpDisabled, auditKey } = state;
-  const refusals = state.refusals.map(omitSession);
+  const { identityId: id, lockout, backupCodes, passkeys, refusals, ...others } = state;
   const { lockedUntil: _lockedUntil, ...counts } = lockout;
   const codes = backupCodes && {
-    keyVersion: backupCodes.keyVersion,
-    ...selectChanged(
-      { unspent: joinHashes(backupCodes.unspent), spent: joinHashes(backupCodes.spent) },
-      { unspent: "", spent: "" },
-    ),
+    ...backupCodes,
+    unspent: joinHashes(backupCodes.unspent),
+    spent: joinHashes(backupCodes.spent),
   };
   const changed = selectChanged(
     {
-      ...{ lastVerifiedAt, lastMethod, totp, pendingTotp, otpDisabled },
-      ...{ backupCodes: codes, auditKey, refusals },
+      // With the fields that only a newer build knows.
+      ...omitFields(others, omittedFields),
+      backupCodes: codes && selectChanged(codes, { unspent: "", spent: "" }),
+      passkeys: passkeys && selectChanged(passkeys, noPasskeys),
+      refusals: refusals.map(omitSession),
     },
     initialState,
   );
@@ -113,13 +124,15 @@ const recordedForm = z
     /** The identity's id: a state that was copied to another row is not loaded. */
     id: z.string(),
     backupCodes: z
-      .object({ keyVersion: z.int(), unspent: storedHashes, spent: storedHashes })
+      .looseObject({ keyVersion: z.int(), unspent: storedHashes, spent: storedHashes })
       .optional(),
+    passkeys: z.looseObject({}).optional(),
     lockout: z.looseObject({}).optional(),
   })
-  .transform(({ form: _form, id, lockout, ...changed }) => ({
+  .transform(({ form: _form, id, lockout, passkeys, ...changed }) => ({
     ...initialState,
     ...changed,
+    passkeys: passkeys === undefined ? null : { ...noPasskeys, ...passkeys },
     identityId: id,
     lockout: { ...initialLockout, ...lockout },
   }));

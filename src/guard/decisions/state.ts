@@ -4,6 +4,7 @@ import { type Actor, type AuditAction, actorTypes } from "../../audit/event.ts";
 import type { AuditKey } from "../../audit/personal.ts";
 import type { Owner } from "../../crypto/seal-context.ts";
 import type { LockoutState } from "./lockout.ts";
+import { type PasskeyState, passkeyStateSchema } from "./passkey-state.ts";
 
 /** One attempt or assessment. Those of the last hour are evidence about velocity. */
 export interface RecentAttempt {
@@ -18,7 +19,7 @@ export interface RateWindow {
   readonly count: number;
 }
 
-const rateKinds = ["attempts", "assessments", "provisioning"] as const;
+const rateKinds = ["attempts", "passkeys", "assessments", "provisioning"] as const;
 export type RateKind = (typeof rateKinds)[number];
 
 /** Actions that can be refused. Their refusals are counted and reported together. */
@@ -28,6 +29,10 @@ const refusableActions = [
   "otp.configured",
   "otp.removed",
   "backup_codes.generated",
+  "passkey.registered",
+  "passkey.verified",
+  "passkey.renamed",
+  "passkey.removed",
   "session.assessed",
 ] as const;
 export type RefusableAction = (typeof refusableActions)[number];
@@ -82,6 +87,8 @@ export interface IdentityState extends Owner {
     /** In the order in which they were accepted. */
     readonly spent: readonly string[];
   } | null;
+  /** Null before the first passkey, or in a state that an older build stored. */
+  readonly passkeys: PasskeyState | null;
   readonly lockout: LockoutState;
   /** Seals the personal parts of this identity's audit events. Created before the first delivery. */
   readonly auditKey: AuditKey | null;
@@ -90,18 +97,21 @@ export interface IdentityState extends Owner {
   readonly rates: Readonly<Partial<Record<RateKind, RateWindow>>>;
 }
 
-const actorSchema = z.object({
+const actorSchema = z.looseObject({
   type: z.enum(actorTypes),
   id: z.string().nullable(),
 });
 
-const attemptSession = z.object({
+const attemptSession = z.looseObject({
   assessmentId: z.string().exactOptional(),
   address: z.string().exactOptional(),
   agent: z.string().exactOptional(),
 });
 
-export const stateSchema: z.ZodType<IdentityState> = z.object({
+const rateWindow = z.looseObject({ startedAt: z.int(), count: z.int() }).exactOptional();
+
+/** Every object is open: a guard that went back to this build keeps the fields of a newer one. */
+export const stateSchema: z.ZodType<IdentityState> = z.looseObject({
   tenantId: z.string(),
   identityId: z.string(),
   externalId: z.string(),
@@ -110,22 +120,23 @@ export const stateSchema: z.ZodType<IdentityState> = z.object({
   updatedAt: z.int(),
   lastVerifiedAt: z.int().nullable(),
   lastMethod: z.enum(["totp", "backup_code"]).nullable().default(null),
-  totp: z.object({ sealed: z.string(), lastTimeStep: z.int().nullable() }).nullable(),
-  pendingTotp: z.object({ sealed: z.string(), expiresAt: z.int() }).nullable(),
+  totp: z.looseObject({ sealed: z.string(), lastTimeStep: z.int().nullable() }).nullable(),
+  pendingTotp: z.looseObject({ sealed: z.string(), expiresAt: z.int() }).nullable(),
   otpDisabled: z.boolean(),
   backupCodes: z
     .object({ keyVersion: z.int(), unspent: z.array(z.string()), spent: z.array(z.string()) })
     .nullable(),
-  lockout: z.object({
+  passkeys: passkeyStateSchema.nullable().default(null),
+  lockout: z.looseObject({
     failedAttempts: z.int(),
     failuresThisRound: z.int(),
     locks: z.int(),
     lockedUntil: z.int().nullable(),
     failedBeforeEnrolment: z.int(),
   }),
-  auditKey: z.object({ id: z.string(), sealed: z.string() }).nullable().default(null),
+  auditKey: z.looseObject({ id: z.string(), sealed: z.string() }).nullable().default(null),
   refusals: z.array(
-    z.object({
+    z.looseObject({
       action: z.enum(refusableActions),
       reason: z.string(),
       unreported: z.int(),
@@ -137,14 +148,25 @@ export const stateSchema: z.ZodType<IdentityState> = z.object({
     }),
   ),
   recent: z.array(
-    z.object({ at: z.int(), kind: z.enum(["success", "failure", "refused", "assessed"]) }),
+    z.looseObject({ at: z.int(), kind: z.enum(["success", "failure", "refused", "assessed"]) }),
   ),
   rates: z
-    .partialRecord(z.enum(rateKinds), z.object({ startedAt: z.int(), count: z.int() }))
+    .looseObject({
+      attempts: rateWindow,
+      passkeys: rateWindow,
+      assessments: rateWindow,
+      provisioning: rateWindow,
+    })
     .default({}),
 });
 
-/** Reads the guard's own state. @throws ZodError or SyntaxError when it is damaged */
+const storedState = z.looseObject({ waiting: z.unknown() });
+
+/**
+ * Reads the guard's own state. The entries that wait beside it for their delivery are no part of it.
+ * @throws ZodError or SyntaxError when it is damaged
+ */
 export function parseState(text: string): IdentityState {
-  return stateSchema.parse(JSON.parse(text));
+  const { waiting: _waiting, ...state } = storedState.parse(JSON.parse(text));
+  return stateSchema.parse(state);
 }

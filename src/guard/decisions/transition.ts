@@ -6,7 +6,9 @@ import type { AuditEntry, PersonalParts, RequestActor, SealedParts } from "../..
 import type { Owner } from "../../crypto/seal-context.ts";
 import type { ErrorCode } from "../../errors.ts";
 import type { FirstRequest, RequestKey } from "../../idempotency/request-key.ts";
+import type { PasskeyClaim } from "../../identity/passkey-claim.ts";
 import type { Jurisdiction } from "../../location.ts";
+import type { PasskeyReason } from "../../passkeys/passkey.ts";
 import type { AssessmentRecord, VerdictRecord } from "../../sentinel/assessment.ts";
 import type { History } from "../../sentinel/history.ts";
 import type { AttemptSession, IdentityState, RateKind, RecentAttempt } from "./state.ts";
@@ -52,6 +54,11 @@ export interface GuardError {
   /** This failure disabled TOTP. */
   readonly isDisabled?: boolean;
   readonly retryAfterSeconds?: number;
+  /** Why a passkey was not accepted, and the same in a sentence. */
+  readonly reason?: PasskeyReason;
+  readonly detail?: string;
+  /** Of a passkey that the identity does not have. */
+  readonly credentialId?: string;
 }
 
 /** The remaining quota of a rate limit, as the answer reports it. */
@@ -84,6 +91,8 @@ export interface Transition<T> {
   /** For D1, together with the events. */
   readonly assessment?: AssessmentRecord;
   readonly verdict?: VerdictRecord;
+  /** Claims of passkeys that the identity no longer has. D1 releases them. */
+  readonly releasedClaims?: readonly PasskeyClaim[];
 }
 
 const recentWindowMs = 60 * 60 * 1000;

@@ -3,9 +3,11 @@ import type { FiledEvent } from "../../audit/event.ts";
 import { stampEvents } from "../../audit/stamp.ts";
 import { versionOf } from "../../crypto/sealed-box.ts";
 import { requireConfig } from "../../env.ts";
+import type { PasskeyClaim } from "../../identity/passkey-claim.ts";
 import type { IdentityRecord } from "../../identity/store.ts";
 import { requireMatchingKeys } from "../../keys/key-check.ts";
 import type { AssessmentRecord, VerdictRecord } from "../../sentinel/assessment.ts";
+import { heldClaimsOf } from "../decisions/held-claims.ts";
 import { formatRecordedState } from "../decisions/recorded-state.ts";
 import type { IdentityState } from "../decisions/state.ts";
 import { AuditKeys } from "./audit-keys.ts";
@@ -32,6 +34,13 @@ export interface Delivery {
   readonly events: readonly FiledEvent[];
   readonly assessments: readonly AssessmentRecord[];
   readonly verdicts: readonly VerdictRecord[];
+  /** Claims of passkeys; absent in what the queue got from an older build. */
+  readonly claims?: {
+    /** Those of the passkeys that the identity has. */
+    readonly held: readonly PasskeyClaim[];
+    /** Those of passkeys that it no longer has. */
+    readonly released: readonly PasskeyClaim[];
+  };
   /** The id of the user's audit key, which the next user of the same name does not have. Null after an erasure. */
   readonly auditKeyId: string | null;
   /** Versions of the keys that are needed to read the record. */
@@ -90,6 +99,10 @@ export async function buildDelivery(
     events: stamped.flat(),
     assessments: entries.flatMap(({ assessment }) => assessment ?? []),
     verdicts: entries.flatMap(({ verdict }) => verdict ?? []),
+    claims: {
+      held: heldClaimsOf(state),
+      released: entries.flatMap(({ releasedClaims }) => releasedClaims ?? []),
+    },
     auditKeyId: auditKey?.id ?? null,
     keys: {
       sealing: sealingVersionsOf(state),

@@ -16,6 +16,11 @@ import { refuseIfLate } from "../../db/lateness.ts";
 import { databaseOf, runInTenantDb, shardOf } from "../../db/shards.ts";
 import { runEssentialTenantBatch } from "../../db/space-reserve.ts";
 import { DeadlineError } from "../../deadline.ts";
+import {
+  type OwnedClaim,
+  releaseClaims,
+  restoreClaims,
+} from "../../identity/passkey-claim-store.ts";
 import { hasLivingRecord, saveRecord, updateRecord } from "../../identity/store.ts";
 import type { KeyringName } from "../../keys/keyring-names.ts";
 import { type NeededKey, reinstateNeededKeys } from "../../keys/version-store.ts";
@@ -28,6 +33,11 @@ import {
 } from "../../sentinel/assessments/store.ts";
 import { recountPopulation } from "../../sentinel/population/store.ts";
 import type { Delivery } from "./build-delivery.ts";
+
+function releasedClaimsOf({ record, claims }: Delivery): OwnedClaim[] {
+  const { tenantId, id: identityId } = record;
+  return (claims?.released ?? []).map((claim) => ({ ...claim, tenantId, identityId }));
+}
 
 /** A delivery on its way to D1. */
 export interface Filing {
@@ -70,6 +80,18 @@ function reviveKeys(db: Database, deliveries: readonly Delivery[]): Statement[] 
   return needed.length === 0 ? [] : [reinstateNeededKeys(db, needed)];
 }
 
+/** The claims of passkeys that deliveries hold and release, as statements. They follow the records. */
+function updateClaims(db: Database, deliveries: readonly Delivery[]): Statement[] {
+  const released = deliveries.flatMap(releasedClaimsOf);
+  const held = deliveries.flatMap(({ record: { tenantId, id: identityId, version }, claims }) =>
+    (claims?.held ?? []).map((claim) => ({ ...claim, tenantId, identityId, version })),
+  );
+  return [
+    ...(released.length === 0 ? [] : [releaseClaims(db, released)]),
+    ...(held.length === 0 ? [] : [restoreClaims(db, held)]),
+  ];
+}
+
 /** The events of deliveries, each once: the queue may deliver a message again. */
 function eventsOf(deliveries: readonly Delivery[]): FiledEvent[] {
   const events = deliveries.flatMap((delivery) => delivery.events);
@@ -99,7 +121,8 @@ async function fileIn(
     statements.push(...buildStatements(db, filing));
     return { delivery: filing.delivery, recordIndex };
   });
-  statements.push(...reviveKeys(db, deliveries), refuseIfLate(db, Date.now()));
+  statements.push(...updateClaims(db, deliveries), ...reviveKeys(db, deliveries));
+  statements.push(refuseIfLate(db, Date.now()));
   const results = await run(db, statements, deliveryTimeoutMs);
   return indexed.map(({ delivery, recordIndex }) => ({
     delivery,
@@ -123,7 +146,10 @@ export async function fileDelivery(env: Env, delivery: Delivery): Promise<boolea
     (db) => fileIn(db, [{ delivery, isLate: false }], run),
     deliveryTimeoutMs,
   );
-  if (status === "erased") await deleteLeftovers(env, { tenantId, identityId, version });
+  if (status === "erased") {
+    const erased = { tenantId, identityId, version };
+    await deleteLeftovers(env, erased, releasedClaimsOf(delivery));
+  }
   return filed.every(({ lacksRecord }) => !lacksRecord);
 }
 

@@ -1,6 +1,7 @@
 /** The entry that a transition adds to the outbox. */
 import { type AuditEvent, actingForOf, type RequestActor } from "../../audit/event.ts";
 import { createOrderedId } from "../../crypto/id.ts";
+import type { PasskeyClaim } from "../../identity/passkey-claim.ts";
 import type { AssessmentRecord, VerdictRecord } from "../../sentinel/assessment.ts";
 import type { IdentityState } from "../decisions/state.ts";
 import type { EventEntry, GuardCall, Transition } from "../decisions/transition.ts";
@@ -10,6 +11,8 @@ export interface OutboxEntry {
   readonly events: readonly AuditEvent[];
   readonly assessment?: AssessmentRecord;
   readonly verdict?: VerdictRecord;
+  /** Claims of passkeys that the identity no longer has. */
+  readonly releasedClaims?: readonly PasskeyClaim[];
   /** Whether the queue may deliver it. */
   readonly mayQueue?: boolean;
 }
@@ -75,7 +78,7 @@ function eventOf(
  * @param mayQueue whether the queue may deliver it
  */
 export function buildOutboxEntry(
-  { state, entries, assessment, verdict }: Transition<unknown>,
+  { state, entries, assessment, verdict, releasedClaims }: Transition<unknown>,
   version: number,
   call: GuardCall | undefined,
   mayQueue: boolean,
@@ -85,6 +88,7 @@ export function buildOutboxEntry(
     events: entries.map((entry, index) => eventOf(state, version, index, entry, call)),
     ...(assessment === undefined ? {} : { assessment }),
     ...(verdict === undefined ? {} : { verdict }),
+    ...(releasedClaims === undefined ? {} : { releasedClaims }),
     ...(mayQueue ? { mayQueue } : {}),
   };
 }

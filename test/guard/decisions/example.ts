@@ -49,6 +49,7 @@ export function buildIdentity(changes: Partial<IdentityState> = {}): IdentitySta
     pendingTotp: null,
     otpDisabled: false,
     backupCodes: null,
+    passkeys: null,
     lockout: {
       failedAttempts: 0,
       failuresThisRound: 0,

@@ -1,18 +1,29 @@
 /** The state of an identity as the guard stores it, and as D1 keeps it. */
 import fc from "fast-check";
 import { expect, test } from "vitest";
+import type { StoredPasskey } from "../../../src/guard/decisions/passkey-state.ts";
 import {
   formatRecordedState,
   parseRecordedState,
 } from "../../../src/guard/decisions/recorded-state.ts";
 import { refuse, reportRefusals } from "../../../src/guard/decisions/refusals.ts";
 import { type IdentityState, parseState } from "../../../src/guard/decisions/state.ts";
+import { algorithms } from "../../../src/passkeys/passkey.ts";
 import { buildIdentity, call } from "./example.ts";
 
 const digest = fc.stringMatching(/^[0-9a-f]{64}$/);
 const text = fc.string();
 const time = fc.nat();
 const orNull = <T>(value: fc.Arbitrary<T>) => fc.option(value, { nil: null });
+
+const passkey: fc.Arbitrary<StoredPasskey> = fc.record({
+  ...{ id: text, claimId: text, credentialId: text, publicKey: text, name: text, rpId: text },
+  algorithm: fc.constantFrom(...algorithms),
+  aaguid: text,
+  transports: fc.array(text, { maxLength: 2 }),
+  ...{ backupEligible: fc.boolean(), backedUp: fc.boolean(), userVerified: fc.boolean() },
+  ...{ signCount: fc.nat(), createdAt: time, lastUsedAt: orNull(time) },
+});
 
 const states: fc.Arbitrary<IdentityState> = fc.record({
   tenantId: text,
@@ -31,6 +42,13 @@ const states: fc.Arbitrary<IdentityState> = fc.record({
       keyVersion: fc.nat(),
       unspent: fc.oneof(fc.array(digest), fc.array(text)),
       spent: fc.array(digest),
+    }),
+  ),
+  passkeys: orNull(
+    fc.record({
+      credentials: fc.array(passkey, { maxLength: 2 }),
+      spent: fc.array(fc.record({ nonce: text, issuedAt: time }), { maxLength: 2 }),
+      floor: time,
     }),
   ),
   lockout: fc.record({
