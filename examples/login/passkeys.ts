@@ -2,7 +2,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import type { EdgeIdp, IdpError } from "@edge-idp/sdk";
+import type { EdgeIdp, IdpError, Passkey } from "@edge-idp/sdk";
 import { type Context, Hono } from "hono";
 import { html } from "hono/html";
 import {
@@ -20,17 +20,22 @@ const scripts: Readonly<Record<string, string>> = {
   "browser.js": readFileSync(fileURLToPath(import.meta.resolve("@edge-idp/sdk/browser")), "utf8"),
 };
 
-/** What the page shows below its form. */
-export async function showPasskeys(idp: EdgeIdp, { step, id, factors }: Session) {
-  if (step === "code" && !factors.includes("passkey")) return "";
-  const { passkeys } = step === "account" ? await idp.passkeys.list(id) : { passkeys: [] };
-  const list = passkeys.map(
+function showList(passkeys: readonly Passkey[]) {
+  return passkeys.map(
     (one) => html`<form method=post action=/account/removal>${one.name}
       <button name=passkey value="${one.id} ${one.credential_id}">Remove</button></form>`,
   );
-  return html`${list}<form name=passkey method=post action=/${step}/passkey data-step=${step}>
+}
+
+/** What the page shows below its form. */
+export async function showPasskeys(idp: EdgeIdp, { step, id, factors }: Session) {
+  if (step === "code" && !factors.includes("passkey")) return "";
+  const isAccount = step === "account";
+  const list = isAccount && idp.passkeys.list(id).then(({ passkeys }) => showList(passkeys));
+  const shown = await Promise.resolve(list).catch(() => "We cannot list your passkeys now.");
+  return html`${shown}<form name=passkey method=post action=/${step}/passkey data-step=${step}>
     <input type=hidden name=credential>
-    <button>${step === "account" ? "Add" : "Use"} a passkey</button></form>
+    <button>${isAccount ? "Add" : "Use"} a passkey</button></form>
     <script type=module src=/${step}/passkeys.js></script>`;
 }
 

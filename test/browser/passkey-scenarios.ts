@@ -187,8 +187,13 @@ async function useCloneOfSynced(place: Place): Promise<string[]> {
   const copy = await clone(place, device, true);
   await logInAgain(place);
   const externalUserId = await findUser(idp, copy);
-  const { items } = await idp.audit.events({ externalUserId, limit: 1 }).page();
-  return compare("event", [items[0]?.action, items[0]?.outcome], ["passkey.verified", "success"]);
+  const filters = { externalUserId, action: "passkey.verified", limit: 1 } as const;
+  const { items } = await idp.audit.events(filters).page();
+  const { outcome, details } = items[0] ?? {};
+  return [
+    ...compare("outcome", outcome, "success"),
+    ...compare("details", details?.counter_regression, true),
+  ];
 }
 
 async function removeInAccount(place: Place): Promise<string[]> {

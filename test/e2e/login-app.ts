@@ -1,6 +1,7 @@
 /** Uses examples/login as people do, with the addresses that have a fixed result in a test tenant. */
 import { execFileSync } from "node:child_process";
 import { Browser, type Page } from "./browser.ts";
+import { checkPasskeys, type ExpectedPage } from "./login-app-passkeys.ts";
 import { LoginAppProcess } from "./login-app-process.ts";
 import type { Report } from "./report.ts";
 
@@ -8,21 +9,12 @@ const [allowed, challenged, denied] = ["192.0.2.1", "192.0.2.2", "192.0.2.3"];
 const password = "correct horse battery staple";
 const maxFailedAttempts = 5;
 
-interface Expected {
-  readonly path: string;
-  /** Default: 200. */
-  readonly status?: number;
-  readonly texts?: readonly (string | RegExp)[];
-  /** Texts that the page must not have. */
-  readonly missing?: readonly (string | RegExp)[];
-}
-
 function hasText(page: Page, text: string | RegExp): boolean {
   return typeof text === "string" ? page.text.includes(text) : text.test(page.text);
 }
 
 /** One sentence for each difference between a page and what it should be, and the page. */
-function findProblems(page: Page, { path, status = 200, texts = [], missing = [] }: Expected) {
+function findProblems(page: Page, { path, status = 200, texts = [], missing = [] }: ExpectedPage) {
   const problems = [
     ...(page.path === path ? [] : [`The path is ${page.path} and not ${path}.`]),
     ...(page.status === status ? [] : [`The status is ${page.status} and not ${status}.`]),
@@ -52,11 +44,14 @@ export class LoginAppCheck {
   readonly #app: LoginAppProcess;
   /** Sessions that wait for a code when the service stops. */
   readonly #waiting: Browser;
+  /** A user in the account when the service stops. */
+  readonly #insider: Browser;
 
   private constructor(report: Report, app: LoginAppProcess) {
     this.#report = report;
     this.#app = app;
     this.#waiting = this.#createBrowser(allowed);
+    this.#insider = this.#createBrowser(allowed);
   }
 
   /** Starts the app, which needs `npm run dev`. The check stands in for the proxy before it. */
@@ -76,6 +71,7 @@ export class LoginAppCheck {
     const { secret, firstCode, backupCodes } = await this.#checkEnrolment();
     await this.#checkSecondFactor(secret, firstCode, backupCodes);
     await this.#checkRisk(backupCodes);
+    await this.#checkPasskeys(backupCodes);
     await this.#checkPasswords();
     await this.#checkLock(secret);
   }
@@ -95,6 +91,9 @@ export class LoginAppCheck {
     });
     const account = await this.#waiting.open("/account");
     this.#expect("the session still waits for its code", account, { path: "/code" });
+    const list = await this.#insider.open("/account");
+    const texts = ["You are logged in", "We cannot list your passkeys now."];
+    this.#expect("a user in the account stays there", list, { path: "/account", texts });
   }
 
   async #checkEnrolment() {
@@ -180,6 +179,17 @@ export class LoginAppCheck {
     this.#expect("a challenged user without a factor cannot enrol", newcomer, refused);
   }
 
+  async #checkPasskeys(backupCodes: readonly string[]) {
+    await this.#logIn(this.#insider, "ada");
+    await this.#insider.submit("/code", { code: backupCodes[2] ?? "" });
+    await checkPasskeys(this.#insider, {
+      site: this.#app.site,
+      expect: (title, page, expected) => this.#expect(title, page, expected),
+      createBrowser: (address) => this.#createBrowser(address === "allowed" ? allowed : denied),
+      logIn: (other) => this.#logIn(other, "ada"),
+    });
+  }
+
   async #checkPasswords() {
     const refused = { path: "/login", status: 403, texts: ["Name and password do not match"] };
     const browser = this.#createBrowser(allowed);
@@ -233,7 +243,7 @@ export class LoginAppCheck {
     return browser.submit("/code", { code });
   }
 
-  #expect(title: string, page: Page, expected: Expected): void {
+  #expect(title: string, page: Page, expected: ExpectedPage): void {
     this.#report.add(`the login app: ${title}`, findProblems(page, expected));
   }
 }
