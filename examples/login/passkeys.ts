@@ -2,7 +2,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import type { EdgeIdp, IdpError, Passkey } from "@edge-idp/sdk";
+import type { EdgeIdp, IdpError } from "@edge-idp/sdk";
 import { type Context, Hono } from "hono";
 import { html } from "hono/html";
 import {
@@ -20,20 +20,24 @@ const scripts: Readonly<Record<string, string>> = {
   "browser.js": readFileSync(fileURLToPath(import.meta.resolve("@edge-idp/sdk/browser")), "utf8"),
 };
 
-function showList(passkeys: readonly Passkey[]) {
-  return passkeys.map(
-    (one) => html`<form method=post action=/account/removal>${one.name}
-      <button name=passkey value="${one.id} ${one.credential_id}">Remove</button></form>`,
-  );
+async function showList(idp: EdgeIdp, id: string) {
+  try {
+    const { passkeys } = await idp.passkeys.list(id);
+    return passkeys.map(
+      (one) => html`<form method=post action=/account/removal>${one.name}
+        <button name=passkey value="${one.id} ${one.credential_id}">Remove</button></form>`,
+    );
+  } catch {
+    return "We cannot list your passkeys now.";
+  }
 }
 
 /** What the page shows below its form. */
 export async function showPasskeys(idp: EdgeIdp, { step, id, factors }: Session) {
   if (step === "code" && !factors.includes("passkey")) return "";
   const isAccount = step === "account";
-  const list = isAccount && idp.passkeys.list(id).then(({ passkeys }) => showList(passkeys));
-  const shown = await Promise.resolve(list).catch(() => "We cannot list your passkeys now.");
-  return html`${shown}<form name=passkey method=post action=/${step}/passkey data-step=${step}>
+  return html`${isAccount && (await showList(idp, id))}
+    <form name=passkey method=post action=/${step}/passkey data-step=${step}>
     <input type=hidden name=credential>
     <button>${isAccount ? "Add" : "Use"} a passkey</button></form>
     <script type=module src=/${step}/passkeys.js></script>`;

@@ -32,14 +32,20 @@ export class LoginPage {
     return new LoginPage(page, site, name);
   }
 
-  /** Opens the login. A browser with suggestions may be logged in at once: there is nobody who picks one. */
+  /** Opens the login. A browser that suggests passkeys takes the first at once, because there is nobody to pick one. */
   async open(suggestions: "shown" | "none" = "none"): Promise<void> {
+    await this.openScript(suggestions);
+    await this.page.goto(`${this.#site}/login`);
+  }
+
+  /** Opens a page of the app that runs no script. */
+  async openScript(suggestions: "shown" | "none"): Promise<void> {
     await this.page.goto(`${this.#site}/login/passkeys.js`);
     await this.page.evaluate(
       (value) => Object(globalThis).sessionStorage.setItem("suggestions", value),
       suggestions,
     );
-    await this.page.goto(`${this.#site}/login`);
+    await this.page.reload();
   }
 
   /** Signs up with an authenticator app, which ends in the account. */

@@ -1,57 +1,17 @@
 /** What a user with passkeys does, and what the service makes of it. */
-import { isDeepStrictEqual } from "node:util";
-import type {
-  EdgeIdp,
-  Passkey,
-  PasskeyCreationOptions,
-  PasskeyRequestOptions,
-} from "@edge-idp/sdk";
+import type { Passkey, PasskeyCreationOptions, PasskeyRequestOptions } from "@edge-idp/sdk";
 import type { Page } from "playwright-core";
-import type { LoginPage } from "./login-page.ts";
+import { failInBrowser } from "./passkey-failures.ts";
+import {
+  compare,
+  findUser,
+  listPasskeys,
+  logInAgain,
+  type Place,
+  register,
+  type Scenario,
+} from "./passkey-place.ts";
 import { VirtualAuthenticator } from "./virtual-authenticator.ts";
-
-export interface Place {
-  /** Is in the account, and has no passkey. */
-  readonly user: LoginPage;
-  readonly idp: EdgeIdp;
-}
-
-/** @returns problems */
-type Scenario = (place: Place) => Promise<string[]>;
-
-function compare(what: string, actual: unknown, expected: unknown): string[] {
-  if (isDeepStrictEqual(actual, expected)) return [];
-  return [`${what}: ${JSON.stringify(actual)} instead of ${JSON.stringify(expected)}`];
-}
-
-/** The user whose handle the authenticator has. */
-async function findUser(idp: EdgeIdp, device: VirtualAuthenticator): Promise<string> {
-  const [stored] = await device.list();
-  const id = Buffer.from(stored?.userHandle ?? "", "base64").toString("hex");
-  for await (const user of idp.users.list()) if (user.id === id) return user.external_id;
-  throw new Error(`The authenticator has the handle of nobody: ${id}`);
-}
-
-/** The user's passkeys in the service. */
-async function listPasskeys(idp: EdgeIdp, device: VirtualAuthenticator): Promise<Passkey[]> {
-  return (await idp.passkeys.list(await findUser(idp, device))).passkeys;
-}
-
-/** Adds a passkey on a new device. */
-async function register({ user }: Place, isSynced = true): Promise<VirtualAuthenticator> {
-  const device = await VirtualAuthenticator.create(user.page, isSynced);
-  await user.addPasskey();
-  await user.waitForPasskeys(1);
-  return device;
-}
-
-/** Logs out, and in again with a click and without a name. */
-async function logInAgain({ user }: Place): Promise<void> {
-  await user.logOut();
-  await user.open();
-  await user.usePasskey();
-  await user.waitForAccount();
-}
 
 /** Has the browser choose this algorithm: it takes the first that is offered. @returns what the service offered */
 async function offerOnly(page: Page, algorithm: number): Promise<number[]> {
@@ -237,6 +197,7 @@ export const scenarios: readonly (readonly [title: string, scenario: Scenario])[
   ["the flags of a backup are kept, and eligibility may not change", changeBackup],
   ["a clone of a device-bound passkey is refused by its old counter", useCloneOfDevice],
   ["a copy of a synced passkey is accepted with an old counter", useCloneOfSynced],
+  ["each failure of the browser has its code", failInBrowser],
   ["a removal in the account reaches the device", removeInAccount],
   ["a passkey that was removed elsewhere is refused, and leaves the device", removeElsewhere],
 ];

@@ -9,7 +9,8 @@ import { LoginAppProcess } from "../e2e/login-app-process.ts";
 import { copyProject } from "../e2e/project-copy.ts";
 import { type BrowserPlace, root } from "./browser.ts";
 import { LoginPage } from "./login-page.ts";
-import { type Place, scenarios } from "./passkey-scenarios.ts";
+import type { Scenario } from "./passkey-place.ts";
+import { scenarios } from "./passkey-scenarios.ts";
 
 const maxWaitMs = 20_000;
 /** An address that is always allowed in a test tenant: many new users from one address are a risk. */
@@ -23,7 +24,7 @@ interface Visit {
 
 /** Signs a new user up, in a browser of their own. @returns problems; an error is one */
 async function runScenario(
-  scenario: (place: Place) => Promise<string[]>,
+  scenario: Scenario,
   browser: Browser,
   { site, name, idp }: Visit,
 ): Promise<string[]> {

@@ -61,6 +61,12 @@ export class VirtualAuthenticator {
     await this.#session.send("WebAuthn.setUserVerified", { ...this.#named, isUserVerified });
   }
 
+  /** Whether somebody touches the device when it asks for that. Otherwise it waits. */
+  async setPresence(enabled: boolean): Promise<void> {
+    const presence = { ...this.#named, enabled };
+    await this.#session.send("WebAuthn.setAutomaticPresenceSimulation", presence);
+  }
+
   /** Whether answers lack the flag of the verified user. */
   async setBadUserVerification(isBadUV: boolean): Promise<void> {
     await this.#session.send("WebAuthn.setResponseOverrideBits", { ...this.#named, isBadUV });
