@@ -3,8 +3,8 @@
 /**
  * `cancelled`: the user refused, was too slow, or has no passkey that fits; browsers do not tell which.
  * `exists`: the device already has a passkey of this user.
- * `unsupported`: the browser or the device cannot do it.
- * `wrong_site`: the page is not on the site of the `rp_id`, or not a secure one.
+ * `unsupported`: the browser or the device cannot do it, or the page has no TLS.
+ * `wrong_site`: the page is not on the site of the `rp_id`.
  * `failed`: anything else; see `cause`.
  */
 export type PasskeyErrorCode = "cancelled" | "exists" | "unsupported" | "wrong_site" | "failed";
@@ -12,8 +12,8 @@ export type PasskeyErrorCode = "cancelled" | "exists" | "unsupported" | "wrong_s
 const messages: Readonly<Record<PasskeyErrorCode, string>> = {
   cancelled: "The request was refused or took too long, or no passkey fits.",
   exists: "The device already has a passkey of this user.",
-  unsupported: "This browser or device cannot use such a passkey.",
-  wrong_site: "The page is not on the site of the rp_id, or not a secure one.",
+  unsupported: "The browser or the device cannot use such a passkey, or the page has no TLS.",
+  wrong_site: "The page is not on the site of the rp_id.",
   failed: "The browser could not use a passkey; see the cause.",
 };
 
