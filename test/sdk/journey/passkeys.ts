@@ -18,9 +18,9 @@ export async function usePasskeys(sdk: Sdk, idp: EdgeIdp): Promise<void> {
   const device = new PasskeyAuthenticator({ algorithm: -8 });
   const { public_key: options } = await begin();
   const { challenge } = options;
-  const credential = { ...(await device.create(options, page)), type: "public-key" as const };
+  const credential = await device.create(options, page);
   const elsewhere = await device.clone().create(options, { origin: "https://example.net" });
-  const forged = { challenge, credential: { ...elsewhere, type: "public-key" as const } };
+  const forged = { challenge, credential: elsewhere };
   const refused = await expectError(
     sdk,
     "invalid_passkey",
@@ -49,12 +49,8 @@ export async function usePasskeys(sdk: Sdk, idp: EdgeIdp): Promise<void> {
 async function logInByName(sdk: Sdk, idp: EdgeIdp, device: PasskeyAuthenticator): Promise<void> {
   const id = externalId;
   const { public_key: options } = await idp.passkeys.createAuthenticationOptions({ id });
-  const answer = await device.get(options, page);
-  const proof = {
-    id,
-    challenge: options.challenge,
-    credential: { ...answer, type: "public-key" as const },
-  };
+  const credential = await device.get(options, page);
+  const proof = { id, challenge: options.challenge, credential };
   const verified = await idp.passkeys.verify(proof);
   expectEqual("verified", [verified.id, verified.method], [id, "passkey"]);
   const again = await expectError(sdk, "invalid_passkey", idp.passkeys.verify(proof));
@@ -63,8 +59,7 @@ async function logInByName(sdk: Sdk, idp: EdgeIdp, device: PasskeyAuthenticator)
 
 async function logInWithoutName(idp: EdgeIdp, device: PasskeyAuthenticator): Promise<void> {
   const { public_key: options } = await idp.passkeys.createAuthenticationOptions();
-  const answer = await device.get(options, page);
-  const credential = { ...answer, type: "public-key" as const };
+  const credential = await device.get(options, page);
   const verified = await idp.passkeys.verify({ challenge: options.challenge, credential });
   expectEqual("user", verified.id, externalId);
 }

@@ -8,6 +8,28 @@ import {
   signalUnknownPasskey,
 } from "@edge-idp/sdk/browser";
 
+/** As a library for browsers may declare what its page sends. */
+interface SentPasskey {
+  readonly id: string;
+  readonly rawId: string;
+  readonly type: "public-key";
+  readonly authenticatorAttachment?: string;
+  readonly response: {
+    readonly clientDataJSON: string;
+    readonly authenticatorData: string;
+    readonly signature: string;
+    readonly userHandle?: string;
+  };
+}
+
+export async function verifySent(
+  idp: EdgeIdp,
+  challenge: string,
+  credential: SentPasskey,
+): Promise<boolean> {
+  return (await idp.passkeys.verify({ challenge, credential })).user_verified;
+}
+
 /** What one side returns, the other takes. */
 export async function usePasskey(
   idp: EdgeIdp,
