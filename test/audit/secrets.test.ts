@@ -193,8 +193,8 @@ async function runJourney(answers: string[]): Promise<Secrets> {
   const authenticator = new PasskeyAuthenticator();
   const creation = (await ask("createPasskeyRegistrationOptions", target, asTenant)).body.passkey
     .public_key;
-  const created = await authenticator.create(creation, page);
-  const registration = { passkey: { challenge: creation.challenge, credential: created } };
+  const answer = await authenticator.create(creation, page);
+  const registration = { passkey: { challenge: creation.challenge, credential: answer } };
   const { id: passkeyId } = (
     await ask("registerPasskey", target, { ...asTenant, body: registration })
   ).body.passkey;
