@@ -49,8 +49,8 @@ export class RetryAlarm {
   }
 
   /**
-   * Whether an earlier run of the object has delivered what this run found in the storage: then it left no alarm, or
-   * only one for something that is due much later.
+   * Whether an earlier run of the object has delivered what this run found in the storage, if the platform has lost
+   * no alarm: then it left none, or only one for something that was due much later.
    * @param writtenAt Unix ms; undefined if it is not known
    */
   hasDelivered(writtenAt: number | undefined): boolean {

@@ -192,6 +192,11 @@ export type StampedEvent = Readonly<z.output<typeof stampedEvent>>;
 export type FiledEvent = StampedEvent & {
   /** Filed beside the event, and no part of it. */
   readonly accepted?: AcceptedStep;
+  /**
+   * Only for an event that is probably filed already: when it was written, real time, Unix ms. If D1 has no events of
+   * that time any more, it is in the archive.
+   */
+  readonly repeatedSince?: number;
 };
 
 const { tenantId: storedTenantId, ...storedFields } = stampedEvent.shape;

@@ -22,8 +22,9 @@ import { auditEvents, auditTrees, eventColumns } from "./tables.ts";
 
 /**
  * Files a tenant's events at the end of its log. An event that is already there stays as it is, so a
- * delivery can be repeated. D1 runs one write at a time, so leaf indexes have no gaps or duplicates. They continue
- * after the tree, whose oldest events may be in the archive. Goes before `saveRecord` in the same batch.
+ * delivery can be repeated. One that was probably delivered before is not filed if the archive has the events of its
+ * time. D1 runs one write at a time, so leaf indexes have no gaps or duplicates. They continue after the tree, whose
+ * oldest events may be in the archive. Goes before `saveRecord` in the same batch.
  */
 export function insertEvents(
   db: Database,
@@ -62,7 +63,10 @@ const insertRows = prepareStatement<InsertedRows>((db, value) => {
       ${field("details")}, ${field("stamp")}, ${d1Now}, ${field("secretId")}, ${field("timeStep")}
     FROM json_each(${value("rows")}) AS item
     WHERE NOT EXISTS (SELECT 1 FROM audit_events AS known
-      WHERE known.tenant_id = ${tenantId} AND known.id = ${field("id")})`);
+      WHERE known.tenant_id = ${tenantId} AND known.id = ${field("id")})
+    AND NOT (${field("repeatedSince")} IS NOT NULL AND ${field("repeatedSince")} < coalesce(
+      (SELECT coalesce(arrived_at, 0) FROM audit_events WHERE tenant_id = ${tenantId}
+        ORDER BY leaf_index LIMIT 1), ${d1Now} + ${field("repeatedSince")}))`);
 });
 
 export interface EventFilter {

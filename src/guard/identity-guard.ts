@@ -52,7 +52,6 @@ import {
   verify,
 } from "./decisions/verify.ts";
 import { AuditKeys } from "./delivery/audit-keys.ts";
-import { DeliveryAlarm } from "./delivery/delivery-alarm.ts";
 import { GuardLedger } from "./ledger.ts";
 import { PasskeyClaims } from "./passkey-claims.ts";
 import { GuardPasskeys, type PasskeyAttempt, type PasskeyRegistration } from "./passkeys.ts";
@@ -91,9 +90,8 @@ export class IdentityGuard extends DurableObject<Env> {
 
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env);
-    const alarm = new DeliveryAlarm(ctx, env, "guard");
-    this.#storage = new GuardStorage(ctx.storage, ({ writtenAt }) => alarm.hasDelivered(writtenAt));
-    this.#ledger = new GuardLedger(env, this.#storage, alarm, this.#auditKeys);
+    this.#storage = new GuardStorage(ctx.storage);
+    this.#ledger = new GuardLedger(ctx, env, this.#storage, this.#auditKeys);
     this.#replay = new RequestReplay(this.#storage);
     this.#claims = new PasskeyClaims(env);
     this.#sessions = new AssessedSessions(this.#storage, this.#ledger);

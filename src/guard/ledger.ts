@@ -15,7 +15,7 @@ import { refusalReportDelayOf, reportRefusals } from "./decisions/refusals.ts";
 import type { IdentityState } from "./decisions/state.ts";
 import { fail, type GuardCall, type GuardResult, type Transition } from "./decisions/transition.ts";
 import type { AuditKeys } from "./delivery/audit-keys.ts";
-import type { DeliveryAlarm } from "./delivery/delivery-alarm.ts";
+import { DeliveryAlarm } from "./delivery/delivery-alarm.ts";
 import { buildOutboxEntry } from "./delivery/outbox-entry.ts";
 import { mayQueue } from "./delivery/producer.ts";
 import { GuardOutbox } from "./outbox.ts";
@@ -31,10 +31,10 @@ export class GuardLedger {
   readonly #rehydration: Rehydration;
   readonly #outbox: GuardOutbox;
 
-  constructor(env: Env, storage: GuardStorage, alarm: DeliveryAlarm, auditKeys: AuditKeys) {
+  constructor(ctx: DurableObjectState, env: Env, storage: GuardStorage, auditKeys: AuditKeys) {
     this.#env = env;
     this.#storage = storage;
-    this.#alarm = alarm;
+    this.#alarm = new DeliveryAlarm(ctx, env, "guard");
     this.#rehydration = new Rehydration(env, storage, this.#alarm);
     this.#outbox = new GuardOutbox(env, storage, this.#alarm, auditKeys);
   }

@@ -131,7 +131,11 @@ export class GuardOutbox {
   }
 
   async #build(pending: PendingDelivery): Promise<Delivery> {
-    return await buildDelivery(this.#env, pending, Date.now(), this.#auditKeys);
+    return await buildDelivery(this.#env, pending, Date.now(), {
+      isRepeated: ({ seq, writtenAt }) =>
+        seq <= pending.lastFoundSeq && this.#alarm.hasDelivered(writtenAt),
+      auditKeys: this.#auditKeys,
+    });
   }
 
   /** What to deliver next, with a current audit key; undefined when the outbox is empty. */

@@ -44,15 +44,12 @@ export class GuardStorage {
   readonly #outbox: StoredOutbox;
   readonly #sessions: StoredSessions;
   readonly answers: KeptAnswers;
-  readonly #isDelivered: (entry: WaitingEntry) => boolean;
   /** Mirrors the table `live`: `undefined` until it was read, `null` when it is empty. */
   #state: VersionedState | null | undefined;
   #erasureEpoch = 0;
 
-  /** @param isDelivered whether an earlier run of the guard has delivered the entry that this run found */
-  constructor(storage: DurableObjectStorage, isDelivered: (entry: WaitingEntry) => boolean) {
+  constructor(storage: DurableObjectStorage) {
     this.#storage = storage;
-    this.#isDelivered = isDelivered;
     this.#stateTable = new SqlTable(
       storage.sql,
       "live",
@@ -124,7 +121,7 @@ export class GuardStorage {
     const entries = this.#outbox.readPending();
     const last = entries.at(-1);
     if (last === undefined) return undefined;
-    return { ...present, entries, lastSeq: last.seq };
+    return { ...present, entries, lastSeq: last.seq, lastFoundSeq: this.#outbox.lastFoundSeq };
   }
 
   /** Removes the entries of the outbox up to this one. */
@@ -166,7 +163,7 @@ export class GuardStorage {
     if (row === undefined) return null;
     const present = { state: parseState(row.state), version: row.version };
     const { waiting, sessions } = parseCompanions(row.state);
-    this.#outbox.open(waiting, this.#isDelivered);
+    this.#outbox.open(waiting);
     this.#sessions.open(sessions);
     return present;
   }

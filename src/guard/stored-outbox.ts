@@ -1,7 +1,7 @@
 /**
  * What a guard has to deliver to D1, as it is stored. The entries are in the row of the state, so that a change
- * and its events are one row. A delivery writes nothing: the next change leaves out what D1 has. A guard that
- * restarts before leaves out what an earlier run has delivered, which it finds by its alarm.
+ * and its events are one row. A delivery writes nothing: the next change leaves out what D1 has. If the guard
+ * restarts before, it delivers these entries once more, and D1 finds that it has them.
  *
  * The row is written again with each change, so it holds few entries. While D1 fails, further entries have rows of
  * their own, as all entries of older builds had, until everything is delivered.
@@ -54,7 +54,6 @@ export class StoredOutbox {
   #inState: readonly WaitingEntry[] = [];
   /** Whether there are entries with rows of their own, which are newer than those in the state's row. */
   #hasSpilled = false;
-  /** The last entry that was in the state's row when the guard started: an older build may have written it. */
   #lastFoundSeq = 0;
 
   constructor(sql: SqlStorage) {
@@ -62,16 +61,16 @@ export class StoredOutbox {
     this.#table = new SqlTable(sql, "outbox", "(seq INTEGER PRIMARY KEY, dispatch TEXT NOT NULL)");
   }
 
-  /**
-   * Opens the outbox when the guard starts.
-   * @param inState the entries in the row of the state
-   * @param isDelivered whether an earlier run has delivered the entry
-   */
-  open(inState: readonly WaitingEntry[], isDelivered: (entry: WaitingEntry) => boolean): void {
-    this.#hasSpilled = this.#table.exists() && this.#readRows(1).length > 0;
-    // While there are further entries, those in the state are not delivered either.
-    this.#inState = this.#hasSpilled ? inState : inState.filter((entry) => !isDelivered(entry));
+  /** The last entry that was in the state's row when the guard started; 0 if there was none. */
+  get lastFoundSeq(): number {
+    return this.#lastFoundSeq;
+  }
+
+  /** Opens the outbox when the guard starts. @param inState the entries in the row of the state */
+  open(inState: readonly WaitingEntry[]): void {
+    this.#inState = inState;
     this.#lastFoundSeq = inState.at(-1)?.seq ?? 0;
+    this.#hasSpilled = this.#table.exists() && this.#readRows(1).length > 0;
   }
 
   /** Computes the outbox that goes with the next state. */
@@ -118,16 +117,17 @@ export class StoredOutbox {
   /**
    * Removes the entries up to this one.
    * @returns whether the row of the state must be written without them: they name an address, say, which a guard
-   *   keeps no longer than necessary; or there were further entries, see `open`
+   *   keeps no longer than necessary
    */
   removeDelivered(lastSeq: number): boolean {
     const isDelivered = ({ seq }: WaitingEntry) => seq <= lastSeq;
     const namesSessions = this.#inState.some((entry) => isDelivered(entry) && namesSession(entry));
     this.#inState = this.#inState.filter((entry) => !isDelivered(entry));
-    if (!this.#hasSpilled) return namesSessions;
-    this.#sql.exec("DELETE FROM outbox WHERE seq <= ?", lastSeq);
-    this.#hasSpilled = this.#readRows(1).length > 0;
-    return true;
+    if (this.#hasSpilled) {
+      this.#sql.exec("DELETE FROM outbox WHERE seq <= ?", lastSeq);
+      this.#hasSpilled = this.#readRows(1).length > 0;
+    }
+    return namesSessions;
   }
 
   /** The entries for the row of the state. */

@@ -272,7 +272,8 @@ describe("The audit trail", () => {
     await env.DB.prepare(
       `INSERT INTO audit_events SELECT tenant_id, leaf_index + n.value + 1,
          printf('ffffffffff%014x', n.value), at, actor_type, actor_id, action, target_type, target_id,
-         personal_key, personal, personal_digest, outcome, reason, request_id, details, stamp, arrived_at
+         personal_key, personal, personal_digest, outcome, reason, request_id, details, stamp, arrived_at,
+         NULL, NULL
        FROM audit_events, json_each((SELECT '[' || group_concat(value) || ']' FROM (
          WITH RECURSIVE m(value) AS (SELECT 1 UNION ALL SELECT value + 1 FROM m WHERE value < 1500)
          SELECT value FROM m))) AS n

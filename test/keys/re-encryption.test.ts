@@ -345,7 +345,7 @@ describe("The service with keys that do not match its data", () => {
     const other = { AUDIT_SIGNING_KEYS: `1:${btoa("another audit seed, 32 bytes (!)")}` };
     collectErrorLines();
     const failure = await runInDurableObject(guardOf(user), async (_guard, { storage }) => {
-      const pending = new GuardStorage(storage, () => false).readPending();
+      const pending = new GuardStorage(storage).readPending();
       if (pending === undefined) throw new Error("the outbox is empty");
       return await buildDelivery({ ...env, ...other }, pending, Date.now()).catch(causeOf);
     });

@@ -348,7 +348,7 @@ describe("With one database", () => {
     vi.spyOn(console, "error").mockImplementation(() => {});
     await withD1Fault("throws", () => user.verify(user.wrongCode(Date.now())));
     const delivered = await runInDurableObject(guardOf(user), async (_guard, { storage }) => {
-      const pending = new GuardStorage(storage, () => false).readPending();
+      const pending = new GuardStorage(storage).readPending();
       if (pending === undefined) throw new Error("The outbox is empty");
       const delivery = await buildDelivery(oneDatabase, pending, Date.now());
       return await fileDelivery(oneDatabase, delivery).catch(causeOf);

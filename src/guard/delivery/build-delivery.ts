@@ -1,6 +1,7 @@
 /** Builds what a guard delivers to D1: the record, and the sealed and stamped contents of its outbox. */
 import type { FiledEvent } from "../../audit/event.ts";
 import { stampEvents } from "../../audit/stamp.ts";
+import { minRetentionDays } from "../../audit/tree/archive.ts";
 import { toCanonicalJson } from "../../crypto/canonical.ts";
 import { computeSha256Hex } from "../../crypto/digest.ts";
 import { versionOf } from "../../crypto/sealed-box.ts";
@@ -19,6 +20,9 @@ import type { IdentityState } from "../decisions/state.ts";
 import { AuditKeys } from "./audit-keys.ts";
 import type { WaitingEntry } from "./outbox-entry.ts";
 
+/** The archive takes no event that is younger, with an hour for clocks that differ. */
+const minArchiveAgeMs = (minRetentionDays * 24 - 1) * 60 * 60 * 1000;
+
 export interface VersionedState {
   readonly state: IdentityState;
   /** Grows by one with every change, and never starts over after an erasure. */
@@ -30,6 +34,8 @@ export interface PendingDelivery extends VersionedState {
   readonly entries: readonly WaitingEntry[];
   /** The number of the last entry. */
   readonly lastSeq: number;
+  /** The last entry that the guard found when it started; 0 if there was none. */
+  readonly lastFoundSeq: number;
 }
 
 /** A delivery as D1 gets it: sealed and stamped. It crosses the queue as JSON. */
@@ -81,6 +87,7 @@ async function complete(assessment: DecidedAssessment): Promise<AssessmentRecord
 
 /**
  * @param realNow Unix ms
+ * @param isRepeated whether the guard has probably delivered the entry before
  * @param auditKeys the guard's open audit key
  * @throws ConfigError; MismatchedKeysError: under keys that do not match, nothing is sealed or stamped
  */
@@ -88,7 +95,7 @@ export async function buildDelivery(
   env: Env,
   { state, version, entries }: PendingDelivery,
   realNow: number,
-  auditKeys = new AuditKeys(),
+  { isRepeated = (_entry: WaitingEntry): boolean => false, auditKeys = new AuditKeys() } = {},
 ): Promise<Delivery> {
   const { auditKey, backupCodes } = state;
   const config = requireConfig(env);
@@ -96,14 +103,26 @@ export async function buildDelivery(
   // An erased identity has no audit key: its events are filed without personal parts.
   if (auditKey === null) auditKeys.clear();
   const key = auditKey && (await auditKeys.open(config.sealingKeys, state, auditKey));
-  const events = entries.flatMap((entry) => entry.events);
-  const stamped = await stampEvents(config.auditSigningKeys, events, key ?? undefined);
+  const stamped = await Promise.all(
+    entries.map(async (entry): Promise<readonly FiledEvent[]> => {
+      const ofEntry = await stampEvents(config.auditSigningKeys, entry.events, key ?? undefined);
+      const isRepeatedEntry = isRepeated(entry);
+      return ofEntry.map((event, index) => {
+        const { accepted } = entry.events[index] ?? {};
+        const { writtenAt = event.at } = entry;
+        return {
+          ...event,
+          ...(accepted === undefined ? {} : { accepted }),
+          ...(isRepeatedEntry && writtenAt < realNow - minArchiveAgeMs
+            ? { repeatedSince: writtenAt }
+            : {}),
+        };
+      });
+    }),
+  );
   return {
     record: buildRecord(state, version, realNow),
-    events: stamped.map((event, index) => {
-      const accepted = events[index]?.accepted;
-      return accepted === undefined ? event : { ...event, accepted };
-    }),
+    events: stamped.flat(),
     assessments: await Promise.all(
       entries.flatMap(({ assessment }) => (assessment === undefined ? [] : complete(assessment))),
     ),
