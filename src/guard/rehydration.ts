@@ -13,13 +13,14 @@ import type { GuardStorage } from "./storage.ts";
 
 /** The state after the codes of its secret that were accepted since it was recorded. */
 function addAcceptedCodes(recorded: IdentityState, codes: readonly AcceptedCode[]): IdentityState {
-  return codes.reduce((state, { secretId, timeStep, at }) => {
+  let state = recorded;
+  for (const { secretId, timeStep, at } of codes) {
     const { totp } = state;
-    const isNewer = totp?.id === secretId && timeStep > (totp.lastTimeStep ?? -1);
-    if (!isNewer) return state;
+    if (totp?.id !== secretId || timeStep <= (totp.lastTimeStep ?? -1)) continue;
     const accepted = { lastVerifiedAt: at, lastMethod: "totp" as const, updatedAt: at };
-    return { ...state, ...accepted, totp: { ...totp, lastTimeStep: timeStep } };
-  }, recorded);
+    state = { ...state, ...accepted, totp: { ...totp, lastTimeStep: timeStep } };
+  }
+  return state;
 }
 
 /** What D1 has of an identity; null when it has nothing. */
