@@ -16,6 +16,7 @@ import { claimTenantRequestKey } from "../tenancy/claim-request-key.ts";
 import { buildTextPattern, createTextSchema } from "../text-schema.ts";
 import { assessmentId } from "./assessment-schemas.ts";
 import { address, agent } from "./session-schemas.ts";
+import { prepareStepUp, shownToken, stepUpRequest } from "./step-up.ts";
 
 const maxIssuerLength = 64;
 const maxAccountLength = 255;
@@ -184,6 +185,7 @@ export const otpRoutes = [
               description:
                 "With `confirm` the code is compared with the pending secret alone, so that neither a code of the old secret nor a backup code is accepted. Without a pending secret the answer is `no_pending_enrolment`.",
             }),
+            token: stepUpRequest.optional(),
           })
           .meta({
             examples: [
@@ -217,6 +219,7 @@ export const otpRoutes = [
               examples: [false],
             }),
             backup_codes_remaining: z.int().min(0).optional(),
+            token: shownToken.optional(),
           }),
         },
       },
@@ -229,6 +232,7 @@ export const otpRoutes = [
         "code_already_used",
         "user_locked",
         "otp_disabled",
+        "step_up_tokens_not_set_up",
       ],
     },
     async (request) => {
@@ -245,10 +249,11 @@ export const otpRoutes = [
         ...(context && { address: context.ip.text, agent: cleanAgent(context.ua).text }),
       };
       const named = Object.keys(session).length === 0 ? {} : { session };
-      const verified = await askGuard(request, identityId, (guard, call) =>
+      const stepUp = await prepareStepUp(request, request.body.otp.token);
+      const verified = await askGuard(stepUp.caller, identityId, (guard, call) =>
         guard.verify({ ...call, ...named }, attempt, policy.lockout, purpose ?? "login"),
       );
-      const { method, backupCodesRemaining, enrolmentConfirmed } = verified;
+      const { method, backupCodesRemaining, enrolmentConfirmed, risk } = verified;
       return respond(200, {
         status: "success" as const,
         id,
@@ -258,6 +263,7 @@ export const otpRoutes = [
         ...(backupCodesRemaining === undefined
           ? {}
           : { backup_codes_remaining: backupCodesRemaining }),
+        ...(await stepUp.issue({ externalId: id, factor: { method }, risk })),
       });
     },
   ),

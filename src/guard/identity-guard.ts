@@ -24,7 +24,7 @@ import type { KnownSession, Verdict } from "../sentinel/history.ts";
 import type { Enrolment, LockoutPolicy } from "../tenancy/policy.ts";
 import { assess, type Session } from "./decisions/assess.ts";
 import { configureTotp, removeTotp, replaceBackupCodes } from "./decisions/credentials.ts";
-import { confirmSession, recordFeedback } from "./decisions/feedback.ts";
+import { addRisk, confirmSession, recordFeedback } from "./decisions/feedback.ts";
 import { heldClaimsOf } from "./decisions/held-claims.ts";
 import { create, erase, refuseExisting, setStatus, unlock } from "./decisions/lifecycle.ts";
 import { completeProfile, type Profile, profileOf } from "./decisions/profile.ts";
@@ -396,7 +396,10 @@ export class IdentityGuard extends DurableObject<Env> {
     const decided =
       assessed === undefined || this.#isVoid(assessed)
         ? verified
-        : confirmSession(verified, call, this.#storage.readHistory(), assessed.session);
+        : addRisk(
+            confirmSession(verified, call, this.#storage.readHistory(), assessed.session),
+            assessed.session,
+          );
     return countRequest(decided, limit);
   }
 

@@ -160,10 +160,8 @@ export class GuardStorage {
       .toArray()
       .flatMap((row): KnownSession[] => {
         // A damaged session is skipped: it must not keep a user from verifying a code.
-        const parsed = knownSessionSchema.safeParse({
-          ...row,
-          context: JSON.parse(String(row.context)),
-        });
+        const context = JSON.parse(String(row.context));
+        const parsed = knownSessionSchema.safeParse({ ...row, context, risk: context?.risk });
         return parsed.success ? [parsed.data] : [];
       });
   }
@@ -183,7 +181,8 @@ export class GuardStorage {
         session.id,
         session.at,
         session.verdict,
-        JSON.stringify(session.context),
+        // Older builds read the context alone, and ignore the risk in it.
+        JSON.stringify({ ...session.context, risk: session.risk }),
       );
     }
     for (const id of stored.keys()) sql.exec("DELETE FROM sessions WHERE id = ?", id);

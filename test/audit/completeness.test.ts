@@ -199,6 +199,7 @@ const expectations: Readonly<Record<string, Expectation>> = {
   proveAuditEvent: onlyReads,
   proveAuditConsistency: onlyReadsLog,
   listAuditKeys: onlyReads,
+  listStepUpKeys: onlyReads,
   getStatistics: onlyReads,
   getUsage: onlyReadsTenant,
   // It counts again what the trail has.

@@ -23,6 +23,7 @@ export const serviceErrorCodes = [
   "otp_not_configured",
   "rate_limited",
   "relocation_in_progress",
+  "step_up_tokens_not_set_up",
   "tenant_active",
   "tenant_deleting",
   "tenant_suspended",

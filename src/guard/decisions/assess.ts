@@ -129,7 +129,8 @@ export function assess(
     evidenceDigest: digestCanonicalJson(evidence),
     policy,
   };
-  const assessed = { id, at: call.now, verdict: null, context: surroundings.context };
+  const risk = { score: riskScore, recommendation };
+  const assessed = { id, at: call.now, verdict: null, context: surroundings.context, risk };
   return {
     // An assessment changes no security state: `updatedAt` stays, and runs of refusals continue.
     state: { ...state, recent },

@@ -47,6 +47,17 @@ export function recordFeedback(
   };
 }
 
+/** Adds the risk of the session that a code was verified for to the answer. */
+export function addRisk<T extends object>(
+  verified: Transition<T>,
+  { risk }: KnownSession,
+): Transition<T & { readonly risk?: KnownSession["risk"] }> {
+  const { result } = verified;
+  return !result.ok || risk === undefined
+    ? verified
+    : { ...verified, result: { ...result, value: { ...result.value, risk } } };
+}
+
 /**
  * Confirms the session that a code was verified for as legitimate. A session that is a day old or was reported
  * as fraud stays as it is; the code is accepted in either case.

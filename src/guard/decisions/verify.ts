@@ -5,6 +5,7 @@
 
 import { encodeUtf8 } from "../../crypto/bytes.ts";
 import { timingSafeEqual } from "../../crypto/constant-time.ts";
+import type { KnownSession } from "../../sentinel/history.ts";
 import type { LockoutPolicy } from "../../tenancy/policy.ts";
 import { countFailure, countRemainingAttempts, isLocked, noFailures } from "./lockout.ts";
 import { addSessionOf, applyChange, refuse } from "./refusals.ts";
@@ -61,6 +62,8 @@ export interface Verified {
   readonly backupCodesRemaining?: number;
   /** Set when the code made a pending secret live. */
   readonly enrolmentConfirmed?: true;
+  /** Of the session that the attempt names, if it was found. */
+  readonly risk?: KnownSession["risk"];
 }
 
 /** Returned when the state changed while the evidence was gathered: it must be gathered again. */
