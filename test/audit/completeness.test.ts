@@ -7,6 +7,7 @@ import { afterEach, describe, expect, it, vi } from "vitest";
 import document from "../../docs/audit.md?raw";
 import { apiRoutes } from "../../src/app.ts";
 import { auditActions } from "../../src/audit/event.ts";
+import { requireConfig } from "../../src/env.ts";
 import type { ErrorCode } from "../../src/errors.ts";
 import { isPermitted, permissions } from "../../src/tenancy/permission.ts";
 import { invalidateTenant } from "../../src/tenancy/token-cache.ts";
@@ -163,6 +164,15 @@ const expectations: Readonly<Record<string, Expectation>> = {
           await world.tenant.send("POST", world.user.path("/unlock"));
         },
         expectedEvents: ["otp.verified refused otp_disabled"],
+      },
+      // A service that is not set up has decided nothing.
+      step_up_tokens_not_set_up: {
+        given: async () => Object.assign(requireConfig(env), { publicUrl: undefined }),
+        body: ({ user }) => ({
+          otp: { id: user.externalId, code: "123456", token: { audience: "orders" } },
+        }),
+        after: async () => Object.assign(requireConfig(env), { publicUrl: env.PUBLIC_URL }),
+        expectedEvents: [],
       },
     },
   },

@@ -47,11 +47,16 @@ export function recordFeedback(
   };
 }
 
-/** Adds the risk of the session that a code was verified for to the answer. */
+/** What an accepted attempt answers besides, if the session that it names was found. */
+export interface AddedRisk {
+  readonly risk?: KnownSession["risk"];
+}
+
+/** Adds the risk of the session that an attempt was for to the answer, if it was accepted. */
 export function addRisk<T extends object>(
   verified: Transition<T>,
   { risk }: KnownSession,
-): Transition<T & { readonly risk?: KnownSession["risk"] }> {
+): Transition<T & AddedRisk> {
   const { result } = verified;
   return !result.ok || risk === undefined
     ? verified

@@ -5,8 +5,8 @@
 
 import { encodeUtf8 } from "../../crypto/bytes.ts";
 import { timingSafeEqual } from "../../crypto/constant-time.ts";
-import type { KnownSession } from "../../sentinel/history.ts";
 import type { LockoutPolicy } from "../../tenancy/policy.ts";
+import type { AddedRisk } from "./feedback.ts";
 import { countFailure, countRemainingAttempts, isLocked, noFailures } from "./lockout.ts";
 import { addSessionOf, applyChange, refuse } from "./refusals.ts";
 import type { IdentityState } from "./state.ts";
@@ -56,14 +56,12 @@ export type Evidence =
 type TotpEvidence = Extract<Evidence, { readonly sealed: unknown }>;
 type BackupCodeEvidence = Extract<Evidence, { readonly hash: unknown }>;
 
-export interface Verified {
+export interface Verified extends AddedRisk {
   readonly method: Attempt["method"];
   /** Set after a backup code. */
   readonly backupCodesRemaining?: number;
   /** Set when the code made a pending secret live. */
   readonly enrolmentConfirmed?: true;
-  /** Of the session that the attempt names, if it was found. */
-  readonly risk?: KnownSession["risk"];
 }
 
 /** Returned when the state changed while the evidence was gathered: it must be gathered again. */
