@@ -4,6 +4,8 @@ import { calculateJwkThumbprint, createLocalJWKSet, decodeJwt, jwtVerify } from 
 import { beforeAll, describe, expect, it, vi } from "vitest";
 import { type Answer, fetchAnswer, Tenant, User } from "../support/client.ts";
 import { loseStorage } from "../support/guard.ts";
+import { PasskeyAuthenticator } from "../support/passkey-authenticator.ts";
+import { page, registerPasskey, setUpPasskeys, startLogin } from "../support/passkeys.ts";
 
 const audience = "https://api.example.com";
 const issuer = "https://idp.test";
@@ -148,6 +150,34 @@ describe("a step-up token", () => {
     const user = await User.withTotp(tenant);
     const { status, body } = await verify(user, user.code(start), asked);
     expect({ status, path: body.issues[0].path }).toEqual({ status: 400, path });
+  });
+});
+
+describe("a step-up token for a passkey", () => {
+  it.each([
+    ["bound to one device", true, false, ["hwk", "user", "mfa"], "urn:edge-idp:aal2"],
+    ["synced", true, true, ["swk", "user", "mfa"], "urn:edge-idp:aal2"],
+    ["without user verification", false, false, ["hwk", "user"], "urn:edge-idp:aal1"],
+  ])("says what it proves: %s", async (_, userVerified, backupEligible, amr, acr) => {
+    const owner = await Tenant.create();
+    await setUpPasskeys(owner, { user_verification: "preferred" });
+    const user = await User.provision(owner);
+    const authenticator = new PasskeyAuthenticator();
+    const deviations = { flags: { userVerified, backupEligible, backedUp: backupEligible } };
+    await registerPasskey(user, authenticator, deviations);
+    const { assessment_id, risk_score: score, recommendation } = await user.assess();
+
+    const { challenge, ...options } = await startLogin(owner);
+    const credential = await authenticator.get({ challenge, ...options }, page, deviations);
+    const passkey = { challenge, credential, assessment_id, token: { audience, nonce: "n-2" } };
+    owner.requestKey = "login";
+    const { status, body } = await owner.send("POST", "/v1/idp/passkeys/verify", { passkey });
+    expect(status).toBe(200);
+    const claims = decodeJwt(body.token);
+    expect(claims).toMatchObject({ sub: user.externalId, aud: audience, nonce: "n-2", amr, acr });
+    expect(claims).toMatchObject({ tenant: owner.id, risk: { score, recommendation } });
+    const again = await owner.send("POST", "/v1/idp/passkeys/verify", { passkey });
+    expect(again.body.token).toBe(body.token);
   });
 });
 
