@@ -7,6 +7,7 @@ import { Keys } from "./resources/keys.ts";
 import { Otp } from "./resources/otp.ts";
 import { Sentinel } from "./resources/sentinel.ts";
 import { Settings } from "./resources/settings.ts";
+import { StepUp } from "./resources/step-up.ts";
 import { Tenants } from "./resources/tenants.ts";
 import { Tokens } from "./resources/tokens.ts";
 import { Users } from "./resources/users.ts";
@@ -23,6 +24,7 @@ export class EdgeIdp {
   readonly users: Users;
   readonly otp: Otp;
   readonly backupCodes: BackupCodes;
+  readonly stepUp: StepUp;
   readonly sentinel: Sentinel;
   readonly audit: Audit;
   readonly tokens: Tokens;
@@ -39,6 +41,7 @@ export class EdgeIdp {
     this.users = new Users(connection);
     this.otp = new Otp(connection);
     this.backupCodes = new BackupCodes(connection);
+    this.stepUp = new StepUp(connection);
     this.sentinel = new Sentinel(connection);
     this.audit = new Audit(connection);
     this.tokens = new Tokens(connection);

@@ -1,4 +1,7 @@
-/** The client of Edge IDP. The verifier of its audit trail is `@edge-idp/sdk/audit`. */
+/**
+ * The client of Edge IDP. The verifier of its audit trail is `@edge-idp/sdk/audit`, that of its step-up tokens
+ * `@edge-idp/sdk/tokens`.
+ */
 export type { Assessment, Recommendation } from "./assessment.ts";
 export { EdgeIdp } from "./edge-idp.ts";
 export type { ClientErrorCode, ErrorCode } from "./error-code.ts";
@@ -14,6 +17,7 @@ export type { Keys } from "./resources/keys.ts";
 export type { ConfigureOtpInput, Otp } from "./resources/otp.ts";
 export type { Sentinel } from "./resources/sentinel.ts";
 export type { Settings } from "./resources/settings.ts";
+export type { StepUp } from "./resources/step-up.ts";
 export type { TenantTokens } from "./resources/tenant-tokens.ts";
 export type { Tenants } from "./resources/tenants.ts";
 export type { Tokens } from "./resources/tokens.ts";

@@ -24,6 +24,8 @@ export type VerifyOtpResult = Schemas["VerifyOtpResult"];
 /** What verify takes besides user and code. */
 export type VerifyOtpInput = Omit<Schemas["VerifyOtpInput"]["otp"], "id" | "code">;
 
+export type StepUpKeys = Schemas["ListStepUpKeysResult"];
+
 export type DiscoverResult = Schemas["DiscoverResult"];
 export type SessionContext = Schemas["DiscoverInput"]["sentinel"]["context"];
 export type StoredAssessment = Schemas["Assessment"];
