@@ -124,7 +124,7 @@ export const stateSchema: z.ZodType<IdentityState> = z.looseObject({
   pendingTotp: z.looseObject({ sealed: z.string(), expiresAt: z.int() }).nullable(),
   otpDisabled: z.boolean(),
   backupCodes: z
-    .object({ keyVersion: z.int(), unspent: z.array(z.string()), spent: z.array(z.string()) })
+    .looseObject({ keyVersion: z.int(), unspent: z.array(z.string()), spent: z.array(z.string()) })
     .nullable(),
   passkeys: passkeyStateSchema.nullable().default(null),
   lockout: z.looseObject({
@@ -160,7 +160,7 @@ export const stateSchema: z.ZodType<IdentityState> = z.looseObject({
     .default({}),
 });
 
-const storedState = z.looseObject({ waiting: z.unknown() });
+const storedState = z.looseObject({ waiting: z.unknown().optional() });
 
 /**
  * Reads the guard's own state. The entries that wait beside it for their delivery are no part of it.
