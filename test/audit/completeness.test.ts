@@ -142,6 +142,13 @@ const registrationOf = async ({ user }: World) => await createRegistrationBody(u
 const loginOf = async ({ user }: World) =>
   await createLoginBody(user, (await givePasskey(user)).authenticator);
 
+/** A service that is not set up has decided nothing. */
+function withoutPublicUrl(body: NonNullable<Case["body"]>): Case {
+  const change = (publicUrl: string | undefined) => async () =>
+    Object.assign(requireConfig(env), { publicUrl });
+  return { given: change(undefined), body, after: change(env.PUBLIC_URL), expectedEvents: [] };
+}
+
 const expectations: Readonly<Record<string, Expectation>> = {
   provisionUser: {
     success: { expectedEvents: ["user.provisioned success"] },
@@ -207,15 +214,9 @@ const expectations: Readonly<Record<string, Expectation>> = {
         },
         expectedEvents: ["otp.verified refused otp_disabled"],
       },
-      // A service that is not set up has decided nothing.
-      step_up_tokens_not_set_up: {
-        given: async () => Object.assign(requireConfig(env), { publicUrl: undefined }),
-        body: ({ user }) => ({
-          otp: { id: user.externalId, code: "123456", token: { audience: "orders" } },
-        }),
-        after: async () => Object.assign(requireConfig(env), { publicUrl: env.PUBLIC_URL }),
-        expectedEvents: [],
-      },
+      step_up_tokens_not_set_up: withoutPublicUrl(({ user }) => ({
+        otp: { id: user.externalId, code: "123456", token: { audience: "orders" } },
+      })),
     },
   },
   regenerateBackupCodes: {
@@ -319,6 +320,10 @@ const expectations: Readonly<Record<string, Expectation>> = {
         },
         expectedEvents: ["passkey.verified failure rp_id"],
       },
+      step_up_tokens_not_set_up: withoutPublicUrl(async (world) => {
+        const { passkey } = await loginOf(world);
+        return { passkey: { ...passkey, token: { audience: "orders" } } };
+      }),
     },
   },
   discover: {
