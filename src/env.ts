@@ -68,8 +68,8 @@ const localHosts = ["localhost", "127.0.0.1", "[::1]"];
 /** Step-up tokens name it as their issuer, which verifiers compare to the letter. */
 function parsePublicUrl(text: string): { readonly parsed: string } | string {
   const { protocol, hostname, origin } = URL.parse(text) ?? {};
-  const isEncrypted = protocol === "https:" || localHosts.includes(hostname ?? "");
-  return isEncrypted && origin === text
+  const isLocal = protocol === "http:" && localHosts.includes(hostname ?? "");
+  return (protocol === "https:" || isLocal) && origin === text
     ? { parsed: text }
     : "is not of the form https://host[:port], without a path or a slash at the end";
 }

@@ -269,6 +269,19 @@ describe("Sessions", () => {
     });
   });
 
+  it("keep their risk where an older build overlooks it, and are read without one", async () => {
+    await runInGuard((open, { sql }) => {
+      const risk = { score: 0.31, recommendation: "challenge" as const };
+      const assessed = { ...middle, risk };
+      open().write(buildIdentity(), 1, { history: [early, assessed] });
+      expect(open().readHistory()).toEqual([early, assessed]);
+      const rows = sql.exec("SELECT context FROM sessions ORDER BY at").toArray();
+      const [older, newer] = rows.map(({ context }) => JSON.parse(String(context)));
+      expect(older).toEqual(early.context);
+      expect(newer).toEqual({ ...assessed.context, risk });
+    });
+  });
+
   it("write only changed rows, and create no table without sessions", async () => {
     await runInGuard((open, { sql }, countWrites) => {
       const storage = open();

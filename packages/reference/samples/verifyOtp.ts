@@ -7,10 +7,14 @@ const idp = new EdgeIdp({
 });
 
 try {
-  const { token } = await idp.otp.verify("ORG_USR_9921_AFG", "552192", {
-    // Only for a service that needs a proof of its own.
-    token: { audience: "https://api.example.com" },
-  });
+  const { token } = await idp.otp.verify(
+    "ORG_USR_9921_AFG",
+    "552192",
+    {
+      // Only for a service that needs a proof of its own.
+      token: { audience: "https://api.example.com" },
+    },
+  );
   console.log("The code is right.", token);
 } catch (error) {
   if (!(error instanceof IdpError)) throw error;
