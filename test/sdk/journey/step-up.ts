@@ -1,6 +1,5 @@
 /** A step-up token, verified as another service does. */
 import { expectEqual, expectError } from "./expect.ts";
-import type { Place } from "./journey.ts";
 import type { EdgeIdp, Sdk } from "./sdk.ts";
 
 const externalId = "ORG_USR_STEP_UP";
@@ -9,7 +8,7 @@ const audience = "https://api.example.com";
 export async function stepUp(
   sdk: Sdk,
   idp: EdgeIdp,
-  { url, fetch }: Place,
+  { url, fetch }: { readonly url: string; readonly fetch?: typeof globalThis.fetch },
   tenant: string,
 ): Promise<void> {
   await idp.users.provision(externalId);

@@ -5,8 +5,8 @@ import { findKeys, type StepUpKeySet } from "./keys.ts";
 import { StepUpTokenError, type StepUpTokenReason } from "./step-up-token-error.ts";
 
 /** From the weakest: one factor, and several. */
-const levels = ["urn:edge-idp:aal1", "urn:edge-idp:aal2"] as const;
-export type StepUpLevel = (typeof levels)[number];
+const levels: readonly string[] = ["urn:edge-idp:aal1", "urn:edge-idp:aal2"];
+export type StepUpLevel = "urn:edge-idp:aal1" | "urn:edge-idp:aal2";
 
 /** What the token must have been issued for. */
 export interface StepUpChecks {
@@ -93,8 +93,7 @@ function findFault(claims: StepUpClaims, checks: StepUpChecks): StepUpTokenReaso
   if (claims.aud !== audience) return "audience";
   if (claims.tenant !== tenant) return "tenant";
   if (nonce !== undefined && claims.nonce !== nonce) return "nonce";
-  const level = levels.findIndex((name) => name === claims.acr);
-  if (acr !== undefined && level < levels.indexOf(acr)) return "acr";
+  if (acr !== undefined && levels.indexOf(claims.acr) < levels.indexOf(acr)) return "acr";
   const ageSeconds = now.getTime() / 1000 - claims.auth_time;
   if (maxAgeSeconds !== undefined && !(ageSeconds <= maxAgeSeconds)) return "too_old";
   return undefined;
