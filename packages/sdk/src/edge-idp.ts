@@ -5,6 +5,7 @@ import { BackupCodes } from "./resources/backup-codes.ts";
 import { Health } from "./resources/health.ts";
 import { Keys } from "./resources/keys.ts";
 import { Otp } from "./resources/otp.ts";
+import { Passkeys } from "./resources/passkeys.ts";
 import { Sentinel } from "./resources/sentinel.ts";
 import { Settings } from "./resources/settings.ts";
 import { StepUp } from "./resources/step-up.ts";
@@ -24,6 +25,7 @@ export class EdgeIdp {
   readonly users: Users;
   readonly otp: Otp;
   readonly backupCodes: BackupCodes;
+  readonly passkeys: Passkeys;
   readonly stepUp: StepUp;
   readonly sentinel: Sentinel;
   readonly audit: Audit;
@@ -41,6 +43,7 @@ export class EdgeIdp {
     this.users = new Users(connection);
     this.otp = new Otp(connection);
     this.backupCodes = new BackupCodes(connection);
+    this.passkeys = new Passkeys(connection);
     this.stepUp = new StepUp(connection);
     this.sentinel = new Sentinel(connection);
     this.audit = new Audit(connection);
