@@ -49,6 +49,7 @@ const shownOnce: Readonly<Record<string, readonly string[]>> = {
   configureOtp: ["new_otp_secret", "qrcode_payload", "qrcode_svg"],
   regenerateBackupCodes: ["backupCodes"],
   verifyOtp: ["token"],
+  verifyPasskey: ["token"],
 };
 
 let texts: Texts;
