@@ -211,7 +211,10 @@ async function runJourney(answers: string[]): Promise<Secrets> {
     .public_key;
   const credential = await authenticator.get(login, page);
   const attempt = { passkey: { challenge: login.challenge, credential, id: externalId } };
-  await ask("verifyPasskey", target, { ...asTenant, body: attempt });
+  const stepUp = { token: { audience: "https://api.example.com" } };
+  const proved = { passkey: { ...attempt.passkey, ...stepUp } };
+  const { body: loggedIn } = await ask("verifyPasskey", target, { ...asTenant, body: proved });
+  secrets.push(loggedIn.token, ...loggedIn.token.split(".").slice(1));
   await ask("verifyPasskey", target, { ...asTenant, body: attempt });
   await ask("renamePasskey", { ...target, passkeyId }, asTenant);
   await ask("listPasskeys", target, asTenant);
