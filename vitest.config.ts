@@ -12,6 +12,12 @@ const secrets = {
   ADDRESS_HASH_KEY: btoa("address hashing key, 32 bytes :)"),
 };
 
+/** These are optional, so wrangler.toml does not require them. */
+const stepUp = {
+  TOKEN_SIGNING_KEYS: `1:${btoa("token signing seed, 32 bytes (1)")},2:${btoa("token signing seed, 32 bytes (2)")}`,
+  PUBLIC_URL: "https://idp.test",
+};
+
 /** `npm run test:full` runs the long campaigns completely, `npm test` in part (test/support/campaign.ts). */
 const isFull = process.env.TEST_SIZE === "full";
 
@@ -57,7 +63,7 @@ function workers() {
         },
         "edge-idp-deliveries-dead": { maxBatchSize: 100, maxBatchTimeout: 0.1, maxRetries: 100 },
       },
-      bindings: { ...secrets, TEST_MIGRATIONS: migrations },
+      bindings: { ...secrets, ...stepUp, TEST_MIGRATIONS: migrations },
     },
   });
 }

@@ -2,6 +2,8 @@
  * `npm run check:clients`: generates a client from the service's own OpenAPI document with each of five generators,
  * compiles it, and makes a journey with it: provision, enrol, verify, list, export. Then the same against a newer
  * service, whose answers have new fields and values. The journeys are in test/clients.
+ *
+ * At the end, libraries of two languages verify step-up tokens, before and after a rotation of their keys.
  */
 import { join } from "node:path";
 import type { Client } from "../test/clients/client.ts";
@@ -12,6 +14,7 @@ import { ogen } from "../test/clients/ogen.ts";
 import { openapiGenerator } from "../test/clients/openapi-generator.ts";
 import { openapiPythonClient } from "../test/clients/openapi-python-client.ts";
 import { openapiTypescript } from "../test/clients/openapi-typescript.ts";
+import { StepUpCheck } from "../test/clients/step-up-tokens.ts";
 import { Workplace } from "../test/clients/workplace.ts";
 import { runBounded } from "../test/e2e/bounded-check.ts";
 import { LocalService } from "../test/e2e/local-service.ts";
@@ -59,6 +62,10 @@ class Check {
       }
     };
     await Promise.all(Array.from({ length: maxAtOnce }, work));
+    if (!hasTools(this.#report, "step-up tokens", ["python3"])) return;
+    const stepUp = new StepUpCheck(this.#report, root, this.#copy, service);
+    this.#closing.push(() => stepUp.close());
+    await stepUp.run();
   }
 
   async close(): Promise<void> {

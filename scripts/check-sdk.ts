@@ -17,7 +17,7 @@ const root = join(import.meta.dirname, "..");
 const timeLimitMs = 300_000;
 const resolutions = ["bundler", "node16", "nodenext", "browser"];
 /** The packages that the project has installed. */
-const installed = ["@edge-idp/sdk", "otpauth"];
+const installed = ["@edge-idp/sdk", "jose", "otpauth"];
 
 class Check {
   readonly #report: Report;

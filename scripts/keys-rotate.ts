@@ -7,14 +7,24 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { parseKeyring } from "../src/crypto/keyring.ts";
 import { type KeyringName, keyringNames, secretOf } from "../src/keys/keyring-names.ts";
+import { listVersions, signingVersionOf } from "../src/step-up/signing-version.ts";
 import { Failure, runScript } from "./support/failure.ts";
 import { findDemoUrl, OperatorApi } from "./support/operator-api.ts";
-import { readSecret, writeSecret } from "./support/secret-file.ts";
+import { findSecret, readSecret, writeSecret } from "./support/secret-file.ts";
 
 const root = join(import.meta.dirname, "..");
 const keyBytes = 32;
 /** After this many passes, the operator must examine the identities that still fail. */
 const maxPasses = 3;
+
+/** No stored data needs a key of step-up tokens, so this keyring has no versions in use, and the file decides. */
+const tokenSigning = "token_signing";
+const names = [...keyringNames, tokenSigning] as const;
+type Name = (typeof names)[number];
+const secrets: Readonly<Record<Name, string>> = {
+  ...secretOf,
+  token_signing: "TOKEN_SIGNING_KEYS",
+};
 
 const helpText = `Rotate a key of the service.
 
@@ -23,7 +33,7 @@ const helpText = `Rotate a key of the service.
   npm run keys:rotate -- status                print the versions in use
   npm run keys:rotate -- drop KEYRING VERSION  remove an unused version from the file
 
-KEYRING is one of ${keyringNames.join(", ")}.
+KEYRING is one of ${names.join(", ")}.
 
   --file FILE   the file of secrets (default .dev.vars)
   --url URL     the service (default: that of "npm run dev")
@@ -36,9 +46,9 @@ interface Options {
   readonly limit: number;
 }
 
-function parseKeyringName(name: string | undefined): KeyringName {
-  const known = keyringNames.find((candidate) => candidate === name?.replaceAll("-", "_"));
-  if (known === undefined) throw new Failure(`KEYRING is one of ${keyringNames.join(", ")}.`);
+function parseKeyringName(name: string | undefined): Name {
+  const known = names.find((candidate) => candidate === name?.replaceAll("-", "_"));
+  if (known === undefined) throw new Failure(`KEYRING is one of ${names.join(", ")}.`);
   return known;
 }
 
@@ -49,14 +59,16 @@ function readKeyring(file: string, name: string) {
   return { text, ring };
 }
 
-function addVersion({ file }: Options, keyring: KeyringName): void {
-  const name = secretOf[keyring];
+function addVersion({ file }: Options, keyring: Name): void {
+  const name = secrets[keyring];
   const { text, ring } = readKeyring(file, name);
   const version = ring.newest + 1;
   writeSecret(file, name, `${text},${version}:${randomBytes(keyBytes).toString("base64")}`);
-  process.stdout.write(`${name} has version ${version} in ${file} now.
-Next: keep a copy of it, deploy (local: restart "npm run dev"), then: npm run keys:rotate -- run
-`);
+  const next =
+    keyring === tokenSigning
+      ? `deploy (local: restart "npm run dev"). Version ${signingVersionOf(readKeyring(file, name).ring)} signs then, and ${version} is announced.`
+      : 'keep a copy of it, deploy (local: restart "npm run dev"), then: npm run keys:rotate -- run';
+  process.stdout.write(`${name} has version ${version} in ${file} now.\nNext: ${next}\n`);
 }
 
 async function reEncrypt({ file, url, limit }: Options): Promise<void> {
@@ -89,17 +101,38 @@ async function printStatus({ file, url }: Options): Promise<void> {
   }
   const at = counted.complete ? `counted at ${counted.at}` : 'not counted yet; "run" counts them';
   process.stdout.write(`Sets of codes: ${at}.\n`);
+  printTokenKeys(file);
 }
 
-async function dropVersion(options: Options, keyring: KeyringName, text: string | undefined) {
-  const version = Number(text);
-  const { file, url } = options;
-  const name = secretOf[keyring];
-  const { ring, text: before } = readKeyring(file, name);
-  if (!ring.keys.has(version)) throw new Failure(`${name} in ${file} has no version ${text}.`);
+/** Prints what a deployment with the file does with each key of step-up tokens. */
+function printTokenKeys(file: string): void {
+  if (findSecret(file, secrets.token_signing) === undefined) return;
+  const { ring } = readKeyring(file, secrets.token_signing);
+  const signing = signingVersionOf(ring);
+  for (const version of listVersions(ring).toReversed()) {
+    const use = version > signing ? "announced" : version === signing ? "signs" : "earlier tokens";
+    process.stdout.write(`${tokenSigning} ${version}: ${use} (by ${file})\n`);
+  }
+}
+
+/** Whether the service records that stored data may need the version. */
+async function isNeeded({ file, url }: Options, keyring: KeyringName, version: number) {
   const { keys } = await new OperatorApi(url, readSecret(file, "OPERATOR_TOKEN")).keys();
   const known = keys.find((key) => key.keyring === keyring && key.version === version);
-  if (known === undefined || known.in_use) {
+  return known === undefined || known.in_use;
+}
+
+async function dropVersion(options: Options, keyring: Name, text: string | undefined) {
+  const version = Number(text);
+  const { file } = options;
+  const name = secrets[keyring];
+  const { ring, text: before } = readKeyring(file, name);
+  if (!ring.keys.has(version)) throw new Failure(`${name} in ${file} has no version ${text}.`);
+  const isInUse =
+    keyring === tokenSigning
+      ? version >= signingVersionOf(ring)
+      : await isNeeded(options, keyring, version);
+  if (isInUse) {
     throw new Failure(
       `Version ${version} of ${name} is still in use; see: npm run keys:rotate -- status`,
     );

@@ -14,6 +14,7 @@ import { relocationRoutes } from "./api/relocation.ts";
 import { sentinelRoutes } from "./api/sentinel.ts";
 import { settingsRoutes } from "./api/settings.ts";
 import { statisticsRoutes } from "./api/statistics.ts";
+import { stepUpRoutes } from "./api/step-up-keys.ts";
 import { tenantDeletionRoutes } from "./api/tenant-deletion.ts";
 import { tenantTokenRoutes } from "./api/tenant-tokens.ts";
 import { tenantRoutes } from "./api/tenants.ts";
@@ -35,6 +36,7 @@ export const apiRoutes = [
   ...otpRoutes,
   ...passkeyRoutes,
   ...passkeyLoginRoutes,
+  ...stepUpRoutes,
   ...sentinelRoutes,
   ...assessmentRoutes,
   ...feedRoutes,

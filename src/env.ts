@@ -15,6 +15,10 @@ export interface Config {
   readonly backupCodeKeys: Keyring;
   /** Seeds of the Ed25519 keys that sign tree heads. The keys of event stamps are derived from them. */
   readonly auditSigningKeys: Keyring;
+  /** Seeds of the Ed25519 keys that sign step-up tokens; undefined if none are configured. */
+  readonly tokenSigningKeys: Keyring | undefined;
+  /** The address at which clients reach the service, an origin without a slash; undefined if it is not configured. */
+  readonly publicUrl: string | undefined;
   /** HMAC key of the digests that stand for addresses and agents of sessions. */
   readonly addressHashKey: Uint8Array<ArrayBuffer>;
   /** The size at which D1 refuses further writes. */
@@ -38,6 +42,38 @@ function parseWith<T extends object>(parse: (text: string) => T | string) {
   });
 }
 
+/** Like `parseWith`, for a variable that may be missing or empty. */
+function parseOptionalWith<T extends object | string>(
+  parse: (text: string) => { readonly parsed: T } | string,
+) {
+  return z
+    .string()
+    .default("")
+    .transform((text, context): T | undefined => {
+      if (text === "") return undefined;
+      const result = parse(text);
+      if (typeof result !== "string") return result.parsed;
+      context.addIssue({ code: "custom", message: result });
+      return z.NEVER;
+    });
+}
+
+function parseOptionalKeyring(text: string): { readonly parsed: Keyring } | string {
+  const ring = parseKeyring(text);
+  return typeof ring === "string" ? ring : { parsed: ring };
+}
+
+const localHosts = ["localhost", "127.0.0.1", "[::1]"];
+
+/** Step-up tokens name it as their issuer, which verifiers compare to the letter. */
+function parsePublicUrl(text: string): { readonly parsed: string } | string {
+  const { protocol, hostname, origin } = URL.parse(text) ?? {};
+  const isLocal = protocol === "http:" && localHosts.includes(hostname ?? "");
+  return (protocol === "https:" || isLocal) && origin === text
+    ? { parsed: text }
+    : "is not of the form https://host[:port], without a path or a slash at the end";
+}
+
 function parseOperatorToken(text: string): Uint8Array | string {
   if (text.length < minOperatorTokenLength) {
     return `is shorter than ${minOperatorTokenLength} characters`;
@@ -55,6 +91,10 @@ function parseOperatorToken(text: string): Uint8Array | string {
 const defaultMaxDatabaseMb = "10000";
 const bytesPerMb = 1_000_000;
 
+const keyringSecrets = [
+  ...(["SEALING_KEYS", "BACKUP_CODE_KEYS", "AUDIT_SIGNING_KEYS", "TOKEN_SIGNING_KEYS"] as const),
+];
+
 const variables = z
   .object({
     OPERATOR_TOKEN: parseWith(parseOperatorToken),
@@ -62,6 +102,8 @@ const variables = z
     BACKUP_CODE_KEYS: parseWith(parseKeyring),
     AUDIT_SIGNING_KEYS: parseWith(parseKeyring),
     ADDRESS_HASH_KEY: parseWith(parseKey),
+    TOKEN_SIGNING_KEYS: parseOptionalWith(parseOptionalKeyring),
+    PUBLIC_URL: parseOptionalWith(parsePublicUrl),
     MAX_DATABASE_MB: z
       .string()
       .regex(/^[1-9]\d{0,5}$/, "is not a whole number of megabytes")
@@ -77,8 +119,8 @@ const variables = z
       const message = `shares a key with ${holder}; each version and secret needs its own`;
       issues.push({ code: "custom", input: undefined, path: [name], message });
     };
-    for (const name of ["SEALING_KEYS", "BACKUP_CODE_KEYS", "AUDIT_SIGNING_KEYS"] as const) {
-      for (const key of value[name].keys.values()) claim(name, key);
+    for (const name of keyringSecrets) {
+      for (const key of value[name]?.keys.values() ?? []) claim(name, key);
     }
     claim("ADDRESS_HASH_KEY", value.ADDRESS_HASH_KEY);
   });
@@ -115,6 +157,8 @@ function parse(env: Env): ConfigResult {
       backupCodeKeys: data.BACKUP_CODE_KEYS,
       auditSigningKeys: data.AUDIT_SIGNING_KEYS,
       addressHashKey: data.ADDRESS_HASH_KEY,
+      tokenSigningKeys: data.TOKEN_SIGNING_KEYS,
+      publicUrl: data.PUBLIC_URL,
       maxDatabaseBytes: data.MAX_DATABASE_MB,
     },
   };

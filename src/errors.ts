@@ -92,6 +92,11 @@ const catalogue = {
     sentence:
       "The user has no new secret that waits for its first code; configure one, and confirm it within 10 minutes.",
   },
+  step_up_tokens_not_set_up: {
+    status: 409,
+    sentence:
+      "This service issues no step-up tokens; verify without token, or ask its operator to set TOKEN_SIGNING_KEYS and PUBLIC_URL.",
+  },
   passkeys_not_set_up: {
     status: 409,
     sentence: "The tenant has not set up passkeys; set passkeys.rp_id and passkeys.origins first.",

@@ -98,6 +98,54 @@ describe("the limit of a database", () => {
   });
 });
 
+describe("step-up tokens", () => {
+  const configWith = (changes: Pick<Env, "TOKEN_SIGNING_KEYS" | "PUBLIC_URL">) =>
+    configOf({ ...envWith({}), ...changes });
+
+  test("need no setting", () => {
+    for (const text of ["", undefined]) {
+      const unset: Record<string, unknown> = { TOKEN_SIGNING_KEYS: text, PUBLIC_URL: text };
+      const result = configOf({ ...envWith({}), ...unset });
+      if (!result.ok) throw new Error(result.problems.join());
+      expect(result.config.tokenSigningKeys).toBeUndefined();
+      expect(result.config.publicUrl).toBeUndefined();
+    }
+  });
+
+  test("have a keyring like the others", () => {
+    const [one, key] = [randomKey(), envWith({}).SEALING_KEYS.slice(2)];
+    const problemsWith = (text: string) => {
+      const result = configWith({ TOKEN_SIGNING_KEYS: text });
+      return result.ok ? [] : result.problems;
+    };
+    expect(problemsWith(`1:${one},2:${randomKey()}`)).toEqual([]);
+    expect(problemsWith(one)).toEqual([
+      "TOKEN_SIGNING_KEYS is not of the form version:base64[,version:base64]",
+    ]);
+    expect(problemsWith(`1:${one},2:${one}`)[0]).toContain("TOKEN_SIGNING_KEYS shares a key");
+    const shared = { ...envWith({ SEALING_KEYS: `1:${key}` }), TOKEN_SIGNING_KEYS: `1:${key}` };
+    expect(problemsOf(shared)[0]).toContain("TOKEN_SIGNING_KEYS shares a key with SEALING_KEYS");
+  });
+
+  test.each([
+    ["https://idp.example.com", true],
+    ["https://idp.example.com:8443", true],
+    ["http://127.0.0.1:8787", true],
+    ["http://localhost:8787", true],
+    ["http://[::1]:8787", true],
+    ["http://idp.example.com", false],
+    ["https://idp.example.com/", false],
+    ["https://idp.example.com/idp", false],
+    ["https://IDP.example.com", false],
+    ["https://user@idp.example.com", false],
+    ["https://idp.example.com:443", false],
+    ["idp.example.com", false],
+    ["ftp://localhost", false],
+  ])("have an issuer that is an origin: %s is %j", (url, isValid) => {
+    expect(configWith({ PUBLIC_URL: url }).ok).toBe(isValid);
+  });
+});
+
 describe("a secret that is", () => {
   test.each(names)("missing is named: %s", (name) => {
     const broken = envWith({});

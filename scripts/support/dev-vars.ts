@@ -12,6 +12,8 @@ const generators = {
   BACKUP_CODE_KEYS: () => `1:${newKey()}`,
   AUDIT_SIGNING_KEYS: () => `1:${newKey()}`,
   ADDRESS_HASH_KEY: newKey,
+  // The first signs, and the second is announced.
+  TOKEN_SIGNING_KEYS: () => `1:${newKey()},2:${newKey()}`,
 };
 
 export interface DevVars {

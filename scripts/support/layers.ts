@@ -17,7 +17,7 @@ export const layers: readonly (readonly string[])[] = [
   ["guard/delivery"],
   ["guard/decisions"],
   ["relocation"],
-  ["keys"],
+  ["keys", "step-up"],
   ["tenancy"],
   ["sentinel/assessments", "sentinel/activity", "sentinel/feeds"],
   ["sentinel/signals"],

@@ -64,7 +64,9 @@ export async function startLocalService(
   if (signal.aborted) return undefined;
 
   printProgress("Starting the service …");
-  const args = ["--ip", ip, "--port", String(port), ...persistence];
+  const url = addressOf(ip, port);
+  const address = ["--ip", ip, "--port", String(port), "--public-url", url];
+  const args = [...address, ...persistence];
   const worker = stopOnSignal(startWorkerProcess(root, args, { storesTraces }));
   const died = worker.ended.then((code) => {
     if (signal.aborted) return 0;
@@ -72,7 +74,6 @@ export async function startLocalService(
     // Wrangler exits with 0 even if its child was killed; without a request to stop that is a failure.
     return code || 1;
   });
-  const url = addressOf(ip, port);
   return {
     url,
     process: worker,

@@ -3,11 +3,16 @@ import { chmodSync, existsSync, readFileSync, renameSync, writeFileSync } from "
 import { parseEnv } from "node:util";
 import { Failure } from "./failure.ts";
 
+/** Undefined if the file has no value. @throws Failure if the file does not exist */
+export function findSecret(file: string, name: string): string | undefined {
+  if (!existsSync(file)) throw new Failure(`${file} does not exist; name yours with --file.`);
+  return parseEnv(readFileSync(file, "utf8"))[name] || undefined;
+}
+
 /** @throws Failure if the file or the value does not exist */
 export function readSecret(file: string, name: string): string {
-  if (!existsSync(file)) throw new Failure(`${file} does not exist; name yours with --file.`);
-  const value = parseEnv(readFileSync(file, "utf8"))[name];
-  if (!value) throw new Failure(`${file} has no ${name}.`);
+  const value = findSecret(file, name);
+  if (value === undefined) throw new Failure(`${file} has no ${name}.`);
   return value;
 }
 

@@ -15,6 +15,7 @@ import { buildTextPattern, createTextSchema } from "../text-schema.ts";
 import { assessmentId } from "./assessment-schemas.ts";
 import { buildAttemptSession } from "./attempt-session.ts";
 import { address, agent } from "./session-schemas.ts";
+import { prepareStepUp, shownToken, stepUpRequest } from "./step-up.ts";
 
 const maxIssuerLength = 64;
 const maxAccountLength = 255;
@@ -183,6 +184,7 @@ export const otpRoutes = [
               description:
                 "With `confirm` the code is compared with the pending secret alone, so that neither a code of the old secret nor a backup code is accepted. Without a pending secret the answer is `no_pending_enrolment`.",
             }),
+            token: stepUpRequest.optional(),
           })
           .meta({
             examples: [
@@ -216,6 +218,7 @@ export const otpRoutes = [
               examples: [false],
             }),
             backup_codes_remaining: z.int().min(0).optional(),
+            token: shownToken.optional(),
           }),
         },
       },
@@ -228,6 +231,7 @@ export const otpRoutes = [
         "code_already_used",
         "user_locked",
         "otp_disabled",
+        "step_up_tokens_not_set_up",
       ],
     },
     async (request) => {
@@ -235,10 +239,11 @@ export const otpRoutes = [
       const { tenantId, policy } = request.caller;
       const identityId = await identityIdOf(tenantId, id);
       const session = buildAttemptSession(request.body.otp, identityId, "otp");
-      const verified = await askGuard(request, identityId, (guard, call) =>
+      const stepUp = await prepareStepUp(request, request.body.otp.token);
+      const verified = await askGuard(stepUp.caller, identityId, (guard, call) =>
         guard.verify({ ...call, ...session }, attempt, policy.lockout, purpose ?? "login"),
       );
-      const { method, backupCodesRemaining, enrolmentConfirmed } = verified;
+      const { method, backupCodesRemaining, enrolmentConfirmed, risk } = verified;
       return respond(200, {
         status: "success" as const,
         id,
@@ -248,6 +253,7 @@ export const otpRoutes = [
         ...(backupCodesRemaining === undefined
           ? {}
           : { backup_codes_remaining: backupCodesRemaining }),
+        ...(await stepUp.issue({ externalId: id, factor: { method }, risk })),
       });
     },
   ),

@@ -27,6 +27,7 @@ import {
   shownCredentialId,
 } from "./passkey-schemas.ts";
 import { address, agent } from "./session-schemas.ts";
+import { prepareStepUp, shownToken, stepUpRequest } from "./step-up.ts";
 
 const tag = "Passkeys";
 
@@ -131,6 +132,7 @@ export const passkeyLoginRoutes = [
             description:
               "The user's session. It is a personal part of the event of the login, and decides nothing.",
           }),
+          token: stepUpRequest.optional(),
         }),
       }),
       query: none,
@@ -158,6 +160,7 @@ export const passkeyLoginRoutes = [
               credential_id: shownCredentialId,
               backed_up: z.boolean().meta({ examples: [true] }),
             }),
+            token: shownToken.optional(),
           }),
         },
       },
@@ -167,6 +170,7 @@ export const passkeyLoginRoutes = [
         "user_suspended",
         "passkey_unknown",
         "invalid_passkey",
+        "step_up_tokens_not_set_up",
       ],
       errorFields: { passkey_unknown: unknownField, invalid_passkey: reasonField },
     },
@@ -179,20 +183,24 @@ export const passkeyLoginRoutes = [
       const session = buildAttemptSession(request.body.passkey, identityId, "passkey");
       const isNamed = id !== undefined;
       const attempt = { answer, challenge, relyingParty, userVerification, isNamed };
-      const verified = await askGuard(request, identityId, (guard, call) =>
+      const stepUp = await prepareStepUp(request, request.body.passkey.token);
+      const verified = await askGuard(stepUp.caller, identityId, (guard, call) =>
         guard.verifyPasskey({ ...call, ...session }, attempt),
       ).catch((error: unknown) => {
         const isUnknown = error instanceof AppError && error.code === "user_not_found";
         throw isUnknown && !isNamed ? createUnknownPasskey(answer) : error;
       });
-      const { externalId: externalUserId, passkeyId, credentialId, backedUp } = verified;
+      const { externalId: externalUserId, passkeyId, credentialId, backedUp, risk } = verified;
+      const { userVerified, backupEligible } = verified;
+      const factor = { method: "passkey" as const, userVerified, backupEligible };
       return respond(200, {
         status: "success" as const,
         id: externalUserId,
         message: "Passkey verified successfully." as const,
         method: "passkey" as const,
-        user_verified: verified.userVerified,
+        user_verified: userVerified,
         passkey: { id: passkeyId, credential_id: credentialId, backed_up: backedUp },
+        ...(await stepUp.issue({ externalId: externalUserId, factor, risk })),
       });
     },
   ),

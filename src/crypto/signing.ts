@@ -7,6 +7,8 @@ const pkcs8Prefix = hex.decode("302e020100300506032b657004220420");
 export interface SigningKey {
   /** Raw, 32 bytes. */
   readonly publicKey: Uint8Array<ArrayBuffer>;
+  /** For a library that signs by itself. */
+  readonly privateKey: CryptoKey;
   sign(message: Uint8Array<ArrayBuffer>): Promise<Uint8Array<ArrayBuffer>>;
 }
 
@@ -19,6 +21,7 @@ async function importSeed(seed: Uint8Array): Promise<SigningKey> {
   if (jwk instanceof ArrayBuffer || jwk.x === undefined) throw new TypeError("Not an Ed25519 key");
   return {
     publicKey: new Uint8Array(base64urlnopad.decode(jwk.x)),
+    privateKey: key,
     sign: async (message) => new Uint8Array(await crypto.subtle.sign("Ed25519", key, message)),
   };
 }

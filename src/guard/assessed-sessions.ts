@@ -1,6 +1,6 @@
 /** The assessed sessions that verdicts are about. An erasure makes what was read before it void. */
 import type { KnownSession } from "../sentinel/history.ts";
-import { confirmSession } from "./decisions/feedback.ts";
+import { type AddedRisk, addRisk, confirmSession } from "./decisions/feedback.ts";
 import type { GuardCall, Transition } from "./decisions/transition.ts";
 import type { GuardLedger } from "./ledger.ts";
 import type { GuardStorage } from "./storage.ts";
@@ -43,13 +43,14 @@ export class AssessedSessions {
     return epoch !== this.#storage.erasureEpoch;
   }
 
-  /** Confirms the session, if there is one, with an attempt that was accepted. */
-  confirm<T>(
+  /** Confirms the session, if there is one, with an attempt that was accepted, and adds its risk to the answer. */
+  confirm<T extends object>(
     verified: Transition<T>,
     call: GuardCall,
     found: FoundSession | undefined,
-  ): Transition<T> {
+  ): Transition<T & AddedRisk> {
     if (found === undefined || this.isVoid(found)) return verified;
-    return confirmSession(verified, call, this.#storage.readHistory(), found.session);
+    const history = this.#storage.readHistory();
+    return addRisk(confirmSession(verified, call, history, found.session), found.session);
   }
 }

@@ -32,8 +32,10 @@ export function createJsonResponse(
   return new Response(JSON.stringify(body), { status, headers });
 }
 
-/** For a response that is not JSON. */
+/** For a response that a handler created. A header that it has stays as it is. */
 export function setCommonHeaders(c: AppContext, response: Response): Response {
-  for (const [name, value] of Object.entries(commonHeadersOf(c))) response.headers.set(name, value);
+  for (const [name, value] of Object.entries(commonHeadersOf(c))) {
+    if (!response.headers.has(name)) response.headers.set(name, value);
+  }
   return response;
 }

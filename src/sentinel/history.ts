@@ -4,6 +4,7 @@
  */
 import { z } from "zod";
 import { contextSchema } from "./context.ts";
+import { recommendations } from "./score.ts";
 
 export const verdicts = ["legitimate", "fraud"] as const;
 /** The outcome of a session: a code was verified with it, or the tenant sent feedback. */
@@ -17,6 +18,11 @@ export const knownSessionSchema = z.object({
   /** Null until a verdict arrives. */
   verdict: z.enum(verdicts).nullable(),
   context: contextSchema,
+  /** What the assessment answered. Absent in sessions that an older build stored. */
+  risk: z
+    .object({ score: z.number(), recommendation: z.enum(recommendations) })
+    .readonly()
+    .optional(),
 });
 export type KnownSession = Readonly<z.infer<typeof knownSessionSchema>>;
 

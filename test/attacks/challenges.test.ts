@@ -12,7 +12,7 @@ import { operations, protectedOperations } from "./operations.ts";
  * unnoticed.
  */
 const operationsByAccess: Readonly<Record<string, readonly string[]>> = {
-  public: ["listAuditKeys", "liveness", "readiness", "openApi", "openApi30"],
+  public: ["listAuditKeys", "listStepUpKeys", "liveness", "readiness", "openApi", "openApi30"],
   operator: [
     ...[
       "createTenant",

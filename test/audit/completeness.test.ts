@@ -7,6 +7,7 @@ import { afterEach, describe, expect, it, vi } from "vitest";
 import document from "../../docs/audit.md?raw";
 import { apiRoutes } from "../../src/app.ts";
 import { auditActions } from "../../src/audit/event.ts";
+import { requireConfig } from "../../src/env.ts";
 import type { ErrorCode } from "../../src/errors.ts";
 import { isPermitted, permissions } from "../../src/tenancy/permission.ts";
 import { invalidateTenant } from "../../src/tenancy/token-cache.ts";
@@ -141,6 +142,13 @@ const registrationOf = async ({ user }: World) => await createRegistrationBody(u
 const loginOf = async ({ user }: World) =>
   await createLoginBody(user, (await givePasskey(user)).authenticator);
 
+/** A service that is not set up has decided nothing. */
+function withoutPublicUrl(body: NonNullable<Case["body"]>): Case {
+  const change = (publicUrl: string | undefined) => async () =>
+    Object.assign(requireConfig(env), { publicUrl });
+  return { given: change(undefined), body, after: change(env.PUBLIC_URL), expectedEvents: [] };
+}
+
 const expectations: Readonly<Record<string, Expectation>> = {
   provisionUser: {
     success: { expectedEvents: ["user.provisioned success"] },
@@ -206,6 +214,9 @@ const expectations: Readonly<Record<string, Expectation>> = {
         },
         expectedEvents: ["otp.verified refused otp_disabled"],
       },
+      step_up_tokens_not_set_up: withoutPublicUrl(({ user }) => ({
+        otp: { id: user.externalId, code: "123456", token: { audience: "orders" } },
+      })),
     },
   },
   regenerateBackupCodes: {
@@ -309,6 +320,10 @@ const expectations: Readonly<Record<string, Expectation>> = {
         },
         expectedEvents: ["passkey.verified failure rp_id"],
       },
+      step_up_tokens_not_set_up: withoutPublicUrl(async (world) => {
+        const { passkey } = await loginOf(world);
+        return { passkey: { ...passkey, token: { audience: "orders" } } };
+      }),
     },
   },
   discover: {
@@ -335,6 +350,7 @@ const expectations: Readonly<Record<string, Expectation>> = {
   proveAuditEvent: onlyReads,
   proveAuditConsistency: onlyReadsLog,
   listAuditKeys: onlyReads,
+  listStepUpKeys: onlyReads,
   getStatistics: onlyReads,
   getUsage: onlyReadsTenant,
   // It counts again what the trail has.

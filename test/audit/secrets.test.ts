@@ -48,6 +48,8 @@ const shownOnce: Readonly<Record<string, readonly string[]>> = {
   rotateToken: ["secret"],
   configureOtp: ["new_otp_secret", "qrcode_payload", "qrcode_svg"],
   regenerateBackupCodes: ["backupCodes"],
+  verifyOtp: ["token"],
+  verifyPasskey: ["token"],
 };
 
 let texts: Texts;
@@ -59,7 +61,10 @@ const failedRoutes = new Set<string>();
 /** Lists the service's own secrets in each form that might appear: whole, as single keys, and as bytes. */
 function listEnvironmentSecrets(): string[] {
   const { OPERATOR_TOKEN, ADDRESS_HASH_KEY } = env;
-  const rings = [env.SEALING_KEYS, env.BACKUP_CODE_KEYS, env.AUDIT_SIGNING_KEYS];
+  const rings = [
+    ...[env.SEALING_KEYS, env.BACKUP_CODE_KEYS, env.AUDIT_SIGNING_KEYS],
+    ...(env.TOKEN_SIGNING_KEYS ?? "").split(","),
+  ];
   const keys = [ADDRESS_HASH_KEY, ...rings.map((ring) => ring.slice(ring.indexOf(":") + 1))];
   const spelled = keys.flatMap((key) => [key, hex.encode(base64.decode(key)), atob(key)]);
   return [OPERATOR_TOKEN, ...rings, ...spelled];
@@ -130,8 +135,11 @@ async function runJourney(answers: string[]): Promise<Secrets> {
     secrets.push(secret, hex.encode(bytes), base64.encode(bytes));
     return secret;
   };
-  const verify = async (code: string, call: Call = asTenant) =>
-    await ask("verifyOtp", target, { ...call, body: { otp: { id: externalId, code } } });
+  const verify = async (code: string, call: Call = asTenant) => {
+    const otp = { id: externalId, code, token: { audience: "https://api.example.com" } };
+    const { body } = await ask("verifyOtp", target, { ...call, body: { otp } });
+    if (body.token !== undefined) secrets.push(body.token, ...body.token.split(".").slice(1));
+  };
   const replaced = await configure();
   codes.push(codeFor(replaced, Date.now()));
   await verify(codeFor(replaced, Date.now()));
@@ -203,7 +211,10 @@ async function runJourney(answers: string[]): Promise<Secrets> {
     .public_key;
   const credential = await authenticator.get(login, page);
   const attempt = { passkey: { challenge: login.challenge, credential, id: externalId } };
-  await ask("verifyPasskey", target, { ...asTenant, body: attempt });
+  const stepUp = { token: { audience: "https://api.example.com" } };
+  const proved = { passkey: { ...attempt.passkey, ...stepUp } };
+  const { body: loggedIn } = await ask("verifyPasskey", target, { ...asTenant, body: proved });
+  secrets.push(loggedIn.token, ...loggedIn.token.split(".").slice(1));
   await ask("verifyPasskey", target, { ...asTenant, body: attempt });
   await ask("renamePasskey", { ...target, passkeyId }, asTenant);
   await ask("listPasskeys", target, asTenant);
@@ -273,6 +284,7 @@ async function runJourney(answers: string[]): Promise<Secrets> {
 /** The paths of the public routes. */
 const publicPaths: Readonly<Record<string, string>> = {
   listAuditKeys: "/v1/audit/keys",
+  listStepUpKeys: "/.well-known/jwks.json",
   liveness: "/healthz",
   readiness: "/readyz",
 };

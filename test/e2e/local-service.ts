@@ -17,8 +17,9 @@ export class LocalService {
     this.#process = new ProcessGroup("npm", ["run", "dev", "--", "--port", String(port)], project);
   }
 
-  static async create({ project }: ProjectCopy): Promise<LocalService> {
-    return new LocalService(project, await findFreePort());
+  /** @param port of the service that it replaces; a free one by default */
+  static async create({ project }: ProjectCopy, port?: number): Promise<LocalService> {
+    return new LocalService(project, port ?? (await findFreePort()));
   }
 
   /** Waits until the service is ready. @throws Error with its output if it ends before */

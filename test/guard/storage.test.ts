@@ -271,6 +271,21 @@ describe("Sessions", () => {
     });
   });
 
+  it("keep their risk where an older build overlooks it, and are read without one", async () => {
+    await runInGuard((open, { sql }) => {
+      const risk = { score: 0.31, recommendation: "challenge" as const };
+      const older = { ...early, verdict: "legitimate" } as const;
+      const assessed = { ...middle, risk, verdict: "legitimate" } as const;
+      const unproved = { ...late, risk };
+      open().write(buildIdentity(), 1, { history: [older, assessed, unproved] });
+      expect(open().readHistory()).toEqual([older, assessed, unproved]);
+      const rows = sql.exec("SELECT context FROM sessions ORDER BY at").toArray();
+      const [first, second] = rows.map(({ context }) => JSON.parse(String(context)));
+      expect(first).toEqual(early.context);
+      expect(second).toEqual({ ...assessed.context, risk });
+    });
+  });
+
   it("have no row until they have a verdict, and only changed rows are written", async () => {
     await runInGuard((open, { sql }, countWrites) => {
       const storage = open();

@@ -81,6 +81,17 @@ const rightCodes: readonly Scenario[] = [
   },
   {
     operation: "verifyOtp",
+    state: "right code, with a step-up token",
+    status: 200,
+    prepare: async () => {
+      const user = await createUser();
+      const token = { audience: "https://api.example.com" };
+      const body = { otp: { id: user.externalId, code: nextCode(user), token } };
+      return { act: () => user.tenant.send("POST", verifyPath, body), delivers: guardOf(user) };
+    },
+  },
+  {
+    operation: "verifyOtp",
     state: "backup code",
     status: 200,
     prepare: async () => {

@@ -7,6 +7,7 @@ import * as verifier from "../../packages/sdk/src/audit/index.ts";
 import { errorOfAnswer } from "../../packages/sdk/src/idp-error.ts";
 import * as sdk from "../../packages/sdk/src/index.ts";
 import { findRetryDelay } from "../../packages/sdk/src/retry.ts";
+import * as tokens from "../../packages/sdk/src/tokens/index.ts";
 import worker from "../../src/index.ts";
 import { makeJourney } from "./journey/journey.ts";
 
@@ -32,7 +33,7 @@ describe("the SDK", () => {
   it("makes the journey of the tutorial, and has a method for every operation", async () => {
     const called = new Set<string | undefined>();
     await makeJourney(
-      { ...sdk, ...verifier },
+      { ...sdk, ...verifier, ...tokens },
       {
         url: origin,
         operatorToken: env.OPERATOR_TOKEN,

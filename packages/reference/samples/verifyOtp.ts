@@ -7,8 +7,15 @@ const idp = new EdgeIdp({
 });
 
 try {
-  await idp.otp.verify("ORG_USR_9921_AFG", "552192");
-  console.log("The code is right.");
+  const { token } = await idp.otp.verify(
+    "ORG_USR_9921_AFG",
+    "552192",
+    {
+      // Only for a service that needs a proof of its own.
+      token: { audience: "https://api.example.com" },
+    },
+  );
+  console.log("The code is right.", token);
 } catch (error) {
   if (!(error instanceof IdpError)) throw error;
   // Such as invalid_code or user_locked.

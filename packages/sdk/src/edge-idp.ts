@@ -8,6 +8,7 @@ import { Otp } from "./resources/otp.ts";
 import { Passkeys } from "./resources/passkeys.ts";
 import { Sentinel } from "./resources/sentinel.ts";
 import { Settings } from "./resources/settings.ts";
+import { StepUp } from "./resources/step-up.ts";
 import { Tenants } from "./resources/tenants.ts";
 import { Tokens } from "./resources/tokens.ts";
 import { Users } from "./resources/users.ts";
@@ -25,6 +26,7 @@ export class EdgeIdp {
   readonly otp: Otp;
   readonly backupCodes: BackupCodes;
   readonly passkeys: Passkeys;
+  readonly stepUp: StepUp;
   readonly sentinel: Sentinel;
   readonly audit: Audit;
   readonly tokens: Tokens;
@@ -42,6 +44,7 @@ export class EdgeIdp {
     this.otp = new Otp(connection);
     this.backupCodes = new BackupCodes(connection);
     this.passkeys = new Passkeys(connection);
+    this.stepUp = new StepUp(connection);
     this.sentinel = new Sentinel(connection);
     this.audit = new Audit(connection);
     this.tokens = new Tokens(connection);

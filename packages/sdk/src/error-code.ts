@@ -29,6 +29,7 @@ export const serviceErrorCodes = [
   "passkeys_not_set_up",
   "rate_limited",
   "relocation_in_progress",
+  "step_up_tokens_not_set_up",
   "tenant_active",
   "tenant_deleting",
   "tenant_suspended",

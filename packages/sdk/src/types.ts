@@ -56,6 +56,7 @@ export type VerifyPasskeyInput = Omit<Schemas["VerifyPasskeyInput"]["passkey"], 
   credential: PasskeyAuthentication;
 };
 export type VerifyPasskeyResult = Schemas["VerifyPasskeyResult"];
+export type StepUpKeys = Schemas["ListStepUpKeysResult"];
 
 export type DiscoverResult = Schemas["DiscoverResult"];
 export type SessionContext = Schemas["DiscoverInput"]["sentinel"]["context"];

@@ -127,7 +127,8 @@ export function assess(
   };
   const { tenantId, identityId } = state;
   const assessment: DecidedAssessment = { ...shown, tenantId, identityId, evidence, policy };
-  const assessed = { id, at: call.now, verdict: null, context: surroundings.context };
+  const risk = { score: riskScore, recommendation };
+  const assessed = { id, at: call.now, verdict: null, context: surroundings.context, risk };
   return {
     // An assessment changes no security state: `updatedAt` stays, and runs of refusals continue.
     state: { ...state, recent },

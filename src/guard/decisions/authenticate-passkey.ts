@@ -6,6 +6,7 @@
 import type { OpenedChallenge } from "../../passkeys/challenge.ts";
 import { checkCounter } from "../../passkeys/counter.ts";
 import type { Assertion, PasskeyReason, PasskeyRefusal } from "../../passkeys/passkey.ts";
+import type { AddedRisk } from "./feedback.ts";
 import type { PasskeyState, StoredPasskey } from "./passkey-state.ts";
 import { invalidPasskey, listPasskeys, refusedChallenge } from "./passkeys.ts";
 import { addSessionOf, applyChange, refuse } from "./refusals.ts";
@@ -29,12 +30,13 @@ export interface PasskeyEvidence {
   readonly verified: { readonly ok: true; readonly value: Assertion } | PasskeyRefusal;
 }
 
-export interface PasskeyVerified {
+export interface PasskeyVerified extends AddedRisk {
   /** The answer of a login without a name says whose passkey it was. */
   readonly externalId: string;
   readonly passkeyId: string;
   readonly credentialId: string;
   readonly userVerified: boolean;
+  readonly backupEligible: boolean;
   readonly backedUp: boolean;
 }
 
@@ -76,8 +78,9 @@ function accept(
   assertion: Assertion,
   isRegression: boolean,
 ): Transition<PasskeyVerified> {
-  const { id: passkeyId, credentialId } = passkey;
+  const { id: passkeyId, credentialId, backupEligible } = passkey;
   const { userVerified, backedUp } = assertion;
+  const flags = { userVerified, backupEligible, backedUp };
   const used: StoredPasskey = {
     ...passkey,
     signCount: Math.max(passkey.signCount, assertion.signCount),
@@ -98,7 +101,7 @@ function accept(
       recent: addRecentAttempt(state, "success", call.now),
     },
     [addSessionOf({ action, outcome: "success", details }, call.session)],
-    succeed({ externalId: state.externalId, passkeyId, credentialId, userVerified, backedUp }),
+    succeed({ externalId: state.externalId, passkeyId, credentialId, ...flags }),
     call.now,
   );
 }

@@ -50,6 +50,22 @@ export function recordFeedback(
   };
 }
 
+/** What an accepted attempt answers besides, if the session that it names was found. */
+export interface AddedRisk {
+  readonly risk?: KnownSession["risk"];
+}
+
+/** Adds the risk of the session that an attempt was for to the answer, if it was accepted. */
+export function addRisk<T extends object>(
+  verified: Transition<T>,
+  { risk }: KnownSession,
+): Transition<T & AddedRisk> {
+  const { result } = verified;
+  return !result.ok || risk === undefined
+    ? verified
+    : { ...verified, result: { ...result, value: { ...result.value, risk } } };
+}
+
 /**
  * Confirms the session that a code was verified for as legitimate. A session that is a day old or was reported
  * as fraud stays as it is; the code is accepted in either case.

@@ -6,6 +6,7 @@
 import { encodeUtf8 } from "../../crypto/bytes.ts";
 import { timingSafeEqual } from "../../crypto/constant-time.ts";
 import type { LockoutPolicy } from "../../tenancy/policy.ts";
+import type { AddedRisk } from "./feedback.ts";
 import { countFailure, countRemainingAttempts, isLocked, noFailures } from "./lockout.ts";
 import { addSessionOf, applyChange, refuse } from "./refusals.ts";
 import { createLiveSecret, type IdentityState } from "./state.ts";
@@ -55,7 +56,7 @@ export type Evidence =
 type TotpEvidence = Extract<Evidence, { readonly sealed: unknown }>;
 type BackupCodeEvidence = Extract<Evidence, { readonly hash: unknown }>;
 
-export interface Verified {
+export interface Verified extends AddedRisk {
   readonly method: Attempt["method"];
   /** Set after a backup code. */
   readonly backupCodesRemaining?: number;

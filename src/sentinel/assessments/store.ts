@@ -106,6 +106,8 @@ const session = {
   at: assessments.at,
   verdict: assessments.verdict,
   evidence: assessments.evidence,
+  score: assessments.riskScore,
+  recommendation: assessments.recommendation,
 };
 
 const sessionEvidence = z.object({ context: contextSchema });
@@ -117,12 +119,16 @@ function sessionsOf(
     readonly at: number | null;
     readonly verdict: Verdict | null;
     readonly evidence: string | null;
+    readonly score: number | null;
+    readonly recommendation: Recommendation | null;
   }[],
 ): KnownSession[] {
-  return rows.flatMap(({ evidence, id, at, verdict }) => {
+  return rows.flatMap(({ evidence, id, at, verdict, score, recommendation }) => {
     if (id === null || at === null || evidence === null) return [];
     const parsed = sessionEvidence.safeParse(readStoredEvidence(evidence));
-    return parsed.success ? [{ id, at, verdict, context: parsed.data.context }] : [];
+    if (!parsed.success) return [];
+    const risk = score === null || recommendation === null ? undefined : { score, recommendation };
+    return [{ id, at, verdict, context: parsed.data.context, ...(risk && { risk }) }];
   });
 }
 

@@ -324,9 +324,10 @@ describe("the history of the identity", () => {
 
   test("gets the session as an unconfirmed one", () => {
     const { history, record } = assessWith(buildIdentity(), { history: known });
+    const risk = { score: record.riskScore, recommendation: record.recommendation };
     expect(history).toEqual([
       ...known,
-      { id: record.id, at: now, verdict: null, context: surroundings.context },
+      { id: record.id, at: now, verdict: null, context: surroundings.context, risk },
     ]);
   });
 

@@ -3,6 +3,7 @@ import { manageTokens, operate } from "./administration.ts";
 import { logIn } from "./login.ts";
 import { usePasskeys } from "./passkeys.ts";
 import type { Sdk } from "./sdk.ts";
+import { stepUp } from "./step-up.ts";
 import { readTrail, replaceSecretAndErase } from "./trail.ts";
 import { verifyTrail } from "./verification.ts";
 
@@ -23,6 +24,7 @@ export async function makeJourney(sdk: Sdk, place: Place): Promise<void> {
   await usePasskeys(sdk, idp);
   await readTrail(sdk, idp);
   await verifyTrail(sdk, idp);
+  await stepUp(sdk, idp, place, tenant.id);
   await replaceSecretAndErase(sdk, idp);
   await manageTokens(sdk, idp, withToken);
   await operate(sdk, operator, tenant);

@@ -1,6 +1,7 @@
 /** The journey with the built package, in a Worker. */
 import * as sdk from "@edge-idp/sdk";
 import * as verifier from "@edge-idp/sdk/audit";
+import * as tokens from "@edge-idp/sdk/tokens";
 import { makeJourney } from "./journey.ts";
 
 export default {
@@ -9,7 +10,7 @@ export default {
     const url = searchParams.get("url") ?? "";
     const operatorToken = searchParams.get("operatorToken") ?? "";
     try {
-      await makeJourney({ ...sdk, ...verifier }, { url, operatorToken });
+      await makeJourney({ ...sdk, ...verifier, ...tokens }, { url, operatorToken });
       return new Response(`done in ${navigator.userAgent}\n`);
     } catch (error) {
       return new Response(String(error), { status: 500 });

@@ -1,6 +1,7 @@
 /** A use of each kind of type, compiled as in a project of its own: strict, and with the declarations checked. */
 import { EdgeIdp, IdpError, type Otp, type Profile, type VerifyOtpResult } from "@edge-idp/sdk";
 import { type Verdict, verifyInclusion, verifyTrail } from "@edge-idp/sdk/audit";
+import { type StepUpClaims, StepUpTokenError, verifyStepUpToken } from "@edge-idp/sdk/tokens";
 
 const idp = new EdgeIdp({ url: "https://idp.example.com", token: "idp_live_…", fetch });
 
@@ -63,4 +64,13 @@ export async function administrate(): Promise<void> {
   await admin.settings.change({ otp: { enrollment: "confirm" } });
   // @ts-expect-error A user has no such status.
   idp.users.list({ status: "gone" });
+}
+
+export async function admit(token: string, nonce: string): Promise<StepUpClaims | string> {
+  const checks = { issuer: "https://idp.example.com", audience: "orders", tenant: "1", nonce };
+  try {
+    return await verifyStepUpToken(token, { ...checks, acr: "urn:edge-idp:aal2", fetch });
+  } catch (error) {
+    return error instanceof StepUpTokenError ? error.reason : String(error);
+  }
 }

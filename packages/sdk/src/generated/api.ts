@@ -147,7 +147,7 @@ export interface paths {
          *
          *     Permission: `idp:write`.
          *
-         *     Error codes: `invalid_request`, `body_too_large`, `internal_error`, `unavailable`, `invalid_json`, `unsupported_media_type`, `missing_token`, `invalid_token`, `rate_limited`, `insufficient_scope`, `tenant_suspended`, `idempotency_in_progress`, `idempotency_mismatch`, `user_not_found`, `user_suspended`, `otp_not_configured`, `no_pending_enrolment`, `invalid_code`, `code_already_used`, `user_locked`, `otp_disabled`.
+         *     Error codes: `invalid_request`, `body_too_large`, `internal_error`, `unavailable`, `invalid_json`, `unsupported_media_type`, `missing_token`, `invalid_token`, `rate_limited`, `insufficient_scope`, `tenant_suspended`, `idempotency_in_progress`, `idempotency_mismatch`, `user_not_found`, `user_suspended`, `otp_not_configured`, `no_pending_enrolment`, `invalid_code`, `code_already_used`, `user_locked`, `otp_disabled`, `step_up_tokens_not_set_up`.
          */
         post: operations["verifyOtp"];
         delete?: never;
@@ -307,9 +307,33 @@ export interface paths {
          *
          *     Permission: `idp:write`.
          *
-         *     Error codes: `invalid_request`, `body_too_large`, `internal_error`, `unavailable`, `invalid_json`, `unsupported_media_type`, `missing_token`, `invalid_token`, `rate_limited`, `insufficient_scope`, `tenant_suspended`, `idempotency_in_progress`, `idempotency_mismatch`, `passkeys_not_set_up`, `user_not_found`, `user_suspended`, `passkey_unknown`, `invalid_passkey`.
+         *     Error codes: `invalid_request`, `body_too_large`, `internal_error`, `unavailable`, `invalid_json`, `unsupported_media_type`, `missing_token`, `invalid_token`, `rate_limited`, `insufficient_scope`, `tenant_suspended`, `idempotency_in_progress`, `idempotency_mismatch`, `passkeys_not_set_up`, `user_not_found`, `user_suspended`, `passkey_unknown`, `invalid_passkey`, `step_up_tokens_not_set_up`.
          */
         post: operations["verifyPasskey"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/.well-known/jwks.json": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the public keys that sign step-up tokens
+         * @description A JSON Web Key Set (RFC 7517) with the keys that verify step-up tokens. It may be kept for five minutes. It is empty if the service issues no step-up tokens.
+         *
+         *     Requires no token.
+         *
+         *     Error codes: `invalid_request`, `body_too_large`, `internal_error`, `unavailable`, `invalid_json`.
+         */
+        get: operations["listStepUpKeys"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -1184,7 +1208,26 @@ export interface components {
                  * @enum {string}
                  */
                 purpose?: "confirm";
+                token?: components["schemas"]["StepUpRequest"];
             };
+        };
+        /** @description Asks for a step-up token: a JWT that proves this verification to another service. */
+        StepUpRequest: {
+            /**
+             * @description The service that is to accept the token: a URI, or a name of visible ASCII characters without a colon. It becomes `aud`.
+             * @example https://api.example.com
+             */
+            audience: string;
+            /**
+             * @description A value from the service that is to accept the token, which binds the token to its request. It becomes `nonce`.
+             * @example n-0S6_WzA2Mj
+             */
+            nonce?: string;
+            /**
+             * @description How long the token holds from the verification on.
+             * @default 120
+             */
+            lifetime_seconds?: number;
         };
         CreatePasskeyRegistrationOptionsInput: {
             passkey: {
@@ -1322,6 +1365,7 @@ export interface components {
                      */
                     ua: string | null;
                 };
+                token?: components["schemas"]["StepUpRequest"];
             };
         };
         /**
@@ -1983,6 +2027,11 @@ export interface components {
             enrolment_confirmed: boolean;
             /** Format: int64 */
             backup_codes_remaining?: number;
+            /**
+             * @description The step-up token, if the request asked for one: a JWT, signed with EdDSA. It is a credential; the service keeps no copy. A repeated request with the same `Idempotency-Key` gets the same claims again.
+             * @example eyJhbGciOiJFZERTQSJ9.eyJpc3MiOiJodHRwczovL2lkcC5leGFtcGxlLmNvbSJ9.c2lnbmF0dXJl
+             */
+            token?: string;
         } & {
             [key: string]: unknown;
         };
@@ -2300,6 +2349,55 @@ export interface components {
             } & {
                 [key: string]: unknown;
             };
+            /**
+             * @description The step-up token, if the request asked for one: a JWT, signed with EdDSA. It is a credential; the service keeps no copy. A repeated request with the same `Idempotency-Key` gets the same claims again.
+             * @example eyJhbGciOiJFZERTQSJ9.eyJpc3MiOiJodHRwczovL2lkcC5leGFtcGxlLmNvbSJ9.c2lnbmF0dXJl
+             */
+            token?: string;
+        } & {
+            [key: string]: unknown;
+        };
+        ListStepUpKeysResult: {
+            keys: components["schemas"]["StepUpKey"][];
+        } & {
+            [key: string]: unknown;
+        };
+        /**
+         * @description A JSON Web Key (RFC 7517, RFC 8037).
+         * @example {
+         *       "kty": "OKP",
+         *       "crv": "Ed25519",
+         *       "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo",
+         *       "kid": "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k",
+         *       "use": "sig",
+         *       "alg": "EdDSA"
+         *     }
+         */
+        StepUpKey: {
+            /**
+             * @description Values: `OKP`; expect further ones.
+             * @example OKP
+             */
+            kty: string;
+            /**
+             * @description Values: `Ed25519`; expect further ones.
+             * @example Ed25519
+             */
+            crv: string;
+            /** @description The public key, in base64url without padding. */
+            x: string;
+            /** @description The thumbprint of the key (RFC 7638). */
+            kid: string;
+            /**
+             * @description Values: `sig`; expect further ones.
+             * @example sig
+             */
+            use: string;
+            /**
+             * @description Values: `EdDSA`; expect further ones.
+             * @example EdDSA
+             */
+            alg: string;
         } & {
             [key: string]: unknown;
         };
@@ -4908,7 +5006,8 @@ export interface operations {
                      *       "message": "OTP verified successfully.",
                      *       "method": "totp",
                      *       "enrolment_confirmed": false,
-                     *       "backup_codes_remaining": 0
+                     *       "backup_codes_remaining": 0,
+                     *       "token": "eyJhbGciOiJFZERTQSJ9.eyJpc3MiOiJodHRwczovL2lkcC5leGFtcGxlLmNvbSJ9.c2lnbmF0dXJl"
                      *     }
                      */
                     "application/json": components["schemas"]["VerifyOtpResult"];
@@ -4974,6 +5073,8 @@ export interface operations {
              *     `otp_not_configured`: The user has no TOTP secret; configure one first.
              *
              *     `no_pending_enrolment`: The user has no new secret that waits for its first code; configure one, and confirm it within 10 minutes.
+             *
+             *     `step_up_tokens_not_set_up`: This service issues no step-up tokens; verify without token, or ask its operator to set TOKEN_SIGNING_KEYS and PUBLIC_URL.
              */
             409: {
                 headers: {
@@ -6419,6 +6520,11 @@ export interface operations {
                  *         "context": {
                  *           "ip": "1.1.1.1",
                  *           "ua": "EnterpriseAgent/1.0"
+                 *         },
+                 *         "token": {
+                 *           "audience": "https://api.example.com",
+                 *           "nonce": "n-0S6_WzA2Mj",
+                 *           "lifetime_seconds": 120
                  *         }
                  *       }
                  *     }
@@ -6450,7 +6556,8 @@ export interface operations {
                      *         "id": "3f9c1a7be2045d8816c0aa47",
                      *         "credential_id": "RjGpVjhppRlVb0LZRw4qY6cPWSIGcsACcfGMOkkLbjk",
                      *         "backed_up": true
-                     *       }
+                     *       },
+                     *       "token": "eyJhbGciOiJFZERTQSJ9.eyJpc3MiOiJodHRwczovL2lkcC5leGFtcGxlLmNvbSJ9.c2lnbmF0dXJl"
                      *     }
                      */
                     "application/json": components["schemas"]["VerifyPasskeyResult"];
@@ -6514,6 +6621,8 @@ export interface operations {
              * @description `idempotency_in_progress`: A request with this Idempotency-Key is in progress; retry in a moment to receive its response.
              *
              *     `passkeys_not_set_up`: The tenant has not set up passkeys; set passkeys.rp_id and passkeys.origins first.
+             *
+             *     `step_up_tokens_not_set_up`: This service issues no step-up tokens; verify without token, or ask its operator to set TOKEN_SIGNING_KEYS and PUBLIC_URL.
              */
             409: {
                 headers: {
@@ -6561,6 +6670,89 @@ export interface operations {
                 headers: {
                     /** @description Seconds until the limit resets. */
                     "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `internal_error`: The service failed to process the request; report the request_id to its operator. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `unavailable`: Temporarily unavailable. The request may have been applied; retry it with the same Idempotency-Key. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description An error with a status that a later version may add. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    listStepUpKeys: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The keys, the newest first. A key is published before it signs the first token. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "keys": [
+                     *         {
+                     *           "kty": "OKP",
+                     *           "crv": "Ed25519",
+                     *           "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo",
+                     *           "kid": "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k",
+                     *           "use": "sig",
+                     *           "alg": "EdDSA"
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ListStepUpKeysResult"];
+                };
+            };
+            /**
+             * @description `invalid_request`: The request is not valid; see issues.
+             *
+             *     `invalid_json`: The body is not valid JSON in UTF-8; send one JSON object.
+             */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `body_too_large`: The body exceeds 16 KiB; send a smaller one. */
+            413: {
+                headers: {
                     [name: string]: unknown;
                 };
                 content: {

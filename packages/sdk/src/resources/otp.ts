@@ -40,11 +40,13 @@ export class Otp {
 
   /**
    * Verifies a code as the user typed it: six digits, or a backup code. A code that is not accepted is an error.
-   * `purpose: "confirm"` tries the code against a pending secret alone. Permission: `idp:write`.
+   * `purpose: "confirm"` tries the code against a pending secret alone. With `token: { audience }`, the result has a
+   * step-up token for another service, which verifies it with `@edge-idp/sdk/tokens`. Permission: `idp:write`.
    *
    * @throws IdpError `invalid_code` (see `attemptsRemaining`), `code_already_used` (wait for the next code),
    * `user_locked` (see `lockedUntil`), `otp_disabled` (only a new secret helps), `otp_not_configured`,
-   * `no_pending_enrolment`, `user_suspended`, `user_not_found`, `invalid_request` (the text is no code)
+   * `no_pending_enrolment`, `user_suspended`, `user_not_found`, `invalid_request` (the text is no code),
+   * `step_up_tokens_not_set_up`
    */
   async verify(
     externalId: string,

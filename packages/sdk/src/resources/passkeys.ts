@@ -113,7 +113,7 @@ export class Passkeys {
 
   /**
    * Verifies what the browser answered. `id` of the result is your own id of the user. Send `id` exactly if the options
-   * had one. Permission: `idp:write`.
+   * had one. With `token: { audience }`, the result has a step-up token for another service. Permission: `idp:write`.
    *
    * @throws IdpError `invalid_passkey` (see `reason`), `passkey_unknown` (tell the browser by `credentialId`),
    * `user_suspended`, `user_not_found`, `passkeys_not_set_up`

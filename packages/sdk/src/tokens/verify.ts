@@ -1,0 +1,119 @@
+/** Verifies a step-up token. jose checks the form, the signature and the expiry; all else is compared here. */
+import { errors, type JWTPayload, jwtVerify } from "jose";
+import { count, hasShape, listOf, objectWith, text } from "../audit/shape.ts";
+import { findKeys, type StepUpKeySet } from "./keys.ts";
+import { StepUpTokenError, type StepUpTokenReason } from "./step-up-token-error.ts";
+
+/** From the weakest: one factor, and several. */
+const levels: readonly string[] = ["urn:edge-idp:aal1", "urn:edge-idp:aal2"];
+export type StepUpLevel = "urn:edge-idp:aal1" | "urn:edge-idp:aal2";
+
+/** What the token must have been issued for. */
+export interface StepUpChecks {
+  /** The address of the service, as its operator has configured it: `https://idp.example.com`, without a slash. */
+  readonly issuer: string;
+  /** Your own name, as the `audience` of the verification named it. */
+  readonly audience: string;
+  /** The id of the tenant whose users you accept. One service issues tokens for all of its tenants. */
+  readonly tenant: string;
+  /** The value that you have sent to the backend for this request. */
+  readonly nonce?: string | undefined;
+  /** The weakest level to accept. By default each one. */
+  readonly acr?: StepUpLevel | undefined;
+  /** How long ago the user may have been verified. By default until the token expires. */
+  readonly maxAgeSeconds?: number | undefined;
+  /** The public keys, where they should not be fetched from the issuer. */
+  readonly jwks?: StepUpKeySet | undefined;
+  /** What fetches the keys, such as that of a service binding. By default the runtime's `fetch`. */
+  readonly fetch?: typeof fetch | undefined;
+  /** The time of the check, for tests. */
+  readonly now?: Date | undefined;
+}
+
+/** The claims of a token, spelled as in the token. Times are Unix seconds. */
+export interface StepUpClaims {
+  readonly iss: string;
+  /** The `external_id` of the user. */
+  readonly sub: string;
+  readonly aud: string;
+  readonly iat: number;
+  readonly exp: number;
+  /** The id of the token, and the `request_id` of the verification in the audit trail. */
+  readonly jti: string;
+  readonly nonce?: string;
+  /** When the user was verified. */
+  readonly auth_time: number;
+  /** How (RFC 8176): `otp`; `hwk` or `swk` with `user`, and `mfa` if the passkey verified the user. */
+  readonly amr: readonly string[];
+  readonly acr: string;
+  readonly tenant: string;
+  /** Of the assessment that the verification named. */
+  readonly risk?: { readonly score: number; readonly recommendation: string };
+}
+
+const claimsShape = objectWith({
+  ...{ iss: text, sub: text, aud: text, jti: text, acr: text, tenant: text },
+  ...{ iat: count, exp: count, auth_time: count },
+  amr: listOf(text),
+});
+
+/** Both names of Ed25519 (RFC 8037 and RFC 9864), of which the service uses the first. */
+const algorithms = ["EdDSA", "Ed25519"];
+
+/** A missing setting must not turn a check off. @throws TypeError */
+function requireSettings({ issuer, audience, tenant, acr }: StepUpChecks): void {
+  for (const [name, value] of Object.entries({ issuer, audience, tenant })) {
+    if (typeof value !== "string" || value === "") throw new TypeError(`${name} is missing`);
+  }
+  if (acr !== undefined && !levels.includes(acr)) throw new TypeError("acr is no known level");
+}
+
+function reasonOf(error: unknown): StepUpTokenReason {
+  if (error instanceof errors.JWTExpired) return "expired";
+  if (error instanceof errors.JWSSignatureVerificationFailed) return "signature";
+  if (error instanceof errors.JOSEAlgNotAllowed) return "algorithm";
+  return "malformed";
+}
+
+async function readClaims(token: string, checks: StepUpChecks): Promise<JWTPayload> {
+  const { issuer, jwks, fetch: send, now = new Date() } = checks;
+  try {
+    const options = { algorithms, typ: "JWT", requiredClaims: ["exp"], currentDate: now };
+    return (await jwtVerify(token, findKeys(issuer, jwks, send), options)).payload;
+  } catch (error) {
+    if (error instanceof StepUpTokenError) throw error;
+    throw new StepUpTokenError(reasonOf(error), { cause: error });
+  }
+}
+
+/** The first check that the claims do not pass. */
+function findFault(claims: StepUpClaims, checks: StepUpChecks): StepUpTokenReason | undefined {
+  const { issuer, audience, tenant, nonce, acr, maxAgeSeconds, now = new Date() } = checks;
+  if (claims.iss !== issuer) return "issuer";
+  if (claims.aud !== audience) return "audience";
+  if (claims.tenant !== tenant) return "tenant";
+  if (nonce !== undefined && claims.nonce !== nonce) return "nonce";
+  if (acr !== undefined && levels.indexOf(claims.acr) < levels.indexOf(acr)) return "acr";
+  const ageSeconds = now.getTime() / 1000 - claims.auth_time;
+  if (maxAgeSeconds !== undefined && !(ageSeconds <= maxAgeSeconds)) return "too_old";
+  return undefined;
+}
+
+/**
+ * Verifies a step-up token that your backend, or a browser, has sent to you. The public keys are fetched from the issuer
+ * at the first call, and kept for five minutes. A token may be used until it expires: if an action must happen once, keep
+ * its `jti` until then.
+ *
+ * @throws StepUpTokenError with the `reason`; TypeError if `issuer`, `audience` or `tenant` is missing
+ */
+export async function verifyStepUpToken(
+  token: string,
+  checks: StepUpChecks,
+): Promise<StepUpClaims> {
+  requireSettings(checks);
+  const claims: unknown = await readClaims(token, checks);
+  if (!hasShape<StepUpClaims>(claims, claimsShape)) throw new StepUpTokenError("malformed");
+  const fault = findFault(claims, checks);
+  if (fault !== undefined) throw new StepUpTokenError(fault);
+  return claims;
+}
