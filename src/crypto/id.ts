@@ -21,8 +21,7 @@ export function createId(now: number): string {
 
 /** Creates an id that sorts after the given one, even if that one's clock is ahead. @param now Unix ms */
 export function createIdAfter(previous: string, now: number): string {
-  const previousTime = Number.parseInt(previous.slice(0, 2 * timeBytes), 16);
-  return createId(Math.max(now, previousTime + 1));
+  return createId(Math.max(now, timeOfId(previous) + 1));
 }
 
 /**
@@ -43,6 +42,11 @@ export function createOrderedId(now: number, order: number): string {
   const rest = crypto.getRandomValues(new Uint8Array(idBytes - timeBytes));
   new DataView(rest.buffer).setUint16(0, order & 0xffff);
   return encodeId(now, rest);
+}
+
+/** The time at which an id was created, Unix ms. */
+export function timeOfId(id: string): number {
+  return Number.parseInt(id.slice(0, 2 * timeBytes), 16);
 }
 
 /** The lowest id of an instant: a bound for keyset queries by time. @param now Unix ms */

@@ -41,6 +41,8 @@ const initialState = {
   lastMethod: null,
   totp: null,
   pendingTotp: null,
+  authenticators: [],
+  lastAuthenticatorId: null,
   otpDisabled: false,
   backupCodes: null,
   passkeys: null,

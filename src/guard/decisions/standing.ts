@@ -1,5 +1,6 @@
 /** What discover shows of a user besides the assessment (pure). */
 import type { AssessmentRecord } from "../../sentinel/assessment.ts";
+import { hasLiveSecret } from "./authenticators.ts";
 import { type Profile, profileOf } from "./profile.ts";
 import type { IdentityState } from "./state.ts";
 import { type Attempt, findRefusal } from "./verify.ts";
@@ -18,7 +19,7 @@ export type Assessed = AssessmentRecord & Standing;
  */
 function findFactors(state: IdentityState, now: number): readonly Attempt["method"][] {
   const holds = {
-    totp: state.totp !== null && !state.otpDisabled,
+    totp: hasLiveSecret(state) && !state.otpDisabled,
     backup_code: (state.backupCodes?.unspent.length ?? 0) > 0,
   };
   return (["totp", "backup_code"] as const).filter(

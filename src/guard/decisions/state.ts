@@ -3,6 +3,14 @@ import { z } from "zod";
 import { type Actor, type AuditAction, actorTypes } from "../../audit/event.ts";
 import type { AuditKey } from "../../audit/personal.ts";
 import type { Owner } from "../../crypto/seal-context.ts";
+import {
+  type AddedSecret,
+  addedSecretSchema,
+  type PendingSecret,
+  type PrimarySecret,
+  pendingSecretSchema,
+  primarySecretSchema,
+} from "./authenticator-state.ts";
 import type { LockoutState } from "./lockout.ts";
 import { type PasskeyState, passkeyStateSchema } from "./passkey-state.ts";
 
@@ -28,6 +36,9 @@ const refusableActions = [
   "otp.verified",
   "otp.configured",
   "otp.removed",
+  "authenticator.added",
+  "authenticator.renamed",
+  "authenticator.removed",
   "backup_codes.generated",
   "passkey.registered",
   "passkey.verified",
@@ -70,14 +81,12 @@ export interface IdentityState extends Owner {
   readonly lastVerifiedAt: number | null;
   /** What the code accepted last was. Null before the first one, and in a state that an older build stored. */
   readonly lastMethod: "totp" | "backup_code" | null;
-  readonly totp: {
-    /** The secret in a sealed box. */
-    readonly sealed: string;
-    /** The newest accepted time step; every step up to it is spent (RFC 6238 §5.2). */
-    readonly lastTimeStep: number | null;
-  } | null;
-  /** A secret that waits for its first code (enrolment `confirm`). */
-  readonly pendingTotp: { readonly sealed: string; readonly expiresAt: number } | null;
+  readonly totp: PrimarySecret | null;
+  readonly pendingTotp: PendingSecret | null;
+  /** In the order in which they were added. */
+  readonly authenticators: readonly AddedSecret[];
+  /** The added secret whose code was accepted last; null if it was the primary one. */
+  readonly lastAuthenticatorId: string | null;
   /** After too many failures in a row, no code is evaluated until TOTP is configured again. */
   readonly otpDisabled: boolean;
   readonly backupCodes: {
@@ -120,8 +129,10 @@ export const stateSchema: z.ZodType<IdentityState> = z.looseObject({
   updatedAt: z.int(),
   lastVerifiedAt: z.int().nullable(),
   lastMethod: z.enum(["totp", "backup_code"]).nullable().default(null),
-  totp: z.looseObject({ sealed: z.string(), lastTimeStep: z.int().nullable() }).nullable(),
-  pendingTotp: z.looseObject({ sealed: z.string(), expiresAt: z.int() }).nullable(),
+  totp: primarySecretSchema.nullable(),
+  pendingTotp: pendingSecretSchema.nullable(),
+  authenticators: z.array(addedSecretSchema).default([]),
+  lastAuthenticatorId: z.string().nullable().default(null),
   otpDisabled: z.boolean(),
   backupCodes: z
     .object({ keyVersion: z.int(), unspent: z.array(z.string()), spent: z.array(z.string()) })

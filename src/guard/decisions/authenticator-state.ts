@@ -1,0 +1,69 @@
+/** What a guard keeps of an identity's TOTP secrets. */
+import { z } from "zod";
+import { codeLengths, type TotpParameters, totpAlgorithms } from "../../otp/totp.ts";
+
+/** What is known of the codes of a secret that were accepted. */
+interface Use {
+  /** The newest accepted time step; every step up to it is spent (RFC 6238 §5.2). */
+  readonly lastTimeStep: number | null;
+  /** Unix ms. */
+  readonly lastUsedAt: number | null;
+  /** How far the time step of the code accepted last was after the step of that moment. */
+  readonly driftSeconds: number | null;
+}
+
+/** The primary secret has the default parameters. Older builds stored only `sealed` and `lastTimeStep`. */
+export interface PrimarySecret extends Partial<Use> {
+  /** The secret in a sealed box. */
+  readonly sealed: string;
+  readonly lastTimeStep: number | null;
+  readonly id?: string;
+  /** Absent until the secret is renamed. */
+  readonly name?: string;
+}
+
+/** A new primary secret that waits for its first code (enrolment `confirm`). */
+export interface PendingSecret {
+  readonly sealed: string;
+  readonly expiresAt: number;
+  readonly id?: string;
+  readonly name?: string;
+}
+
+/** A secret beside the primary one. */
+export interface AddedSecret extends TotpParameters, Use {
+  readonly id: string;
+  readonly name: string;
+  readonly sealed: string;
+  /** When it expires unless a code of it is accepted, Unix ms; null once it is live. */
+  readonly pendingUntil: number | null;
+}
+
+const optionalNames = { id: z.string().exactOptional(), name: z.string().exactOptional() };
+
+export const primarySecretSchema: z.ZodType<PrimarySecret> = z.looseObject({
+  sealed: z.string(),
+  lastTimeStep: z.int().nullable(),
+  lastUsedAt: z.int().nullable().exactOptional(),
+  driftSeconds: z.int().nullable().exactOptional(),
+  ...optionalNames,
+});
+
+export const pendingSecretSchema: z.ZodType<PendingSecret> = z.looseObject({
+  sealed: z.string(),
+  expiresAt: z.int(),
+  ...optionalNames,
+});
+
+export const addedSecretSchema: z.ZodType<AddedSecret> = z.looseObject({
+  id: z.string(),
+  name: z.string(),
+  sealed: z.string(),
+  algorithm: z.enum(totpAlgorithms),
+  digits: z.literal(codeLengths),
+  period: z.int(),
+  pendingUntil: z.int().nullable(),
+  lastTimeStep: z.int().nullable(),
+  lastUsedAt: z.int().nullable(),
+  driftSeconds: z.int().nullable(),
+});
