@@ -8,6 +8,7 @@ import { feedRoutes } from "./api/feeds.ts";
 import { createHealthRoutes } from "./api/health.ts";
 import { keyRoutes } from "./api/keys.ts";
 import { otpRoutes } from "./api/otp.ts";
+import { passkeyLoginRoutes } from "./api/passkey-login.ts";
 import { passkeyRoutes } from "./api/passkeys.ts";
 import { relocationRoutes } from "./api/relocation.ts";
 import { sentinelRoutes } from "./api/sentinel.ts";
@@ -33,6 +34,7 @@ export const apiRoutes = [
   ...identityRoutes,
   ...otpRoutes,
   ...passkeyRoutes,
+  ...passkeyLoginRoutes,
   ...sentinelRoutes,
   ...assessmentRoutes,
   ...feedRoutes,

@@ -171,6 +171,7 @@ export async function discover(
     assessmentId: assessmentIdOf(createId(call.arrivedAt), identityId),
     agent: agentFacts.kind,
     userId,
+    rpId: policy.passkeys.rpId,
     shown: { address: address.text, agent },
   };
   const { env, config, caller, now, requestId } = call;

@@ -10,11 +10,10 @@ import { codesPerSet } from "../otp/backup-codes.ts";
 import { type Code, codePattern, parseCode } from "../otp/code.ts";
 import { buildKeyUri } from "../otp/key-uri.ts";
 import { drawQrSvg } from "../otp/qr-code.ts";
-import { cleanAgent } from "../sentinel/agent-text.ts";
-import { assessedIdentityOf } from "../sentinel/assessment.ts";
 import { claimTenantRequestKey } from "../tenancy/claim-request-key.ts";
 import { buildTextPattern, createTextSchema } from "../text-schema.ts";
 import { assessmentId } from "./assessment-schemas.ts";
+import { buildAttemptSession } from "./attempt-session.ts";
 import { address, agent } from "./session-schemas.ts";
 
 const maxIssuerLength = 64;
@@ -232,21 +231,12 @@ export const otpRoutes = [
       ],
     },
     async (request) => {
-      const { id, code: attempt, assessment_id: assessment, context, purpose } = request.body.otp;
+      const { id, code: attempt, purpose } = request.body.otp;
       const { tenantId, policy } = request.caller;
       const identityId = identityIdOf(tenantId, id);
-      if (assessment !== undefined && assessedIdentityOf(assessment) !== identityId) {
-        throw createInvalidRequest([
-          { path: "otp.assessment_id", message: "belongs to another user" },
-        ]);
-      }
-      const session = {
-        ...(assessment === undefined ? {} : { assessmentId: assessment }),
-        ...(context && { address: context.ip.text, agent: cleanAgent(context.ua).text }),
-      };
-      const named = Object.keys(session).length === 0 ? {} : { session };
+      const session = buildAttemptSession(request.body.otp, identityId, "otp");
       const verified = await askGuard(request, identityId, (guard, call) =>
-        guard.verify({ ...call, ...named }, attempt, policy.lockout, purpose ?? "login"),
+        guard.verify({ ...call, ...session }, attempt, policy.lockout, purpose ?? "login"),
       );
       const { method, backupCodesRemaining, enrolmentConfirmed } = verified;
       return respond(200, {

@@ -1,6 +1,7 @@
 /** The JSON forms of WebAuthn Level 3, and a passkey as the API shows it. */
 import { z } from "zod";
 import { instant } from "../http/schemas.ts";
+import { passkeyReasons } from "../passkeys/passkey.ts";
 
 export const exampleChallenge =
   "AQEAAAGZ0p1dgBeVtKJxSf2wQpLr8s3DvyjOQm9hR5wEuT0cXkZ7aN1iG4fBbYdM6lHq2oUWPA";
@@ -43,7 +44,7 @@ const clientData = createPartSchema(
 /** The members that both ceremonies have. Browsers add further ones, so these objects are open. */
 const credentialFields = {
   id: credentialId,
-  rawId: credentialId,
+  rawId: credentialId.meta({ description: "The same as `id`." }),
   type: z.literal("public-key"),
 };
 
@@ -54,8 +55,8 @@ export const registrationResponse = z
       clientDataJSON: clientData,
       attestationObject: createPartSchema("attestationObject", "o2NmbXRkbm9uZWdhdHRTdG10oA"),
       transports: z
-        .array(z.string().min(1).max(32))
-        .max(16)
+        .array(z.string().regex(/^[!-~]{1,32}$/))
+        .max(10)
         .optional()
         .meta({ examples: [["internal", "hybrid"]] }),
     }),
@@ -159,6 +160,13 @@ export const requestOptions = z
   });
 
 export const expiresAt = instant.meta({ description: "When the challenge expires." });
+
+export const reasonField = {
+  reason: z.enum(passkeyReasons).meta({
+    description: "With `invalid_passkey`: the step of the verification that failed.",
+    examples: ["origin"],
+  }),
+};
 
 export const passkeyId = z
   .string()

@@ -1,48 +1,58 @@
-/** `/v1/idp/user/passkeys` and `/v1/idp/passkeys`: registration, administration and login. */
+/** `/v1/idp/user/passkeys`: registering, listing, renaming and removing the passkeys of a user. */
 import { z } from "zod";
-import { AppError } from "../errors.ts";
+import { identityIdOf } from "../crypto/id.ts";
+import { askGuard, readGuard } from "../guard/client.ts";
+import type { StoredPasskey } from "../guard/decisions/passkey-state.ts";
 import { requirePermission } from "../http/access.ts";
-import { defineRoute, none } from "../http/route.ts";
-import { externalId, shownExternalId, userQuery } from "../http/schemas.ts";
+import { defineRoute, none, respond } from "../http/route.ts";
+import { toRfc3339, toRfc3339OrNull, userQuery } from "../http/schemas.ts";
+import { challengeLifetimeMs } from "../passkeys/challenge.ts";
+import { parseRegistration } from "../passkeys/parse.ts";
+import { algorithms } from "../passkeys/passkey.ts";
+import { userHandleOf } from "../passkeys/user-handle.ts";
+import { claimTenantRequestKey } from "../tenancy/claim-request-key.ts";
 import { createTextSchema } from "../text-schema.ts";
-import { assessmentId } from "./assessment-schemas.ts";
 import {
-  authenticationResponse,
+  describeCredential,
+  issueChallenge,
+  requireParsed,
+  requireRelyingParty,
+} from "./passkey-ceremony.ts";
+import {
   challenge,
   creationOptions,
   exampleUserHandle,
   expiresAt,
-  passkeyId,
   passkeySchema,
+  reasonField,
   registrationResponse,
-  requestOptions,
-  shownCredentialId,
 } from "./passkey-schemas.ts";
-import { address, agent } from "./session-schemas.ts";
 
 const tag = "Passkeys";
-const passkeyReasons = [
-  ...["challenge", "type", "origin", "rp_id", "presence", "user_verification", "user_handle"],
-  ...["signature", "counter", "key"],
-];
 
 const name = createTextSchema(1, 64).meta({
   description: "What the user calls the passkey.",
   examples: ["iPhone of Alexander"],
 });
 
-const reasonField = {
-  reason: z.enum(passkeyReasons).meta({
-    description: "With `invalid_passkey`: the step of the verification that failed.",
-    examples: ["origin"],
-  }),
-};
-const unknownField = {
-  credential_id: shownCredentialId.meta({
-    description:
-      "With `passkey_unknown`: the credential id, for `PublicKeyCredential.signalUnknownCredential()`.",
-  }),
-};
+function showPasskey(passkey: StoredPasskey): z.input<typeof passkeySchema> {
+  return {
+    id: passkey.id,
+    credential_id: passkey.credentialId,
+    name: passkey.name,
+    rp_id: passkey.rpId,
+    algorithm: passkey.algorithm,
+    public_key: passkey.publicKey,
+    aaguid: passkey.aaguid,
+    transports: [...passkey.transports],
+    backup_eligible: passkey.backupEligible,
+    backed_up: passkey.backedUp,
+    user_verified: passkey.userVerified,
+    sign_count: passkey.signCount,
+    created_at: toRfc3339(passkey.createdAt),
+    last_used_at: toRfc3339OrNull(passkey.lastUsedAt),
+  };
+}
 
 export const passkeyRoutes = [
   defineRoute(
@@ -89,8 +99,37 @@ export const passkeyRoutes = [
         "too_many",
       ],
     },
-    async () => {
-      throw new AppError("unavailable");
+    async (request) => {
+      const { tenantId, policy } = request.caller;
+      const { externalUserId } = request.query;
+      const { user_name: userName, display_name: displayName = userName } = request.body.passkey;
+      const { relyingParty, rpName, userVerification } = requireRelyingParty(policy);
+      const identityId = identityIdOf(tenantId, externalUserId);
+      const held = await readGuard(request, identityId, (guard, call) =>
+        guard.startPasskeyRegistration(call, policy.passkeys.recentVerificationSeconds),
+      );
+      const rpId = relyingParty.id;
+      const facts = { kind: "registration", tenantId, identityId, rpId, userVerification } as const;
+      const issued = await issueChallenge(request, facts);
+      return respond(200, {
+        passkey: {
+          expires_at: issued.expiresAt,
+          public_key: {
+            rp: { id: rpId, name: rpName },
+            user: { id: userHandleOf(identityId), name: userName, displayName },
+            challenge: issued.challenge,
+            pubKeyCredParams: algorithms.map((alg) => ({ type: "public-key" as const, alg })),
+            timeout: challengeLifetimeMs,
+            excludeCredentials: held.map(describeCredential),
+            authenticatorSelection: {
+              residentKey: "required" as const,
+              requireResidentKey: true as const,
+              userVerification,
+            },
+            attestation: "none" as const,
+          },
+        },
+      });
     },
   ),
   defineRoute(
@@ -127,8 +166,21 @@ export const passkeyRoutes = [
       ],
       errorFields: { invalid_passkey: reasonField },
     },
-    async () => {
-      throw new AppError("unavailable");
+    async (request) => {
+      const { tenantId, policy } = request.caller;
+      const { challenge, credential, name: chosenName = null } = request.body.passkey;
+      const { relyingParty, userVerification } = requireRelyingParty(policy);
+      const answer = requireParsed(parseRegistration(credential));
+      const identityId = identityIdOf(tenantId, request.query.externalUserId);
+      await claimTenantRequestKey(request);
+      const { recentVerificationSeconds } = policy.passkeys;
+      const passkey = await askGuard(request, identityId, (guard, call) =>
+        guard.registerPasskey(call, {
+          ...{ answer, challenge, relyingParty, userVerification, recentVerificationSeconds },
+          name: chosenName,
+        }),
+      );
+      return respond(201, { passkey: showPasskey(passkey) });
     },
   ),
   defineRoute(
@@ -157,8 +209,15 @@ export const passkeyRoutes = [
       },
       errors: ["user_not_found"],
     },
-    async () => {
-      throw new AppError("unavailable");
+    async (request) => {
+      const identityId = identityIdOf(request.caller.tenantId, request.query.externalUserId);
+      const passkeys = await readGuard(request, identityId, (guard, call) =>
+        guard.listPasskeys(call),
+      );
+      return respond(200, {
+        passkeys: passkeys.map(showPasskey),
+        user_handle: userHandleOf(identityId),
+      });
     },
   ),
   defineRoute(
@@ -177,8 +236,12 @@ export const passkeyRoutes = [
       },
       errors: ["user_not_found", "passkey_not_found"],
     },
-    async () => {
-      throw new AppError("unavailable");
+    async (request) => {
+      const identityId = identityIdOf(request.caller.tenantId, request.query.externalUserId);
+      const passkey = await askGuard(request, identityId, (guard, call) =>
+        guard.renamePasskey(call, request.param("id"), request.body.passkey.name),
+      );
+      return respond(200, { passkey: showPasskey(passkey) });
     },
   ),
   defineRoute(
@@ -196,101 +259,12 @@ export const passkeyRoutes = [
       responses: { 204: { description: "The passkey is removed." } },
       errors: ["user_not_found", "passkey_not_found"],
     },
-    async () => {
-      throw new AppError("unavailable");
-    },
-  ),
-  defineRoute(
-    {
-      method: "post",
-      path: "/v1/idp/passkeys/options",
-      name: "createPasskeyAuthenticationOptions",
-      summary: "Start a login with a passkey",
-      description:
-        "Returns what the browser needs to use a passkey, with a challenge for five minutes. Nothing is stored. With `id`, the challenge is for this user alone; without it, the browser lets the person choose among all passkeys, also in the autofill of a form.",
-      tag,
-      access: requirePermission("idp:write"),
-      changesNothing: true,
-      body: z.strictObject({ passkey: z.strictObject({ id: externalId.optional() }) }),
-      query: none,
-      responses: {
-        200: {
-          description: "The options for `navigator.credentials.get()`.",
-          body: z.object({
-            passkey: z.object({ expires_at: expiresAt, public_key: requestOptions }),
-          }),
-        },
-      },
-      errors: ["passkeys_not_set_up", "user_not_found", "user_suspended", "passkey_not_configured"],
-    },
-    async () => {
-      throw new AppError("unavailable");
-    },
-  ),
-  defineRoute(
-    {
-      method: "post",
-      path: "/v1/idp/passkeys/verify",
-      name: "verifyPasskey",
-      summary: "Verify the answer of a passkey",
-      description:
-        "Verifies the answer of a passkey, which is accepted once. `id` must be sent exactly if the options had one. Failures never lock the user, and a lock of codes never refuses a passkey.",
-      tag,
-      access: requirePermission("idp:write"),
-      body: z.strictObject({
-        passkey: z.strictObject({
-          challenge,
-          credential: authenticationResponse,
-          id: externalId.optional(),
-          assessment_id: assessmentId.optional().meta({
-            description:
-              "The assessment of the session. The event of the login names it. An accepted passkey confirms the session, and Sentinel learns from it.",
-          }),
-          context: z.strictObject({ ip: address, ua: agent }).optional().meta({
-            description:
-              "The user's session. It is a personal part of the event of the login, and decides nothing.",
-          }),
-        }),
-      }),
-      query: none,
-      comparedBody: ({ passkey: { context, ...rest } }) => ({
-        passkey: {
-          ...rest,
-          ...(context && { context: { ip: context.ip.text, ua: context.ua } }),
-        },
-      }),
-      responses: {
-        200: {
-          description: "The passkey was accepted.",
-          body: z.object({
-            status: z.literal("success"),
-            id: shownExternalId,
-            message: z.literal("Passkey verified successfully."),
-            method: z.literal("passkey"),
-            user_verified: z.boolean().meta({
-              description:
-                "Whether the authenticator verified the user now and at the registration.",
-              examples: [true],
-            }),
-            passkey: z.object({
-              id: passkeyId,
-              credential_id: shownCredentialId,
-              backed_up: z.boolean().meta({ examples: [true] }),
-            }),
-          }),
-        },
-      },
-      errors: [
-        "passkeys_not_set_up",
-        "user_not_found",
-        "user_suspended",
-        "passkey_unknown",
-        "invalid_passkey",
-      ],
-      errorFields: { passkey_unknown: unknownField, invalid_passkey: reasonField },
-    },
-    async () => {
-      throw new AppError("unavailable");
+    async (request) => {
+      const identityId = identityIdOf(request.caller.tenantId, request.query.externalUserId);
+      await askGuard(request, identityId, (guard, call) =>
+        guard.removePasskey(call, request.param("id")),
+      );
+      return respond(204, null);
     },
   ),
 ];

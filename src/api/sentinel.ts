@@ -69,9 +69,9 @@ const standingFields = {
         "The state of the user. The recommendation is never `allow` while the user is locked, and is `deny` while the user is suspended.",
       examples: [{ status: "active", locked_until: null, otp_status: "active" }],
     }),
-  factors: z.array(z.enum(["totp", "backup_code"])).meta({
+  factors: z.array(z.enum(["totp", "backup_code", "passkey"])).meta({
     description:
-      "What the user can be challenged with now. It is empty if nobody can be challenged: without a second factor, with TOTP disabled, and for a locked or suspended user.",
+      "What the user can be challenged with now; of passkeys, those of the tenant's present `rp_id` count. A lock and a disabled TOTP leave only `passkey`. It is empty if nobody can be challenged, such as a suspended user.",
     examples: [["totp", "backup_code"]],
   }),
 };

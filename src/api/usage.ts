@@ -60,6 +60,9 @@ export const usageRoutes = [
               from: instant,
               to: instant,
               verifications: count.meta({ description: "Codes that were accepted or rejected." }),
+              passkeys: count.meta({
+                description: "Logins with a passkey that were accepted or rejected.",
+              }),
               assessments: count.meta({ description: "Sessions that were assessed." }),
               enrolments: count.meta({ description: "TOTP secrets that were configured." }),
               locks: count.meta({ description: "Locks after too many failures." }),

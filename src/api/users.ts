@@ -68,8 +68,7 @@ function showProfile(profile: Profile): z.input<typeof profileSchema> {
     external_id: profile.externalId,
     status: profile.status,
     has_otp: profile.hasOtp,
-    // Passkeys are not supported yet; the contract has the field.
-    has_passkeys: false,
+    has_passkeys: profile.hasPasskeys,
     is_locked: profile.isLocked,
     failed_attempts: profile.failedAttempts,
     saas_client_id: profile.tenantId,
@@ -173,16 +172,19 @@ export const identityRoutes = [
     },
     async ({ env, caller: { tenantId }, query, now }) => {
       const { has_otp: hasOtp, has_passkeys: hasPasskeys, ...page } = query;
-      // Nobody has passkeys yet.
-      if (hasPasskeys) return respond(200, { users: [], has_more: false, next_after: null });
       const db = await findTenantDb(env, tenantId);
-      const { entries, nextAfter } = await listEntries(db, tenantId, { ...page, hasOtp, now });
+      const { entries, nextAfter } = await listEntries(db, tenantId, {
+        ...page,
+        hasOtp,
+        hasPasskeys,
+        now,
+      });
       const users = entries.map((entry) => ({
         id: entry.id,
         external_id: entry.externalId,
         status: statusOf(entry.status, entry.lockedUntil, now),
         has_otp: entry.hasOtp,
-        has_passkeys: false,
+        has_passkeys: entry.hasPasskeys,
         otp_status: otpStatusOf(entry, now),
         locked_until:
           entry.lockedUntil !== null && now < entry.lockedUntil

@@ -30,6 +30,7 @@ const reportedCodes: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   "tenant_suspended",
   "rate_limited",
   "user_not_found",
+  "passkey_unknown",
   "assessment_not_found",
   "not_found",
   "too_many",

@@ -75,6 +75,18 @@ function appErrorOf(error: GuardError, now: number): AppError {
     // Without Retry-After, because only a new secret ends this.
     case "otp_disabled":
       return new AppError(code, lock);
+    case "invalid_passkey":
+      return new AppError(code, {
+        message: `${error.detail} Start again with new options.`,
+        fields: { reason: error.reason },
+      });
+    case "passkey_unknown":
+      return new AppError(code, {
+        fields: { credential_id: error.credentialId },
+        isRecorded: true,
+      });
+    case "too_many":
+      return new AppError(code, { isRecorded: true });
     case "rate_limited":
       return new AppError(code, {
         headers: { "Retry-After": String(retryAfterSeconds) },

@@ -7,26 +7,38 @@
  */
 
 import { DurableObject } from "cloudflare:workers";
-import { base32nopad } from "@scure/base";
 import { createAuditKey } from "../audit/personal.ts";
 import { keyOf } from "../crypto/keyring.ts";
+import { createId } from "../crypto/id.ts";
 import type { Owner } from "../crypto/seal-context.ts";
-import { seal } from "../crypto/sealed-box.ts";
 import { StoreError } from "../db/client.ts";
 import { DeadlineError } from "../deadline.ts";
 import { type Config, configOf } from "../env.ts";
 import { causeOf, log } from "../log.ts";
 import { createBackupCodes, hashBackupCode } from "../otp/backup-codes.ts";
-import { findTimeStep, isCodeOfStep, secretBytes } from "../otp/totp.ts";
+import { defaultWindowSteps, type TotpParameters } from "../otp/totp.ts";
 import type { RiskPolicy } from "../sentinel/assessment.ts";
 import type { Surroundings } from "../sentinel/assessments/surroundings.ts";
-import type { KnownSession, Verdict } from "../sentinel/history.ts";
+import type { Verdict } from "../sentinel/history.ts";
 import type { Enrolment, LockoutPolicy } from "../tenancy/policy.ts";
+import { AssessedSessions, type FoundSession } from "./assessed-sessions.ts";
+import { gatherCodeEvidence } from "./code-evidence.ts";
 import { assess, type Session } from "./decisions/assess.ts";
+import type { PasskeyVerified } from "./decisions/authenticate-passkey.ts";
+import {
+  addAuthenticator,
+  listAuthenticators,
+  removeAuthenticator,
+  renameAuthenticator,
+  type ShownAuthenticator,
+  showAuthenticator,
+} from "./decisions/authenticators.ts";
 import { configureTotp, removeTotp, replaceBackupCodes } from "./decisions/credentials.ts";
-import { confirmSession, recordFeedback } from "./decisions/feedback.ts";
+import { recordFeedback } from "./decisions/feedback.ts";
 import { heldClaimsOf } from "./decisions/held-claims.ts";
 import { create, erase, refuseExisting, setStatus, unlock } from "./decisions/lifecycle.ts";
+import type { StoredPasskey } from "./decisions/passkey-state.ts";
+import { removePasskey, renamePasskey } from "./decisions/passkeys.ts";
 import { completeProfile, type Profile, profileOf } from "./decisions/profile.ts";
 import { checkRateLimit, countRequest, refuseAboveLimit } from "./decisions/rate-limit.ts";
 import { type Assessed, completeAssessed, hasStanding } from "./decisions/standing.ts";
@@ -41,8 +53,6 @@ import {
 import {
   type Attempt,
   type Evidence,
-  findRefusal,
-  findSecrets,
   type Purpose,
   stale,
   type Verified,
@@ -50,19 +60,31 @@ import {
 } from "./decisions/verify.ts";
 import { AuditKeys } from "./delivery/audit-keys.ts";
 import { GuardLedger } from "./ledger.ts";
+import { createSecret } from "./new-secret.ts";
 import { PasskeyClaims } from "./passkey-claims.ts";
+import { GuardPasskeys, type PasskeyAttempt, type PasskeyRegistration } from "./passkeys.ts";
 import type { FoundRecord } from "./rehydration.ts";
 import { type AddReceipt, RequestReplay } from "./replay.ts";
 import { sealSession } from "./seal-session.ts";
 import { GuardStorage } from "./storage.ts";
 import { readStreamedArgument } from "./streamed-argument.ts";
-import { TotpKeys, totpContextOf } from "./totp-keys.ts";
+import { TotpKeys } from "./totp-keys.ts";
 
 /** How often evidence is gathered for one attempt, when the state changes meanwhile. */
 const maxGatherings = 5;
 
 export interface NewBackupCodes {
   readonly codes: readonly string[];
+}
+
+/** What a request for a new authenticator says. */
+export interface AuthenticatorRequest extends TotpParameters {
+  /** Null: it gets one. */
+  readonly name: string | null;
+}
+
+export interface AddedAuthenticator extends ShownAuthenticator {
+  readonly secret: string;
 }
 
 export interface NewSecret {
@@ -74,10 +96,9 @@ export interface NewSecret {
 /** What became of an identity of a deleted tenant; `discarded`: D1 may still have its record. */
 export type Erasure = "erased" | "discarded";
 
-/** A session, and the erasure epoch in which it was read: after an erasure it is void. */
-interface FoundSession {
-  readonly session: KnownSession;
-  readonly epoch: number;
+export interface VerificationPolicy extends LockoutPolicy {
+  /** Absent in a call of an older build. */
+  readonly windowSteps?: number;
 }
 
 export class IdentityGuard extends DurableObject<Env> {
@@ -87,6 +108,8 @@ export class IdentityGuard extends DurableObject<Env> {
   readonly #totpKeys = new TotpKeys();
   readonly #auditKeys = new AuditKeys();
   readonly #claims: PasskeyClaims;
+  readonly #sessions: AssessedSessions;
+  readonly #passkeys: GuardPasskeys;
 
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env);
@@ -94,6 +117,8 @@ export class IdentityGuard extends DurableObject<Env> {
     this.#ledger = new GuardLedger(ctx, env, this.#storage, this.#auditKeys);
     this.#replay = new RequestReplay(this.#storage);
     this.#claims = new PasskeyClaims(env);
+    this.#sessions = new AssessedSessions(this.#storage, this.#ledger);
+    this.#passkeys = new GuardPasskeys(this.#ledger, this.#claims, this.#sessions, this.#auditKeys);
   }
 
   /** Answers as soon as the guard runs, without its storage. */
@@ -115,7 +140,7 @@ export class IdentityGuard extends DurableObject<Env> {
       const result = await this.#ledger.create(recorded, creation, found, (state) =>
         refuseExisting(state, recorded),
       );
-      return await this.#flushAfter(result);
+      return await this.#ledger.flushAfter(result);
     });
   }
 
@@ -128,13 +153,11 @@ export class IdentityGuard extends DurableObject<Env> {
     });
   }
 
-  /** Creates a TOTP secret. It leaves the guard once, with this answer. */
+  /** Creates the primary TOTP secret. It leaves the guard once, with this answer. */
   async configureTotp(call: GuardCall, enrolment: Enrolment): Promise<GuardResult<NewSecret>> {
     return await this.#runOnce(call, async ({ sealingKeys }, addReceipt) => {
-      const bytes = crypto.getRandomValues(new Uint8Array(secretBytes));
-      const secret = base32nopad.encode(bytes);
-      const sealed = await seal(sealingKeys, totpContextOf(call), bytes);
-      const result = await this.#change(await addReceipt({ secret }), (state) =>
+      const { secret, sealed } = await createSecret(sealingKeys, call, "SHA1");
+      const result = await this.#ledger.change(await addReceipt({ secret }), (state) =>
         configureTotp(state, call, sealed, enrolment),
       );
       return result.ok ? { ...result, value: { ...result.value, secret } } : result;
@@ -142,7 +165,48 @@ export class IdentityGuard extends DurableObject<Env> {
   }
 
   async removeTotp(call: GuardCall): Promise<GuardResult<void>> {
-    return await this.#answer(() => this.#change(call, (state) => removeTotp(state, call)));
+    return await this.#answer(() => this.#ledger.change(call, (state) => removeTotp(state, call)));
+  }
+
+  /** Creates a TOTP secret beside the others. It leaves the guard once, with this answer. */
+  async addAuthenticator(
+    call: GuardCall,
+    { name, ...parameters }: AuthenticatorRequest,
+    enrolment: Enrolment,
+  ): Promise<GuardResult<AddedAuthenticator>> {
+    return await this.#runOnce(call, async ({ sealingKeys }, addReceipt) => {
+      const id = createId(call.now);
+      const { secret, sealed } = await createSecret(sealingKeys, call, parameters.algorithm, id);
+      const added = { id, name, sealed, isPending: enrolment === "confirm", ...parameters };
+      const result = await this.#ledger.change(await addReceipt({ secret }), (state) =>
+        addAuthenticator(state, call, added),
+      );
+      return result.ok ? { ...result, value: { ...result.value, secret } } : result;
+    });
+  }
+
+  async listAuthenticators(call: GuardCall): Promise<GuardResult<readonly ShownAuthenticator[]>> {
+    return await this.#answer(async () => {
+      const state = await this.#ledger.load(call);
+      if (state === undefined) return fail({ code: "user_not_found" });
+      return succeed(listAuthenticators(state, call.now).map(showAuthenticator));
+    });
+  }
+
+  async renameAuthenticator(
+    call: GuardCall,
+    id: string,
+    name: string,
+  ): Promise<GuardResult<ShownAuthenticator>> {
+    return await this.#answer(() =>
+      this.#ledger.change(call, (state) => renameAuthenticator(state, call, id, name)),
+    );
+  }
+
+  async removeAuthenticator(call: GuardCall, id: string): Promise<GuardResult<void>> {
+    return await this.#answer(() =>
+      this.#ledger.change(call, (state) => removeAuthenticator(state, call, id)),
+    );
   }
 
   /** Creates a set of backup codes. They leave the guard once, with this answer. */
@@ -153,7 +217,7 @@ export class IdentityGuard extends DurableObject<Env> {
       const hashes = codes.map((code) =>
         hashBackupCode(keyOf(backupCodeKeys, newest), call.tenantId, call.identityId, code),
       );
-      const result = await this.#change(await addReceipt({ codes }), (state) =>
+      const result = await this.#ledger.change(await addReceipt({ codes }), (state) =>
         replaceBackupCodes(state, call, newest, hashes),
       );
       return result.ok ? { ...result, value: { codes } } : result;
@@ -162,22 +226,24 @@ export class IdentityGuard extends DurableObject<Env> {
 
   /**
    * Verifies one code. Evidence is gathered before the decision; if the state changed meanwhile, the
-   * evidence is stale and is gathered again.
+   * evidence is stale and is gathered again. A code of a length that no code of the identity has is no attempt.
    */
   async verify(
     call: GuardCall,
     attempt: Attempt,
-    policy: LockoutPolicy,
+    policy: VerificationPolicy,
     purpose: Purpose,
   ): Promise<GuardResult<Verified>> {
     return await this.#runOnce(call, async (config, addReceipt) => {
+      const { windowSteps = defaultWindowSteps } = policy;
       const recorded = await addReceipt();
-      const assessed = await this.#findAssessedSession(call);
+      const assessed = await this.#sessions.findOfAttempt(call);
       for (let gathering = 0; gathering < maxGatherings; gathering += 1) {
         const state = await this.#ledger.load(call);
+        if (!isPossibleCode(state, attempt, call.now)) return fail({ code: "invalid_request" });
         if (state === undefined) return fail({ code: "user_not_found" });
         const [evidence, sealed] = await Promise.all([
-          this.#gatherEvidence(config, call, state, attempt, purpose),
+          gatherCodeEvidence(config, this.#totpKeys, call, state, attempt, purpose, windowSteps),
           sealSession(this.#auditKeys, config.sealingKeys, recorded, state, call.session),
         ]);
         const result = await this.#ledger.commit(sealed, (present) =>
@@ -199,13 +265,69 @@ export class IdentityGuard extends DurableObject<Env> {
     });
   }
 
+  async startPasskeyRegistration(
+    call: GuardCall,
+    recentVerificationSeconds: number,
+  ): Promise<GuardResult<readonly StoredPasskey[]>> {
+    return await this.#answer(() =>
+      this.#passkeys.startRegistration(call, recentVerificationSeconds),
+    );
+  }
+
+  async registerPasskey(
+    call: GuardCall,
+    registration: PasskeyRegistration,
+  ): Promise<GuardResult<StoredPasskey>> {
+    return await this.#runOnce(call, (config, addReceipt) =>
+      this.#passkeys.register(config, call, registration, addReceipt),
+    );
+  }
+
+  async listPasskeys(call: GuardCall): Promise<GuardResult<readonly StoredPasskey[]>> {
+    return await this.#answer(() => this.#passkeys.list(call));
+  }
+
+  async renamePasskey(
+    call: GuardCall,
+    id: string,
+    name: string,
+  ): Promise<GuardResult<StoredPasskey>> {
+    return await this.#answer(() =>
+      this.#ledger.change(call, (state) => renamePasskey(state, call, id, name)),
+    );
+  }
+
+  async removePasskey(call: GuardCall, id: string): Promise<GuardResult<void>> {
+    return await this.#answer(() =>
+      this.#ledger.change(call, (state) => removePasskey(state, call, id)),
+    );
+  }
+
+  async startPasskeyAuthentication(
+    call: GuardCall,
+    rpId: string,
+  ): Promise<GuardResult<readonly StoredPasskey[]>> {
+    return await this.#answer(() => this.#passkeys.startAuthentication(call, rpId));
+  }
+
+  async verifyPasskey(
+    call: GuardCall,
+    attempt: PasskeyAttempt,
+  ): Promise<GuardResult<PasskeyVerified>> {
+    return await this.#runOnce(call, (config, addReceipt) =>
+      this.#passkeys.verify(config, call, attempt, addReceipt),
+    );
+  }
+
   async setStatus(call: GuardCall, status: "active" | "suspended"): Promise<GuardResult<Profile>> {
-    return await this.#answer(() => this.#change(call, (state) => setStatus(state, call, status)));
+    return await this.#answer(() =>
+      this.#ledger.change(call, (state) => setStatus(state, call, status)),
+    );
   }
 
   async unlock(call: GuardCall): Promise<GuardResult<Profile>> {
     const result = await this.#runOnce(call, async (_config, addReceipt) =>
-      this.#change(await addReceipt(), (state) => unlock(state, call)),
+      this.#ledger.change(await addReceipt(), (state) => unlock(state, call)),
     );
     return result.ok ? { ...result, value: completeProfile(result.value) } : result;
   }
@@ -263,7 +385,7 @@ export class IdentityGuard extends DurableObject<Env> {
     return await this.#answer(async () => {
       const state = await this.#ledger.load(call);
       if (state === undefined) return fail({ code: "user_not_found" });
-      return { ...result, value: completeAssessed(result.value, state, call.now) };
+      return { ...result, value: completeAssessed(result.value, state, call.now, session.rpId) };
     });
   }
 
@@ -278,15 +400,15 @@ export class IdentityGuard extends DurableObject<Env> {
       const notFound = fail<void>({ code: "assessment_not_found" });
       const recorded = await addReceipt();
       const state = await this.#ledger.load(call);
-      const found = state && (await this.#findSession(call, assessmentId));
-      if (found === undefined || this.#isVoid(found)) return notFound;
+      const found = state && (await this.#sessions.find(call, assessmentId));
+      if (found === undefined || this.#sessions.isVoid(found)) return notFound;
       // The history may still have a session whose assessment is past its retention.
       if (assessmentId < oldestId) return notFound;
       const result = await this.#ledger.commit(recorded, (present) =>
         recordFeedback(present, call, this.#storage.readHistory(), found.session, verdict),
       );
       if (!result.ok && result.error.code === "user_not_found") return notFound;
-      return await this.#flushAfter(result);
+      return await this.#ledger.flushAfter(result);
     });
   }
 
@@ -327,60 +449,6 @@ export class IdentityGuard extends DurableObject<Env> {
     return result;
   }
 
-  /**
-   * The assessed session that a code is for. Never throws: a code is verified even if the session cannot be
-   * read.
-   */
-  async #findAssessedSession(call: GuardCall): Promise<FoundSession | undefined> {
-    const assessmentId = call.session?.assessmentId;
-    if (assessmentId === undefined || (await this.#ledger.load(call)) === undefined)
-      return undefined;
-    return await this.#findSession(call, assessmentId).catch(() => undefined);
-  }
-
-  async #findSession(call: GuardCall, assessmentId: string): Promise<FoundSession | undefined> {
-    const epoch = this.#storage.erasureEpoch;
-    const session = await this.#ledger.findSession(call, assessmentId);
-    return session && { session, epoch };
-  }
-
-  /** Whether the identity was erased after the session was read. */
-  #isVoid({ epoch }: FoundSession): boolean {
-    return epoch !== this.#storage.erasureEpoch;
-  }
-
-  /** Computes what the decision on an attempt needs. Decides nothing. */
-  async #gatherEvidence(
-    { sealingKeys, backupCodeKeys }: Config,
-    call: GuardCall,
-    state: IdentityState,
-    { method, code }: Attempt,
-    purpose: Purpose,
-  ): Promise<Evidence> {
-    const { now, tenantId, identityId } = call;
-    if (findRefusal(state, method, now, purpose) !== undefined) return { method, withheld: true };
-    if (method === "backup_code") {
-      const keyVersion = state.backupCodes?.keyVersion ?? null;
-      if (keyVersion === null) return { method, keyVersion, hash: null };
-      const key = keyOf(backupCodeKeys, keyVersion);
-      return { method, keyVersion, hash: hashBackupCode(key, tenantId, identityId, code) };
-    }
-    const { totp, pendingTotp } = findSecrets(state, now, purpose);
-    const keyFor = (sealed: string) => this.#totpKeys.keyFor(sealed, sealingKeys, call);
-    const findStep = async (secret: typeof pendingTotp | typeof totp) =>
-      secret === null ? undefined : findTimeStep(await keyFor(secret.sealed), code, now);
-    const [step, pendingStep] = await Promise.all([findStep(totp), findStep(pendingTotp)]);
-    const lastTimeStep = totp?.lastTimeStep ?? null;
-    const isNew = step !== undefined && (lastTimeStep === null || step > lastTimeStep);
-    const isLastCode =
-      totp !== null &&
-      lastTimeStep !== null &&
-      !isNew &&
-      (await isCodeOfStep(await keyFor(totp.sealed), code, lastTimeStep));
-    const secrets = { sealed: totp?.sealed ?? null, pendingSealed: pendingTotp?.sealed ?? null };
-    return { method, ...secrets, step, pendingStep, lastTimeStep, isLastCode };
-  }
-
   #decideAttempt(
     state: IdentityState,
     call: GuardCall,
@@ -393,11 +461,7 @@ export class IdentityGuard extends DurableObject<Env> {
     if (!limit.isWithin) return refuseAboveLimit(state, call, "otp.verified", limit);
     const verified = verify(state, call, evidence, policy, purpose);
     if (verified === stale) return stale;
-    const decided =
-      assessed === undefined || this.#isVoid(assessed)
-        ? verified
-        : confirmSession(verified, call, this.#storage.readHistory(), assessed.session);
-    return countRequest(decided, limit);
+    return countRequest(this.#sessions.confirm(verified, call, assessed), limit);
   }
 
   #decideAssessment(
@@ -411,21 +475,6 @@ export class IdentityGuard extends DurableObject<Env> {
     if (!limit.isWithin) return refuseAboveLimit(state, call, "session.assessed", limit);
     const history = this.#storage.readHistory();
     return countRequest(assess(state, call, session, surroundings, policy, history), limit);
-  }
-
-  /** Applies a rare change. It is delivered before the answer, unless D1 fails. */
-  async #change<T>(
-    call: GuardCall,
-    decide: (state: IdentityState) => Transition<T>,
-  ): Promise<GuardResult<T>> {
-    await this.#ledger.load(call);
-    return await this.#flushAfter(await this.#ledger.commit(call, decide));
-  }
-
-  /** The change is recorded already: if D1 fails now, the alarm delivers it later. */
-  async #flushAfter<T>(result: GuardResult<T>): Promise<GuardResult<T>> {
-    if (result.ok) await this.#ledger.flush().catch(() => {});
-    return result;
   }
 
   /** Answers a request that may carry an `Idempotency-Key`: a repeated one gets the first answer. */

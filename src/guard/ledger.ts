@@ -109,6 +109,21 @@ export class GuardLedger {
     return await this.#record(call, transition, present.version + 1);
   }
 
+  /** Records a rare change. It is delivered before the answer, unless D1 fails. */
+  async change<T>(
+    call: GuardCall,
+    decide: (state: IdentityState) => Transition<T>,
+  ): Promise<GuardResult<T>> {
+    await this.load(call);
+    return await this.flushAfter(await this.commit(call, decide));
+  }
+
+  /** The change is recorded already: if D1 fails now, the alarm delivers it later. */
+  async flushAfter<T>(result: GuardResult<T>): Promise<GuardResult<T>> {
+    if (result.ok) await this.flush().catch(() => {});
+    return result;
+  }
+
   /**
    * Delivers everything that was recorded before this call, for a request that waits for it. If D1 does not
    * answer in time, the delivery goes on, and the alarm repeats it if necessary.

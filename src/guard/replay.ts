@@ -18,8 +18,12 @@ type Secrets = Readonly<Record<string, unknown>>;
 /** Returns the call to record; it carries a sealed receipt when the request has a key. */
 export type AddReceipt = (secrets?: Secrets) => Promise<GuardCall>;
 
-/** Errors that say something about the code that was sent, so that a repeated request gets them again. */
-const decidedErrors: readonly ErrorCode[] = ["invalid_code", "code_already_used"];
+/** Errors that say something about the code or answer that was sent, so that a repeated request gets them again. */
+const decidedErrors: readonly ErrorCode[] = [
+  "invalid_code",
+  "code_already_used",
+  "invalid_passkey",
+];
 
 /** What to keep of an answer; undefined when a repeated request must run again. */
 export function buildKeptAnswer(

@@ -174,6 +174,7 @@ export interface DirectoryEntry {
   readonly lockedUntil: number | null;
   readonly createdAt: number;
   readonly hasOtp: boolean;
+  readonly hasPasskeys: boolean;
   /** Failures disabled TOTP. */
   readonly isDisabled: boolean;
   /** When the pending secret expires, Unix ms; null without one. */
@@ -187,6 +188,7 @@ function readState<T>(path: string): SQL<T> {
 }
 
 const hasOtp = sql`(${readState("$.totp.sealed")}) IS NOT NULL`;
+const hasPasskeys = sql`(${readState("$.passkeys.credentials[0].id")}) IS NOT NULL`;
 
 type EntryStatus = "active" | "locked" | "suspended";
 
@@ -205,9 +207,9 @@ function statusFilterOf(filter: EntryStatus | undefined, now: number): SQL | und
   }
 }
 
-function otpFilterOf(filter: boolean | undefined): SQL | undefined {
+function factorFilterOf(condition: SQL, filter: boolean | undefined): SQL | undefined {
   if (filter === undefined) return undefined;
-  return filter ? hasOtp : not(hasOtp);
+  return filter ? condition : not(condition);
 }
 
 /** A page of the directory, ordered by id. */
@@ -229,6 +231,7 @@ export async function listEntries(
     readonly after?: string | undefined;
     readonly status?: EntryStatus | undefined;
     readonly hasOtp?: boolean | undefined;
+    readonly hasPasskeys?: boolean | undefined;
     readonly now: number;
     readonly limit: number;
   },
@@ -236,7 +239,8 @@ export async function listEntries(
   const { id, externalId, status, lockedUntil, createdAt } = identities;
   const conditions: SQL[] = [eq(identities.tenantId, tenantId)];
   if (page.after !== undefined) conditions.push(gt(id, page.after));
-  const isFiltered = page.status !== undefined || page.hasOtp !== undefined;
+  const filters = [page.status, page.hasOtp, page.hasPasskeys];
+  const isFiltered = filters.some((filter) => filter !== undefined);
   const end = isFiltered ? await findScanEnd(db, identities, id, conditions, asc(id)) : undefined;
   if (end !== undefined) conditions.push(lte(id, end));
   const rows = await awaitStore(
@@ -244,11 +248,19 @@ export async function listEntries(
       .select({
         ...{ id, externalId, status, lockedUntil, createdAt },
         hasOtp: sql<number>`${hasOtp}`,
+        hasPasskeys: sql<number>`${hasPasskeys}`,
         isDisabled: readState<number | null>("$.otpDisabled"),
         pendingUntil: readState<number | null>("$.pendingTotp.expiresAt"),
       })
       .from(identities)
-      .where(and(...conditions, statusFilterOf(page.status, page.now), otpFilterOf(page.hasOtp)))
+      .where(
+        and(
+          ...conditions,
+          statusFilterOf(page.status, page.now),
+          factorFilterOf(hasOtp, page.hasOtp),
+          factorFilterOf(hasPasskeys, page.hasPasskeys),
+        ),
+      )
       .orderBy(id)
       .limit(page.limit + 1),
   );
@@ -262,6 +274,7 @@ export async function listEntries(
             status: row.status,
             externalId: row.externalId,
             hasOtp: row.hasOtp === 1,
+            hasPasskeys: row.hasPasskeys === 1,
             isDisabled: row.isDisabled === 1,
           },
         ],

@@ -53,10 +53,14 @@ export function verifyCrossOrigin(data: ClientData, { relyingParty }: Expectatio
   );
 }
 
-/** "If C.topOrigin is present", verify that the Relying Party expects to be framed by this page. */
+/**
+ * "If C.topOrigin is present", verify that the Relying Party expects to be framed by this page. Browsers set it only
+ * together with crossOrigin.
+ */
 export function verifyTopOrigin(data: ClientData, { relyingParty }: Expectations): Result {
   const { topOrigin } = data;
-  if (topOrigin === null || relyingParty.topOrigins.includes(topOrigin)) return undefined;
+  if (topOrigin === null) return undefined;
+  if (data.crossOrigin && relyingParty.topOrigins.includes(topOrigin)) return undefined;
   return refuse(
     "origin",
     "The page was in a frame on a page whose origin is not among the top_origins of the settings.",

@@ -5,7 +5,8 @@ import { send } from "./client.ts";
 import { fetchExport } from "./trail.ts";
 
 export const metrics = [
-  ...["verifications", "enrolments", "locks", "assessments", "requests_refused", "active_users"],
+  ...["verifications", "enrolments", "locks", "assessments", "passkeys"],
+  ...["requests_refused", "active_users"],
 ] as const;
 
 /** Counts by bucket and value: `2026-08-15T09:00:00.000Z success`. Zeros are left out. */
@@ -24,6 +25,12 @@ function findValue(metric: string, { action, outcome, reason }: Event): string |
     },
     locks: { "user.locked": "locked", "user.unlocked": "unlocked", "otp.disabled": "disabled" },
     assessments: { "session.assessed": outcome === "refused" ? "refused" : reason },
+    passkeys: {
+      "passkey.verified": outcome,
+      ...(outcome === "success"
+        ? { "passkey.registered": "registered", "passkey.removed": "removed" }
+        : {}),
+    },
     requests_refused: outcome === "refused" ? { [action]: reason } : {},
   };
   return values[metric]?.[action];
@@ -40,7 +47,7 @@ function countPlainly(events: readonly Event[], metric: string, length: number):
   for (const event of events) {
     const value = findValue(metric, event);
     if (value !== undefined) add(event.at, value, event.details.count ?? 1);
-    if (event.action !== "otp.verified" || event.outcome !== "success") continue;
+    if (!/^(otp|passkey)\.verified$/.test(event.action) || event.outcome !== "success") continue;
     active.add(`${event.at.slice(0, length)} ${event.target.id}`);
   }
   if (metric === "active_users") for (const one of active) add(one, "users", 1);

@@ -1,7 +1,7 @@
 /**
  * What the statistics count (pure). A counter is named `metric.value`. docs/audit.md lists which event counts where.
  */
-import type { StoredEvent } from "../event.ts";
+import type { AuditAction, StoredEvent } from "../event.ts";
 
 export const hourMs = 60 * 60 * 1000;
 export const hoursPerDay = 24;
@@ -12,6 +12,7 @@ export const metricValues = {
   enrolments: ["configured", "confirmed", "removed", "refused"],
   locks: ["locked", "disabled", "unlocked"],
   assessments: ["allow", "challenge", "deny", "refused"],
+  passkeys: ["success", "failure", "refused", "registered", "removed"],
   requests_refused: [],
   active_users: ["users"],
 } as const satisfies Record<string, readonly string[]>;
@@ -78,8 +79,11 @@ function startOf(period: ActivityPeriod, hour: number): number {
   return period === "day" ? hour - (hour % hoursPerDay) : hour;
 }
 
+/** The actions that verify a user, with a code or with a passkey. */
+export const verifyingActions: readonly AuditAction[] = ["otp.verified", "passkey.verified"];
+
 function isAcceptedVerification({ action, outcome }: CountedEvent): boolean {
-  return action === "otp.verified" && outcome === "success";
+  return verifyingActions.includes(action) && outcome === "success";
 }
 
 /** The counter of the event's metric; undefined if it belongs to none. */
@@ -102,6 +106,12 @@ function counterOf({ action, outcome, reason }: CountedEvent): string | undefine
       return "locks.disabled";
     case "session.assessed":
       return `assessments.${isRefused ? "refused" : reason}`;
+    case "passkey.verified":
+      return `passkeys.${outcome}`;
+    case "passkey.registered":
+      return outcome === "success" ? "passkeys.registered" : undefined;
+    case "passkey.removed":
+      return isRefused ? undefined : "passkeys.removed";
     default:
       return undefined;
   }

@@ -50,6 +50,8 @@ export function buildPoints(
 export interface UsageSums {
   /** Codes that were evaluated. */
   readonly verifications: number;
+  /** Answers of passkeys that were evaluated. */
+  readonly passkeys: number;
   readonly assessments: number;
   readonly enrolments: number;
   readonly locks: number;
@@ -66,6 +68,7 @@ export function sumUsage(sums: readonly BucketSum[]): UsageSums {
     total((counter) => counters.includes(counter));
   return {
     verifications: totalOf("verifications.success", "verifications.failure"),
+    passkeys: totalOf("passkeys.success", "passkeys.failure"),
     assessments: totalOf("assessments.allow", "assessments.challenge", "assessments.deny"),
     enrolments: totalOf("enrolments.configured"),
     locks: totalOf("locks.locked"),

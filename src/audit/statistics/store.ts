@@ -14,6 +14,7 @@ import {
   keyOfUserHour,
   monthOf,
   type UserHour,
+  verifyingActions,
 } from "./count-events.ts";
 import { archivedSuccesses, tenantStatistics } from "./tables.ts";
 
@@ -25,6 +26,8 @@ export interface SliceUserHours {
   readonly userHours: readonly UserHour[];
 }
 
+const verifying = sql.raw(verifyingActions.map((action) => `'${action}'`).join());
+
 /** Whether a leaf before the slice has an accepted verification of the user in these hours. */
 function hasEarlierSuccess(from: SQL, below: SQL): SQL {
   const wanted = (name: string) => sql.raw(`wanted.value ->> '${name}'`);
@@ -34,7 +37,7 @@ function hasEarlierSuccess(from: SQL, below: SQL): SQL {
       WHERE ${auditEvents.tenantId} = ${wanted("tenantId")} AND ${auditEvents.targetId} = ${wanted("id")}
         AND ${auditEvents.id} >= ${idAt(from)} AND ${auditEvents.id} < ${idAt(below)}
         AND +${auditEvents.leafIndex} < ${wanted("before")}
-        AND ${auditEvents.action} = 'otp.verified' AND ${auditEvents.outcome} = 'success')
+        AND ${auditEvents.action} IN (${verifying}) AND ${auditEvents.outcome} = 'success')
     OR EXISTS (SELECT 1 FROM ${archivedSuccesses}
       WHERE ${archivedSuccesses.tenantId} = ${wanted("tenantId")}
         AND ${archivedSuccesses.identityId} = ${wanted("id")}

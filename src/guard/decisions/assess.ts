@@ -27,6 +27,8 @@ export interface Session {
   readonly agent: AgentKind;
   /** The tenant's own user id for the session, when it was sent. */
   readonly userId: string | null;
+  /** The tenant's relying party, whose passkeys are a factor; null: passkeys are not set up. */
+  readonly rpId: string | null;
   /** For the audit trail alone; the score is computed from the surroundings. */
   readonly shown: { readonly address: string; readonly agent: string };
 }
@@ -142,7 +144,7 @@ export function assess(
         session: session.shown,
       },
     ],
-    result: succeed({ ...assessment, ...standingOf(state, call.now) }),
+    result: succeed({ ...assessment, ...standingOf(state, call.now, session.rpId) }),
     history: addSession(history, assessed, call.now),
     assessment,
   };

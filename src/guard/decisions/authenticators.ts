@@ -78,6 +78,17 @@ export function listAuthenticators(state: IdentityState, now: number): readonly 
   ).flatMap((secret) => secret ?? []);
 }
 
+/** An authenticator as the API shows it. */
+export type ShownAuthenticator = Omit<Authenticator, "sealed" | "lastTimeStep">;
+
+export function showAuthenticator({
+  sealed: _sealed,
+  lastTimeStep: _lastTimeStep,
+  ...shown
+}: Authenticator): ShownAuthenticator {
+  return shown;
+}
+
 export function isLive({ pendingUntil }: Pick<Authenticator, "pendingUntil">): boolean {
   return pendingUntil === null;
 }
@@ -171,7 +182,7 @@ export function addAuthenticator(
   state: IdentityState,
   call: GuardCall,
   { isPending, name, ...secret }: NewAuthenticator,
-): Transition<Authenticator> {
+): Transition<ShownAuthenticator> {
   const { now } = call;
   const code = state.status === "suspended" ? "user_suspended" : "too_many";
   if (state.status === "suspended" || isFull(state, now, "added")) {
@@ -201,7 +212,7 @@ export function addAuthenticator(
         details: { ...details, algorithm, digits, period },
       },
     ],
-    succeed({ ...added, isPrimary: false, createdAt: timeOfId(secret.id) }),
+    succeed(showAuthenticator({ ...added, isPrimary: false, createdAt: timeOfId(secret.id) })),
     now,
   );
 }
@@ -221,7 +232,7 @@ export function renameAuthenticator(
   call: GuardCall,
   id: string,
   name: string,
-): Transition<Authenticator> {
+): Transition<ShownAuthenticator> {
   const found = findAuthenticator(state, id, call.now);
   if (found === undefined) return refuse(state, call, "authenticator.renamed", notFound);
   const entry: EventEntry = {
@@ -230,7 +241,7 @@ export function renameAuthenticator(
     details: { authenticator_id: id },
   };
   const renamed = changeAuthenticator(state, found, { name });
-  return applyChange(state, renamed, [entry], succeed({ ...found, name }), call.now);
+  return applyChange(state, renamed, [entry], succeed(showAuthenticator({ ...found, name })), call.now);
 }
 
 /**

@@ -1,5 +1,5 @@
 /** The decision on a TOTP code (pure): which of the identity's secrets accepts it, if any. */
-import { timeStepOf } from "../../otp/totp.ts";
+import { defaultParameters, timeStepOf } from "../../otp/totp.ts";
 import {
   type Authenticator,
   changeAuthenticator,
@@ -7,8 +7,7 @@ import {
   isLive,
   listAuthenticators,
 } from "./authenticators.ts";
-import type { Evaluation, Purpose } from "./evaluation.ts";
-import { alreadyUsed, stale } from "./evaluation.ts";
+import { type Attempt, alreadyUsed, type Evaluation, type Purpose, stale } from "./evaluation.ts";
 import type { IdentityState } from "./state.ts";
 
 /** What was computed about a code and one secret. */
@@ -49,10 +48,16 @@ export function findSecrets(
   return listAuthenticators(state, now).filter((secret) => !isPendingOnly || !isLive(secret));
 }
 
-/** Whether a user's codes can have this length. Without any secret, all have the default one. */
-export function isPossibleLength(state: IdentityState, length: number, now: number): boolean {
-  const secrets = listAuthenticators(state, now);
-  return secrets.length === 0 ? length === 6 : secrets.some(({ digits }) => digits === length);
+/** Whether a code has a length that codes of the identity have. Without any secret, that is the default one. */
+export function isPossibleCode(
+  state: IdentityState | undefined,
+  { method, code }: Attempt,
+  now: number,
+): boolean {
+  if (method === "backup_code") return true;
+  const secrets = state === undefined ? [] : listAuthenticators(state, now);
+  const lengths = secrets.length === 0 ? [defaultParameters] : secrets;
+  return lengths.some(({ digits }) => digits === code.length);
 }
 
 /** The secret whose code was accepted last, if codes are compared with it. */

@@ -2,6 +2,11 @@
 import type { Authenticator } from "./authenticators.ts";
 import type { IdentityState } from "./state.ts";
 
+/** A code in its normalised spelling. */
+export type Attempt =
+  | { readonly method: "totp"; readonly code: string }
+  | { readonly method: "backup_code"; readonly code: string };
+
 /** A code that confirms is compared with pending secrets alone. */
 export type Purpose = "login" | "confirm";
 

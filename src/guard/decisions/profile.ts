@@ -1,6 +1,7 @@
 /** What the API shows of an identity (pure). */
 import { hasLiveSecret } from "./authenticators.ts";
 import { isLocked } from "./lockout.ts";
+import { listPasskeys } from "./passkeys.ts";
 import type { IdentityState } from "./state.ts";
 
 export type OtpStatus = "none" | "pending" | "active" | "disabled";
@@ -12,6 +13,7 @@ export interface Profile {
   readonly tenantId: string;
   readonly status: "active" | "locked" | "suspended";
   readonly hasOtp: boolean;
+  readonly hasPasskeys: boolean;
   readonly isLocked: boolean;
   readonly failedAttempts: number;
   readonly lockedUntil: number | null;
@@ -43,13 +45,14 @@ export function otpStatusOf(facts: OtpFacts, now: number): OtpStatus {
   return isPending(facts, now) ? "pending" : "none";
 }
 
-type NewerFields = "otpStatus" | "otpPending";
+type NewerFields = "otpStatus" | "otpPending" | "hasPasskeys";
 
 /** Completes a profile that an older build kept as the answer to a request. */
 export function completeProfile(
   profile: Omit<Profile, NewerFields> & Partial<Pick<Profile, NewerFields>>,
 ): Profile {
-  return { otpStatus: profile.hasOtp ? "active" : "none", otpPending: false, ...profile };
+  const otpStatus = profile.hasOtp ? "active" : "none";
+  return { otpStatus, otpPending: false, hasPasskeys: false, ...profile };
 }
 
 /** A suspension takes precedence over a lock. @param now Unix ms */
@@ -87,6 +90,7 @@ export function profileOf(state: IdentityState, now: number): Profile {
       now,
     ),
     hasOtp: facts.hasOtp,
+    hasPasskeys: listPasskeys(state).length > 0,
     isLocked: locked,
     failedAttempts: state.lockout.failedAttempts,
     lockedUntil: locked ? state.lockout.lockedUntil : null,

@@ -135,6 +135,10 @@ export function reportRefusals(state: IdentityState): Transition<void> {
   };
 }
 
+function isAttempt(action: RefusableAction): boolean {
+  return action === "otp.verified" || action === "passkey.verified";
+}
+
 /** Refuses a request. Of the security state only the count of refusals changes. */
 export function refuse<T>(
   state: IdentityState,
@@ -144,7 +148,7 @@ export function refuse<T>(
 ): Transition<T> {
   const { now: at, actor, requestId, session } = call;
   const refusal = {
-    ...{ action, reason: error.code, count: 1, at, actor, requestId },
+    ...{ action, reason: error.reason ?? error.code, count: 1, at, actor, requestId },
     ...(session === undefined ? {} : { session }),
   };
   const { run, known, others } = countRefusal(state.refusals, refusal, maxGuardRuns);
@@ -152,7 +156,7 @@ export function refuse<T>(
     state: {
       ...state,
       refusals: [...others, known === undefined ? omitSession(run) : run],
-      recent: action === "otp.verified" ? addRecentAttempt(state, "refused", at) : state.recent,
+      recent: isAttempt(action) ? addRecentAttempt(state, "refused", at) : state.recent,
     },
     entries: known === undefined ? [{ ...buildRefusalEntry(run, 1), actor }] : [],
     result: fail(error),

@@ -1,6 +1,7 @@
 /** What discover shows of a user besides the assessment (pure). */
 import type { AssessmentRecord } from "../../sentinel/assessment.ts";
 import { hasLiveSecret } from "./authenticators.ts";
+import { listUsablePasskeys } from "./passkeys.ts";
 import { type Profile, profileOf } from "./profile.ts";
 import type { IdentityState } from "./state.ts";
 import { type Attempt, findRefusal } from "./verify.ts";
@@ -8,28 +9,33 @@ import { type Attempt, findRefusal } from "./verify.ts";
 export interface Standing {
   readonly user: Pick<Profile, "status" | "lockedUntil" | "otpStatus">;
   /** What the user can be challenged with now. */
-  readonly factors: readonly Attempt["method"][];
+  readonly factors: readonly Factor[];
 }
+
+export type Factor = Attempt["method"] | "passkey";
 
 export type Assessed = AssessmentRecord & Standing;
 
 /**
- * The factors of which a code could be accepted now. A pending secret is none of them: nobody has shown yet that
- * the user has it.
+ * The factors that could be accepted now. A pending secret is none of them: nobody has shown yet that the user has it.
+ * A lock is one of codes.
  */
-function findFactors(state: IdentityState, now: number): readonly Attempt["method"][] {
+function findFactors(state: IdentityState, now: number, rpId: string | null): readonly Factor[] {
   const holds = {
     totp: hasLiveSecret(state) && !state.otpDisabled,
     backup_code: (state.backupCodes?.unspent.length ?? 0) > 0,
   };
-  return (["totp", "backup_code"] as const).filter(
+  const codes = (["totp", "backup_code"] as const).filter(
     (method) => holds[method] && findRefusal(state, method, now) === undefined,
   );
+  const hasPasskey = listUsablePasskeys(state, rpId).length > 0;
+  return hasPasskey && state.status === "active" ? [...codes, "passkey"] : codes;
 }
 
-export function standingOf(state: IdentityState, now: number): Standing {
+/** @param rpId the tenant's relying party; null: passkeys are not set up */
+export function standingOf(state: IdentityState, now: number, rpId: string | null): Standing {
   const { status, lockedUntil, otpStatus } = profileOf(state, now);
-  return { user: { status, lockedUntil, otpStatus }, factors: findFactors(state, now) };
+  return { user: { status, lockedUntil, otpStatus }, factors: findFactors(state, now, rpId) };
 }
 
 /** Whether the answer shows the user's standing; an answer that an older build kept does not. */
@@ -42,6 +48,7 @@ export function completeAssessed(
   kept: AssessmentRecord & Partial<Standing>,
   state: IdentityState,
   now: number,
+  rpId: string | null,
 ): Assessed {
-  return { ...standingOf(state, now), ...kept };
+  return { ...standingOf(state, now, rpId), ...kept };
 }

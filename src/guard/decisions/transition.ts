@@ -8,6 +8,7 @@ import type { ErrorCode } from "../../errors.ts";
 import type { FirstRequest, RequestKey } from "../../idempotency/request-key.ts";
 import type { PasskeyClaim } from "../../identity/passkey-claim.ts";
 import type { Jurisdiction } from "../../location.ts";
+import type { PasskeyReason } from "../../passkeys/passkey.ts";
 import type { AssessmentRecord, VerdictRecord } from "../../sentinel/assessment.ts";
 import type { History } from "../../sentinel/history.ts";
 import type { AttemptSession, IdentityState, RateKind, RecentAttempt } from "./state.ts";
@@ -53,6 +54,11 @@ export interface GuardError {
   /** This failure disabled TOTP. */
   readonly isDisabled?: boolean;
   readonly retryAfterSeconds?: number;
+  /** Why a passkey was not accepted, and the same in a sentence. */
+  readonly reason?: PasskeyReason;
+  readonly detail?: string;
+  /** Of a passkey that the identity does not have. */
+  readonly credentialId?: string;
 }
 
 /** The remaining quota of a rate limit, as the answer reports it. */

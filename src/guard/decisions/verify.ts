@@ -8,7 +8,7 @@ import { timingSafeEqual } from "../../crypto/constant-time.ts";
 import type { LockoutPolicy } from "../../tenancy/policy.ts";
 import { isLive, listAuthenticators, nameInEvent } from "./authenticators.ts";
 import { evaluateTotp, type TotpEvidence } from "./evaluate-totp.ts";
-import { alreadyUsed, type Evaluation, type Purpose, stale } from "./evaluation.ts";
+import { type Attempt, alreadyUsed, type Evaluation, type Purpose, stale } from "./evaluation.ts";
 import { countFailure, countRemainingAttempts, isLocked, noFailures } from "./lockout.ts";
 import { addSessionOf, applyChange, refuse } from "./refusals.ts";
 import type { IdentityState } from "./state.ts";
@@ -21,11 +21,6 @@ import {
   succeed,
   type Transition,
 } from "./transition.ts";
-
-/** A code in its normalised spelling. */
-export type Attempt =
-  | { readonly method: "totp"; readonly code: string }
-  | { readonly method: "backup_code"; readonly code: string };
 
 /** What was computed about an attempt, with the stored values that it was computed from. */
 export type Evidence =

@@ -49,6 +49,15 @@ const kinds = [
   ["session.assessed", "success", "challenge"],
   ["session.assessed", "success", "deny"],
   ["session.assessed", "refused", "user_suspended"],
+  ["passkey.verified", "success", null],
+  ["passkey.verified", "failure", "signature"],
+  ["passkey.verified", "refused", "user_suspended"],
+  ["passkey.registered", "success", null],
+  ["passkey.registered", "failure", "origin"],
+  ["passkey.registered", "refused", "verification_required"],
+  ["passkey.renamed", "success", null],
+  ["passkey.removed", "success", null],
+  ["passkey.removed", "refused", "passkey_not_found"],
   ["request.refused", "refused", "rate_limited"],
   ["token.created", "success", null],
 ] as const;
@@ -363,7 +372,8 @@ describe("The answers", () => {
     await fileSample(tenant, 30);
     await integrate(tenant);
     const usage = await fetchUsage(tenant, range);
-    expect(usage).toMatchObject({ verifications: 30, assessments: 0, users: 0, events: 32 });
+    expect(usage).toMatchObject({ verifications: 30, passkeys: 0, assessments: 0 });
+    expect(usage).toMatchObject({ users: 0, events: 32 });
     const begun = (await rebuild(tenant, true, 1)).body.rebuild;
     expect(begun).toEqual({ tenant_id: tenant.id, counted: 32, total: 32, done: true });
     await expectExact(tenant);

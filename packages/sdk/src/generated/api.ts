@@ -1223,7 +1223,7 @@ export interface components {
              */
             id: string;
             /**
-             * @description The credential id. Base64url without padding.
+             * @description The same as `id`.
              * @example 7Yw3kZ0mQf2hV9sT1xLr4g
              */
             rawId: string;
@@ -1315,7 +1315,7 @@ export interface components {
              */
             id: string;
             /**
-             * @description The credential id. Base64url without padding.
+             * @description The same as `id`.
              * @example 7Yw3kZ0mQf2hV9sT1xLr4g
              */
             rawId: string;
@@ -1723,7 +1723,7 @@ export interface components {
                 [key: string]: unknown;
             };
             /**
-             * @description What the user can be challenged with now. It is empty if nobody can be challenged: without a second factor, with TOTP disabled, and for a locked or suspended user.
+             * @description What the user can be challenged with now; of passkeys, those of the tenant's present `rp_id` count. A lock and a disabled TOTP leave only `passkey`. It is empty if nobody can be challenged, such as a suspended user.
              * @example [
              *       "totp",
              *       "backup_code"
@@ -2326,7 +2326,7 @@ export interface components {
                 [key: string]: unknown;
             };
             /**
-             * @description What the user can be challenged with now. It is empty if nobody can be challenged: without a second factor, with TOTP disabled, and for a locked or suspended user.
+             * @description What the user can be challenged with now; of passkeys, those of the tenant's present `rp_id` count. A lock and a disabled TOTP leave only `passkey`. It is empty if nobody can be challenged, such as a suspended user.
              * @example [
              *       "totp",
              *       "backup_code"
@@ -2739,7 +2739,7 @@ export interface components {
                 [key: string]: unknown;
             };
             /**
-             * @description Values: `tenant.created`, `tenant.relocated`, `tenant.deletion_started`, `tenant.deleted`, `tenant.renamed`, `tenant.suspended`, `tenant.reactivated`, `settings.changed`, `token.created`, `token.rotated`, `token.revoked`, `user.provisioned`, `user.suspended`, `user.reactivated`, `user.locked`, `user.unlocked`, `user.erased`, `otp.configured`, `otp.confirmed`, `otp.verified`, `otp.disabled`, `otp.removed`, `backup_codes.generated`, `session.assessed`, `session.judged`, `request.refused`; expect further ones.
+             * @description Values: `tenant.created`, `tenant.relocated`, `tenant.deletion_started`, `tenant.deleted`, `tenant.renamed`, `tenant.suspended`, `tenant.reactivated`, `settings.changed`, `token.created`, `token.rotated`, `token.revoked`, `user.provisioned`, `user.suspended`, `user.reactivated`, `user.locked`, `user.unlocked`, `user.erased`, `otp.configured`, `otp.confirmed`, `otp.verified`, `otp.disabled`, `otp.removed`, `backup_codes.generated`, `passkey.registered`, `passkey.verified`, `passkey.renamed`, `passkey.removed`, `session.assessed`, `session.judged`, `request.refused`; expect further ones.
              * @example tenant.created
              */
             action: string;
@@ -7596,7 +7596,7 @@ export interface operations {
                  * @description Events of this kind.
                  * @example tenant.created
                  */
-                action?: "tenant.created" | "tenant.relocated" | "tenant.deletion_started" | "tenant.deleted" | "tenant.renamed" | "tenant.suspended" | "tenant.reactivated" | "settings.changed" | "token.created" | "token.rotated" | "token.revoked" | "user.provisioned" | "user.suspended" | "user.reactivated" | "user.locked" | "user.unlocked" | "user.erased" | "otp.configured" | "otp.confirmed" | "otp.verified" | "otp.disabled" | "otp.removed" | "backup_codes.generated" | "session.assessed" | "session.judged" | "request.refused";
+                action?: "tenant.created" | "tenant.relocated" | "tenant.deletion_started" | "tenant.deleted" | "tenant.renamed" | "tenant.suspended" | "tenant.reactivated" | "settings.changed" | "token.created" | "token.rotated" | "token.revoked" | "user.provisioned" | "user.suspended" | "user.reactivated" | "user.locked" | "user.unlocked" | "user.erased" | "otp.configured" | "otp.confirmed" | "otp.verified" | "otp.disabled" | "otp.removed" | "backup_codes.generated" | "passkey.registered" | "passkey.verified" | "passkey.renamed" | "passkey.removed" | "session.assessed" | "session.judged" | "request.refused";
                 /**
                  * @description Events with this outcome.
                  * @example success

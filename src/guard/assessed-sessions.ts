@@ -1,0 +1,55 @@
+/** The assessed sessions that verdicts are about. An erasure makes what was read before it void. */
+import type { KnownSession } from "../sentinel/history.ts";
+import { confirmSession } from "./decisions/feedback.ts";
+import type { GuardCall, Transition } from "./decisions/transition.ts";
+import type { GuardLedger } from "./ledger.ts";
+import type { GuardStorage } from "./storage.ts";
+
+/** A session, and the erasure epoch in which it was read. */
+export interface FoundSession {
+  readonly session: KnownSession;
+  readonly epoch: number;
+}
+
+export class AssessedSessions {
+  readonly #storage: GuardStorage;
+  readonly #ledger: GuardLedger;
+
+  constructor(storage: GuardStorage, ledger: GuardLedger) {
+    this.#storage = storage;
+    this.#ledger = ledger;
+  }
+
+  /** @throws StoreError */
+  async find(call: GuardCall, assessmentId: string): Promise<FoundSession | undefined> {
+    const epoch = this.#storage.erasureEpoch;
+    const session = await this.#ledger.findSession(call, assessmentId);
+    return session && { session, epoch };
+  }
+
+  /**
+   * The session that an attempt is for. Never throws: a code or passkey is verified even if the session cannot be
+   * read.
+   */
+  async findOfAttempt(call: GuardCall): Promise<FoundSession | undefined> {
+    const assessmentId = call.session?.assessmentId;
+    if (assessmentId === undefined || (await this.#ledger.load(call)) === undefined)
+      return undefined;
+    return await this.find(call, assessmentId).catch(() => undefined);
+  }
+
+  /** Whether the identity was erased after the session was read. */
+  isVoid({ epoch }: FoundSession): boolean {
+    return epoch !== this.#storage.erasureEpoch;
+  }
+
+  /** Confirms the session, if there is one, with an attempt that was accepted. */
+  confirm<T>(
+    verified: Transition<T>,
+    call: GuardCall,
+    found: FoundSession | undefined,
+  ): Transition<T> {
+    if (found === undefined || this.isVoid(found)) return verified;
+    return confirmSession(verified, call, this.#storage.readHistory(), found.session);
+  }
+}

@@ -1,0 +1,68 @@
+/** An identity's passkeys besides their ceremonies (pure): finding, renaming and removing them. */
+import type { PasskeyReason } from "../../passkeys/passkey.ts";
+import type { StoredPasskey } from "./passkey-state.ts";
+import { applyChange, refuse } from "./refusals.ts";
+import { raiseFloor } from "./spent-challenges.ts";
+import type { IdentityState } from "./state.ts";
+import { type GuardCall, type GuardError, succeed, type Transition } from "./transition.ts";
+
+/** The identity's passkeys, in the order of their registration. */
+export function listPasskeys({ passkeys }: IdentityState): readonly StoredPasskey[] {
+  return passkeys?.credentials ?? [];
+}
+
+/** The passkeys that a login can use: those of the tenant's present relying party. */
+export function listUsablePasskeys(
+  state: IdentityState,
+  rpId: string | null,
+): readonly StoredPasskey[] {
+  return listPasskeys(state).filter((passkey) => passkey.rpId === rpId);
+}
+
+export function invalidPasskey(reason: PasskeyReason, detail: string): GuardError {
+  return { code: "invalid_passkey", reason, detail };
+}
+
+/** A challenge is refused before anything else is evaluated. */
+export const refusedChallenge = invalidPasskey(
+  "challenge",
+  "The challenge is not one of this ceremony, has expired, or was answered already.",
+);
+
+export function renamePasskey(
+  state: IdentityState,
+  call: GuardCall,
+  id: string,
+  name: string,
+): Transition<StoredPasskey> {
+  const passkey = listPasskeys(state).find((one) => one.id === id);
+  if (state.passkeys === null || passkey === undefined) {
+    return refuse(state, call, "passkey.renamed", { code: "passkey_not_found" });
+  }
+  const renamed = { ...passkey, name };
+  const credentials = listPasskeys(state).map((one) => (one === passkey ? renamed : one));
+  return applyChange(
+    state,
+    { passkeys: { ...state.passkeys, credentials } },
+    [{ action: "passkey.renamed", outcome: "success", details: { passkey_id: id } }],
+    succeed(renamed),
+    call.now,
+  );
+}
+
+/** Removes a passkey. What was started before the removal cannot be finished after it. */
+export function removePasskey(state: IdentityState, call: GuardCall, id: string): Transition<void> {
+  const passkey = listPasskeys(state).find((one) => one.id === id);
+  if (passkey === undefined) {
+    return refuse(state, call, "passkey.removed", { code: "passkey_not_found" });
+  }
+  const credentials = listPasskeys(state).filter((one) => one !== passkey);
+  const removed = applyChange<void>(
+    state,
+    { passkeys: { ...raiseFloor(state.passkeys, call.now), credentials } },
+    [{ action: "passkey.removed", outcome: "success", details: { passkey_id: id } }],
+    succeed(undefined),
+    call.now,
+  );
+  return { ...removed, releasedClaims: [{ passkeyId: id, claimId: passkey.claimId }] };
+}
