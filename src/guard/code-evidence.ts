@@ -10,10 +10,10 @@ import {
   isUnspent,
   type TotpEvidence,
 } from "./decisions/evaluate-totp.ts";
-import type { Purpose } from "./decisions/evaluation.ts";
+import type { Attempt, Purpose } from "./decisions/evaluation.ts";
 import type { IdentityState } from "./decisions/state.ts";
 import type { GuardCall } from "./decisions/transition.ts";
-import { type Attempt, type Evidence, findRefusal } from "./decisions/verify.ts";
+import { type Evidence, findRefusal } from "./decisions/verify.ts";
 import type { TotpKeys } from "./totp-keys.ts";
 
 /** Decides nothing. Of an attempt that would be refused, nothing is computed. */

@@ -35,6 +35,8 @@ import {
 } from "./decisions/authenticators.ts";
 import { configureTotp, removeTotp, replaceBackupCodes } from "./decisions/credentials.ts";
 import { recordFeedback } from "./decisions/feedback.ts";
+import { isPossibleCode } from "./decisions/evaluate-totp.ts";
+import { type Attempt, type Purpose, stale } from "./decisions/evaluation.ts";
 import { heldClaimsOf } from "./decisions/held-claims.ts";
 import { create, erase, refuseExisting, setStatus, unlock } from "./decisions/lifecycle.ts";
 import type { StoredPasskey } from "./decisions/passkey-state.ts";
@@ -50,14 +52,7 @@ import {
   succeed,
   type Transition,
 } from "./decisions/transition.ts";
-import {
-  type Attempt,
-  type Evidence,
-  type Purpose,
-  stale,
-  type Verified,
-  verify,
-} from "./decisions/verify.ts";
+import { type Evidence, type Verified, verify } from "./decisions/verify.ts";
 import { AuditKeys } from "./delivery/audit-keys.ts";
 import { GuardLedger } from "./ledger.ts";
 import { createSecret } from "./new-secret.ts";

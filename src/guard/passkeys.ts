@@ -27,7 +27,7 @@ import {
 } from "./decisions/register-passkey.ts";
 import type { IdentityState } from "./decisions/state.ts";
 import { fail, type GuardCall, type GuardResult, succeed } from "./decisions/transition.ts";
-import { stale } from "./decisions/verify.ts";
+import { stale } from "./decisions/evaluation.ts";
 import type { AuditKeys } from "./delivery/audit-keys.ts";
 import type { GuardLedger } from "./ledger.ts";
 import { type PasskeyClaims, taken } from "./passkey-claims.ts";

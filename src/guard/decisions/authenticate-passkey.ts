@@ -19,7 +19,7 @@ import {
   succeed,
   type Transition,
 } from "./transition.ts";
-import { stale } from "./verify.ts";
+import { stale } from "./evaluation.ts";
 
 /** What was computed about an answer, with the passkey that it was computed from. */
 export interface PasskeyEvidence {

@@ -1,10 +1,11 @@
 /** What discover shows of a user besides the assessment (pure). */
 import type { AssessmentRecord } from "../../sentinel/assessment.ts";
 import { hasLiveSecret } from "./authenticators.ts";
+import type { Attempt } from "./evaluation.ts";
 import { listUsablePasskeys } from "./passkeys.ts";
 import { type Profile, profileOf } from "./profile.ts";
 import type { IdentityState } from "./state.ts";
-import { type Attempt, findRefusal } from "./verify.ts";
+import { findRefusal } from "./verify.ts";
 
 export interface Standing {
   readonly user: Pick<Profile, "status" | "lockedUntil" | "otpStatus">;

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { idPattern } from "../../../src/crypto/id.ts";
 import {
   configureTotp,
   removeTotp,
@@ -33,7 +34,7 @@ describe("configuring TOTP with immediate enrolment", () => {
     expect(result).toEqual({ ok: true, value: { isSetupComplete: true } });
     expect(state).toEqual({
       ...used,
-      totp: { sealed: "sealed-2", lastTimeStep: null },
+      totp: { sealed: "sealed-2", lastTimeStep: null, id: expect.stringMatching(idPattern) },
       pendingTotp: null,
       updatedAt: now,
     });
@@ -66,7 +67,11 @@ describe("configuring TOTP with confirmed enrolment", () => {
     expect(result).toEqual({ ok: true, value: { isSetupComplete: false } });
     expect(state).toEqual({
       ...used,
-      pendingTotp: { sealed: "sealed-2", expiresAt: now + 10 * minute },
+      pendingTotp: {
+        sealed: "sealed-2",
+        expiresAt: now + 10 * minute,
+        id: expect.stringMatching(idPattern),
+      },
       updatedAt: now,
     });
   });

@@ -1,6 +1,7 @@
 /** The state of an identity as the guard stores it, and as D1 keeps it. */
 import fc from "fast-check";
 import { expect, test } from "vitest";
+import type { AddedSecret } from "../../../src/guard/decisions/authenticator-state.ts";
 import type { StoredPasskey } from "../../../src/guard/decisions/passkey-state.ts";
 import {
   formatRecordedState,
@@ -8,6 +9,7 @@ import {
 } from "../../../src/guard/decisions/recorded-state.ts";
 import { refuse, reportRefusals } from "../../../src/guard/decisions/refusals.ts";
 import { type IdentityState, parseState } from "../../../src/guard/decisions/state.ts";
+import { codeLengths, totpAlgorithms } from "../../../src/otp/totp.ts";
 import { algorithms } from "../../../src/passkeys/passkey.ts";
 import { buildIdentity, call } from "./example.ts";
 
@@ -25,6 +27,14 @@ const passkey: fc.Arbitrary<StoredPasskey> = fc.record({
   ...{ signCount: fc.nat(), createdAt: time, lastUsedAt: orNull(time) },
 });
 
+const authenticator: fc.Arbitrary<AddedSecret> = fc.record({
+  ...{ id: text, name: text, sealed: text, period: fc.nat() },
+  algorithm: fc.constantFrom(...totpAlgorithms),
+  digits: fc.constantFrom(...codeLengths),
+  ...{ pendingUntil: orNull(time), lastTimeStep: orNull(time), lastUsedAt: orNull(time) },
+  driftSeconds: orNull(fc.integer()),
+});
+
 const states: fc.Arbitrary<IdentityState> = fc.record({
   tenantId: text,
   identityId: text,
@@ -34,8 +44,23 @@ const states: fc.Arbitrary<IdentityState> = fc.record({
   updatedAt: time,
   lastVerifiedAt: orNull(time),
   lastMethod: fc.constantFrom("totp", "backup_code", null),
-  totp: orNull(fc.record({ sealed: text, lastTimeStep: orNull(time) })),
-  pendingTotp: orNull(fc.record({ sealed: text, expiresAt: time })),
+  totp: orNull(
+    fc.record(
+      {
+        ...{ sealed: text, lastTimeStep: orNull(time), id: text, name: text },
+        ...{ lastUsedAt: orNull(time), driftSeconds: orNull(fc.integer()) },
+      },
+      { requiredKeys: ["sealed", "lastTimeStep"] },
+    ),
+  ),
+  pendingTotp: orNull(
+    fc.record(
+      { sealed: text, expiresAt: time, id: text, name: text },
+      { requiredKeys: ["sealed", "expiresAt"] },
+    ),
+  ),
+  authenticators: fc.array(authenticator, { maxLength: 2 }),
+  lastAuthenticatorId: orNull(text),
   otpDisabled: fc.boolean(),
   backupCodes: orNull(
     fc.record({
