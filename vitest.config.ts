@@ -110,7 +110,10 @@ const areas: Record<string, string[]> = {
   "interrupted-2": globSync(interrupted.slice(1), { cwd: "test" }).toSorted(),
   "audit-1": filesOf("audit/*.test.ts"),
   "audit-2": filesOf("audit/*/**/*.test.ts"),
-  basics: filesOf("{bench,crypto,db,history,log,otp,reference,supply}/**/*.test.ts", "*.test.ts"),
+  basics: filesOf(
+    "{bench,crypto,db,history,log,otp,passkeys,reference,supply}/**/*.test.ts",
+    "*.test.ts",
+  ),
   "faults-1": filesOf("faults/[a-k]*.test.ts"),
   "faults-2": filesOf("faults/[l-z]*.test.ts"),
   guard: filesOf("guard/**/*.test.ts"),

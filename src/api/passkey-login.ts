@@ -19,8 +19,8 @@ import {
 } from "./passkey-ceremony.ts";
 import {
   authenticationResponse,
-  challenge,
   expiresAt,
+  loginChallenge,
   passkeyId,
   reasonField,
   requestOptions,
@@ -120,7 +120,7 @@ export const passkeyLoginRoutes = [
       access: requirePermission("idp:write"),
       body: z.strictObject({
         passkey: z.strictObject({
-          challenge,
+          challenge: loginChallenge,
           credential: authenticationResponse,
           id: externalId.optional(),
           assessment_id: assessmentId.optional().meta({

@@ -2,12 +2,17 @@
 import { z } from "zod";
 import { instant } from "../http/schemas.ts";
 import { passkeyReasons } from "../passkeys/passkey.ts";
+import {
+  exampleAuthentication,
+  exampleLoginChallenge,
+  examplePublicKey,
+  exampleRegistration,
+  exampleRegistrationChallenge,
+  exampleRpId,
+  exampleUserHandle,
+} from "./passkey-examples.ts";
 
-export const exampleChallenge =
-  "AQEAAAGZ0p1dgBeVtKJxSf2wQpLr8s3DvyjOQm9hR5wEuT0cXkZ7aN1iG4fBbYdM6lHq2oUWPA";
-export const exampleCredentialId = "7Yw3kZ0mQf2hV9sT1xLr4g";
-export const exampleUserHandle = "aQi__RwuSlude_Cj";
-const exampleRpId = "login.example.com";
+const exampleCredentialId = exampleRegistration.id;
 
 const encoded = z.string().meta({ description: "Base64url without padding." });
 
@@ -20,11 +25,17 @@ function createEncodedSchema(description: string, maxLength: number, example: st
     .meta({ description: `${description} Base64url without padding.`, examples: [example] });
 }
 
-export const challenge = createEncodedSchema(
-  "The `challenge` of the options, from the session of the browser that they were sent to.",
-  200,
-  exampleChallenge,
-);
+/** @param example a challenge of the ceremony */
+function createChallengeSchema(example: string) {
+  return createEncodedSchema(
+    "The `challenge` of the options, from the session of the browser that they were sent to.",
+    200,
+    example,
+  );
+}
+
+export const registrationChallenge = createChallengeSchema(exampleRegistrationChallenge);
+export const loginChallenge = createChallengeSchema(exampleLoginChallenge);
 
 /** A credential id has at most 1,023 bytes (WebAuthn Level 3 §4). */
 const credentialId = createEncodedSchema("The credential id.", 1_364, exampleCredentialId);
@@ -35,11 +46,6 @@ const maxPartLength = 16 * 1024;
 function createPartSchema(name: string, example: string) {
   return createEncodedSchema(`\`${name}\` as the browser returned it.`, maxPartLength, example);
 }
-
-const clientData = createPartSchema(
-  "clientDataJSON",
-  "eyJ0eXBlIjoid2ViYXV0aG4uZ2V0IiwiY2hhbGxlbmdlIjoiQVEiLCJvcmlnaW4iOiJodHRwczovL2xvZ2luLmV4YW1wbGUuY29tIn0",
-);
 
 /** The members that both ceremonies have. Browsers add further ones, so these objects are open. */
 const credentialFields = {
@@ -52,8 +58,14 @@ export const registrationResponse = z
   .looseObject({
     ...credentialFields,
     response: z.looseObject({
-      clientDataJSON: clientData,
-      attestationObject: createPartSchema("attestationObject", "o2NmbXRkbm9uZWdhdHRTdG10oA"),
+      clientDataJSON: createPartSchema(
+        "clientDataJSON",
+        exampleRegistration.response.clientDataJSON,
+      ),
+      attestationObject: createPartSchema(
+        "attestationObject",
+        exampleRegistration.response.attestationObject,
+      ),
       transports: z
         .array(z.string().regex(/^[!-~]{1,32}$/))
         .max(10)
@@ -63,6 +75,7 @@ export const registrationResponse = z
   })
   .meta({
     id: "RegistrationResponse",
+    examples: [exampleRegistration],
     description:
       "`RegistrationResponseJSON` of WebAuthn Level 3, as `toJSON()` of the new credential returns it. Further members are accepted and ignored.",
   });
@@ -71,12 +84,15 @@ export const authenticationResponse = z
   .looseObject({
     ...credentialFields,
     response: z.looseObject({
-      clientDataJSON: clientData,
+      clientDataJSON: createPartSchema(
+        "clientDataJSON",
+        exampleAuthentication.response.clientDataJSON,
+      ),
       authenticatorData: createPartSchema(
         "authenticatorData",
-        "SZYN5YgOjGh0NBcPZHZgW4_krrmihjLHmVzzuoMdl2MFAAAAAQ",
+        exampleAuthentication.response.authenticatorData,
       ),
-      signature: createPartSchema("signature", "MEUCIQDkHnZ1"),
+      signature: createPartSchema("signature", exampleAuthentication.response.signature),
       userHandle: createEncodedSchema("The `user_handle`.", 88, exampleUserHandle)
         .nullable()
         .optional(),
@@ -84,6 +100,7 @@ export const authenticationResponse = z
   })
   .meta({
     id: "AuthenticationResponse",
+    examples: [exampleAuthentication],
     description:
       "`AuthenticationResponseJSON` of WebAuthn Level 3, as `toJSON()` of the credential returns it. Further members are accepted and ignored.",
   });
@@ -102,11 +119,13 @@ const userVerification = z.enum(["required", "preferred"]).meta({
 
 const timeout = z.int().meta({ description: "Milliseconds.", examples: [300_000] });
 
-const shownChallenge = encoded.meta({
-  description:
-    "The challenge, which holds for five minutes and works once. Keep it in the browser's session, and send it back with the credential.",
-  examples: [exampleChallenge],
-});
+function createShownChallenge(example: string) {
+  return encoded.meta({
+    description:
+      "The challenge, which holds for five minutes and works once. Keep it in the browser's session, and send it back with the credential.",
+    examples: [example],
+  });
+}
 
 export const creationOptions = z
   .object({
@@ -122,7 +141,7 @@ export const creationOptions = z
       name: z.string().meta({ examples: ["alexander@enterprise.com"] }),
       displayName: z.string().meta({ examples: ["Alexander"] }),
     }),
-    challenge: shownChallenge,
+    challenge: createShownChallenge(exampleRegistrationChallenge),
     pubKeyCredParams: z
       .array(z.object({ type: z.literal("public-key"), alg: z.int() }))
       .meta({ examples: [[{ type: "public-key", alg: -7 }]] }),
@@ -145,7 +164,7 @@ export const creationOptions = z
 
 export const requestOptions = z
   .object({
-    challenge: shownChallenge,
+    challenge: createShownChallenge(exampleLoginChallenge),
     timeout,
     rpId: z.string().meta({ examples: [exampleRpId] }),
     allowCredentials: z.array(descriptor).meta({
@@ -194,7 +213,7 @@ export const passkeySchema = z
     }),
     public_key: encoded.meta({
       description: "The COSE key, in base64url without padding. It is not secret.",
-      examples: ["pQECAyYgASFYIA"],
+      examples: [examplePublicKey],
     }),
     aaguid: z.string().meta({
       description: "The model of the authenticator, as it states it.",

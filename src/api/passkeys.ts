@@ -18,13 +18,13 @@ import {
   requireParsed,
   requireRelyingParty,
 } from "./passkey-ceremony.ts";
+import { exampleUserHandle } from "./passkey-examples.ts";
 import {
-  challenge,
   creationOptions,
-  exampleUserHandle,
   expiresAt,
   passkeySchema,
   reasonField,
+  registrationChallenge,
   registrationResponse,
 } from "./passkey-schemas.ts";
 
@@ -144,7 +144,7 @@ export const passkeyRoutes = [
       access: requirePermission("idp:write"),
       body: z.strictObject({
         passkey: z.strictObject({
-          challenge,
+          challenge: registrationChallenge,
           credential: registrationResponse,
           name: name.optional().meta({
             description: "What the user calls the passkey. Without it, `Passkey` and a number.",

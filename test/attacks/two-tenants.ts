@@ -1,6 +1,7 @@
 /** Two tenants, and a user that only one of them knows. */
 import { expect } from "vitest";
 import { type Answer, Tenant, User } from "../support/client.ts";
+import { givePasskey, setUpPasskeys } from "../support/passkeys.ts";
 import type { RequestTarget } from "../support/requests.ts";
 import type { TenantLocation } from "./tenant-locations.ts";
 
@@ -8,7 +9,7 @@ export class TwoTenants {
   readonly victim: Tenant;
   readonly stranger: Tenant;
   readonly user: User;
-  /** The ids of the victim's user, token, event and assessment. */
+  /** The ids of the victim's user, token, event, assessment and passkey. */
   readonly theirs: RequestTarget;
 
   private constructor(victim: Tenant, stranger: Tenant, user: User, theirs: RequestTarget) {
@@ -23,7 +24,10 @@ export class TwoTenants {
     const create = location?.tenant ?? (() => Tenant.create());
     const victim = await create();
     const stranger = await create();
-    const user = await User.withTotp(victim, "known only to its tenant");
+    await setUpPasskeys(stranger);
+    const user = await User.provision(victim, "known only to its tenant");
+    const { passkeyId } = await givePasskey(user);
+    await user.configure();
     await user.backupCodes();
     const { assessment_id: assessmentId } = await user.assess();
     const [{ id: eventId }] = await user.events();
@@ -36,6 +40,7 @@ export class TwoTenants {
       tokenId,
       eventId,
       assessmentId,
+      passkeyId,
     });
   }
 

@@ -116,6 +116,7 @@ async function runJourney(answers: string[]): Promise<Secrets> {
     tokenId: spare.id,
     eventId: "",
     assessmentId: "",
+    passkeyId: "",
   };
   await ask("provisionUser", unknownUser, { ...asTenant, body: provision });
 

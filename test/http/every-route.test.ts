@@ -9,6 +9,7 @@ import { none } from "../../src/http/route.ts";
 import { permissions } from "../../src/tenancy/permission.ts";
 import { invalidateTenant } from "../../src/tenancy/token-cache.ts";
 import { type Answer, send, Tenant, User } from "../support/client.ts";
+import { givePasskey, setUpPasskeys } from "../support/passkeys.ts";
 import { requestTo, unknownUser } from "../support/requests.ts";
 import { sql } from "../support/trail.ts";
 
@@ -18,6 +19,7 @@ let user: User;
 let otherTenantsTokenId: string;
 let usersEventId: string;
 let usersAssessmentId: string;
+let usersPasskeyId: string;
 /** A token with all permissions, which ends and is restored for each test. */
 let ended: { id: string; secret: string };
 /** A tenant that is suspended and reactivated in each test, and a token of it with one permission. */
@@ -27,7 +29,10 @@ let suspendedNarrow: string;
 beforeAll(async () => {
   tenant = await Tenant.create();
   otherTenant = await Tenant.create();
-  user = await User.withTotp(tenant, "known only to its tenant");
+  user = await User.provision(tenant, "known only to its tenant");
+  usersPasskeyId = (await givePasskey(user)).passkeyId;
+  await user.configure();
+  await setUpPasskeys(otherTenant);
   const { body } = await otherTenant.send("GET", "/v1/tokens");
   otherTenantsTokenId = body.tokens[0].id;
   usersEventId = (await user.events())[0].id;
@@ -139,6 +144,7 @@ describe.each(guarded)("$method $path ($name)", (definition) => {
         tokenId: otherTenantsTokenId,
         eventId: usersEventId,
         assessmentId: usersAssessmentId,
+        passkeyId: usersPasskeyId,
       });
       expect(foreign.status).toBe(404);
       expect(withoutRequestId(foreign)).toEqual(withoutRequestId(unknown));

@@ -4,6 +4,13 @@ import { apiRoutes } from "../../src/app.ts";
 import { keepsAnswers } from "../../src/http/route.ts";
 import { type Answer, send, Tenant, User } from "../support/client.ts";
 import { evict, guardOf, inspectGuard } from "../support/guard.ts";
+import {
+  createLoginBody,
+  createRegistrationBody,
+  givePasskey,
+  logIn,
+  setUpPasskeys,
+} from "../support/passkeys.ts";
 import { relocateFully } from "../support/relocation.ts";
 import { type RequestTarget, requestTo } from "../support/requests.ts";
 
@@ -27,6 +34,9 @@ const otherBodies: Record<string, object | undefined> = {
   rotateToken: { token: { overlap_seconds: 61 } },
   relocateTenant: { relocation: { shard: 2, limit: 100 } },
   rebuildStatistics: { rebuild: { restart: true, limit: 6 } },
+  simulatePolicy: { simulation: { sentinel: { deny_at: 0.9 } } },
+  createPasskeyRegistrationOptions: { passkey: { user_name: "another" } },
+  createPasskeyAuthenticationOptions: { passkey: {} },
   reEncrypt: { re_encryption: { limit: 6 } },
 };
 
@@ -55,11 +65,16 @@ interface Scene {
   readonly key: string;
   readonly user: User;
   readonly target: RequestTarget;
+  /** The body of the operation, if it is valid once. */
+  readonly body: object | undefined;
 }
 
-async function createScene(): Promise<Scene> {
+async function createScene(name = ""): Promise<Scene> {
   const tenant = await Tenant.create();
-  const user = await User.withTotp(tenant);
+  const user = await User.provision(tenant);
+  await setUpPasskeys(tenant);
+  const body = await createOwnBody(name, user);
+  await user.configure();
   const { assessment_id: assessmentId } = await user.assess();
   // The tests rotate this token, so that the tenant's own token stays valid.
   await tenant.tokenWith(["idp:read"]);
@@ -71,18 +86,33 @@ async function createScene(): Promise<Scene> {
     tokenId: tokens[1].id,
     eventId: "",
     assessmentId,
+    passkeyId: "",
   };
   keys += 1;
-  return { key: `key-${keys}`, user, target };
+  return { key: `key-${keys}`, user, target, body };
 }
 
-function bodyOf(name: string, { user, target }: Scene): object | undefined {
+/** Bodies that are right for one user, and only once. @param user has no factor yet */
+async function createOwnBody(name: string, user: User): Promise<object | undefined> {
+  if (name === "verifyPasskey") {
+    return await createLoginBody(user, (await givePasskey(user)).authenticator);
+  }
+  if (name !== "registerPasskey") return undefined;
+  // The user has a factor when the body is sent, and was verified.
+  const { authenticator } = await givePasskey(user);
+  await logIn(user.tenant, authenticator, user);
+  return await createRegistrationBody(user);
+}
+
+function bodyOf(name: string, { user, target, body }: Scene): object | undefined {
   // The default code is wrong. This one is right, so that a second use would fail.
   if (name === "verifyOtp") return { otp: { id: user.externalId, code: user.code(Date.now()) } };
-  return requestTo(name, target).body;
+  return body ?? requestTo(name, target).body;
 }
 
-function otherBodyOf(name: string, { user, target }: Scene): object {
+function otherBodyOf(name: string, { user, target, body }: Scene): object {
+  // Another answer than the one of the scene.
+  if (body !== undefined) return requestTo(name, target).body ?? {};
   if (name === "verifyOtp") return { otp: { id: user.externalId, code: "000000" } };
   if (name === "judgeSession") {
     return { feedback: { assessment_id: target.assessmentId, outcome: "fraud" } };
@@ -107,7 +137,7 @@ describe.each(posts)("$name with an Idempotency-Key", ({ name, isOperators }) =>
   }
 
   it("is applied once and replayed with the same answer and request id", async () => {
-    const scene = await createScene();
+    const scene = await createScene(name);
     const body = bodyOf(name, scene);
     const first = await post(scene, scene.key, body);
     expect(first.status).toBeLessThan(300);
@@ -126,7 +156,7 @@ describe.each(posts)("$name with an Idempotency-Key", ({ name, isOperators }) =>
   });
 
   it("is the same request when its body is spelled differently", async () => {
-    const scene = await createScene();
+    const scene = await createScene(name);
     const body = bodyOf(name, scene);
     const first = await post(scene, scene.key, body);
     const again = await post(scene, scene.key, respell(body));
@@ -135,7 +165,7 @@ describe.each(posts)("$name with an Idempotency-Key", ({ name, isOperators }) =>
   });
 
   it("is replayed after a relocation of the tenant and an eviction of the guard", async () => {
-    const scene = await createScene();
+    const scene = await createScene(name);
     const body = bodyOf(name, scene);
     const first = await post(scene, scene.key, body);
     await relocateFully(scene.user.tenant, 1);
@@ -146,7 +176,7 @@ describe.each(posts)("$name with an Idempotency-Key", ({ name, isOperators }) =>
   });
 
   it("is replayed for 24 hours, and not a second longer", async () => {
-    const scene = await createScene();
+    const scene = await createScene(name);
     const body = bodyOf(name, scene);
     const before = Date.now();
     await post(scene, scene.key, body);
@@ -162,7 +192,7 @@ describe.each(posts)("$name with an Idempotency-Key", ({ name, isOperators }) =>
   });
 
   it("is applied once when it is sent many times at once", async () => {
-    const scene = await createScene();
+    const scene = await createScene(name);
     const body = bodyOf(name, scene);
     const answers = await Promise.all(
       Array.from({ length: 8 }, () => post(scene, scene.key, body)),
@@ -177,7 +207,7 @@ describe.each(posts)("$name with an Idempotency-Key", ({ name, isOperators }) =>
   });
 
   it("is refused for another request, which is not applied", async () => {
-    const scene = await createScene();
+    const scene = await createScene(name);
     const body = bodyOf(name, scene);
     const first = await post(scene, scene.key, body);
     await guardOf(scene.user).deliver();
@@ -202,9 +232,9 @@ describe.each(posts)("$name with an Idempotency-Key", ({ name, isOperators }) =>
   });
 
   it("is a separate request with another key, in another operation or for another tenant", async () => {
-    const scene = await createScene();
+    const scene = await createScene(name);
     const first = await post(scene, scene.key, bodyOf(name, scene));
-    const other = await createScene();
+    const other = await createScene(name);
     const elsewhere = await post(other, isOperators ? other.key : scene.key, bodyOf(name, other));
     expect(elsewhere.status).toBe(first.status);
     expect(elsewhere.headers.get("Idempotent-Replayed")).toBeNull();
@@ -220,10 +250,11 @@ describe.each(posts)("$name with an Idempotency-Key", ({ name, isOperators }) =>
 
 describe.each(readingPosts)("$name, which changes nothing, with an Idempotency-Key", ({ name }) => {
   it("stores nothing and runs each time, also with another body", async () => {
-    const scene = await createScene();
+    // The user has a passkey and was verified.
+    const scene = await createScene("registerPasskey");
     const { path, body } = requestTo(name, scene.target);
     const { token } = scene.user.tenant;
-    for (const sent of [body, body, { simulation: { sentinel: { deny_at: 0.9 } } }]) {
+    for (const sent of [body, body, otherBodyOf(name, scene)]) {
       const headers = { "Idempotency-Key": scene.key };
       const answer = await send("POST", path, { token, headers, body: sent });
       expect([answer.status, answer.headers.get("Idempotent-Replayed")]).toEqual([200, null]);
@@ -232,20 +263,20 @@ describe.each(readingPosts)("$name, which changes nothing, with an Idempotency-K
     expect((await keys.bind(scene.target.tenantId).all()).results).toEqual([]);
     expect((await inspectGuard(scene.user)).tables).not.toContain("answers");
   });
+});
 
-  it("shows what has changed since the first request", async () => {
-    const scene = await createScene();
-    const { path, body } = requestTo(name, scene.target);
-    const post = () =>
-      send("POST", path, {
-        token: scene.user.tenant.token,
-        headers: { "Idempotency-Key": scene.key },
-        body,
-      });
-    await guardOf(scene.user).deliver();
-    expect((await post()).body.simulation.replayed).toBe(1);
-    await scene.user.assess();
-    await guardOf(scene.user).deliver();
-    expect((await post()).body.simulation.replayed).toBe(2);
-  });
+it("simulatePolicy with an Idempotency-Key shows what has changed since the first request", async () => {
+  const scene = await createScene();
+  const { path, body } = requestTo("simulatePolicy", scene.target);
+  const post = () =>
+    send("POST", path, {
+      token: scene.user.tenant.token,
+      headers: { "Idempotency-Key": scene.key },
+      body,
+    });
+  await guardOf(scene.user).deliver();
+  expect((await post()).body.simulation.replayed).toBe(1);
+  await scene.user.assess();
+  await guardOf(scene.user).deliver();
+  expect((await post()).body.simulation.replayed).toBe(2);
 });

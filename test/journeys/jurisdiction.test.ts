@@ -7,6 +7,7 @@ import { permissions } from "../../src/tenancy/permission.ts";
 import { send, Tenant, User } from "../support/client.ts";
 import { nameIn, provideJurisdictions, recordRequestedObjects } from "../support/jurisdictions.ts";
 import { deployKeys, firstSealingKey, secondSealingKey } from "../support/keys.ts";
+import { givePasskey } from "../support/passkeys.ts";
 import { deliverMessages, holdMessages, useQueue } from "../support/queue.ts";
 import { readRefusalEvents } from "../support/refusal-log.ts";
 import { requestTo } from "../support/requests.ts";
@@ -36,13 +37,15 @@ function guardNames({ tenant, id }: User) {
 
 /** Sends a request to every route of a tenant. Routes that end the user or the token come last. */
 async function collectStatuses(tenant: Tenant): Promise<string[]> {
-  const user = await User.withTotp(tenant, "alexander");
+  const user = await User.provision(tenant, "alexander");
+  const { passkeyId } = await givePasskey(user);
+  await user.configure();
   const { assessment_id: assessmentId } = await user.assess();
   await user.verify(user.code(Date.now()), undefined, assessmentId);
   await tenant.send("GET", "/v1/audit/checkpoint");
   const [event] = await user.events();
   const { tokens } = (await tenant.send("GET", "/v1/tokens")).body;
-  const ids = { externalId: user.externalId, id: user.id, assessmentId };
+  const ids = { externalId: user.externalId, id: user.id, assessmentId, passkeyId };
   const about = { ...ids, tenantId: tenant.id, tokenId: tokens[0].id, eventId: event.id };
   const last = ["setUserStatus", "eraseUser", "rotateToken", "revokeToken"];
   const routes = apiRoutes

@@ -21,11 +21,17 @@ import { billedOperations, type Deletions, formatBill, type Seal } from "./bill.
 import { directoryScenarios } from "./directory-scenarios.ts";
 import { discoverScenarios } from "./discover-scenarios.ts";
 import { createScenariosWithout } from "./other-scenarios.ts";
+import { passkeyScenarios } from "./passkey-scenarios.ts";
 import type { Scenario } from "./scenario.ts";
 import { findTable, formatTable, type Row } from "./table.ts";
 import { verifyScenarios } from "./verify-scenarios.ts";
 
-const known = [...verifyScenarios, ...discoverScenarios, ...directoryScenarios];
+const known = [
+  ...verifyScenarios,
+  ...passkeyScenarios,
+  ...discoverScenarios,
+  ...directoryScenarios,
+];
 const scenarios = [...known, ...createScenariosWithout(known)];
 /** These operations read the identities of all tenants, so they run first, when few exist. */
 const firstOperations = ["listKeys", "reEncrypt"];

@@ -25,6 +25,7 @@ import { snapshotOfD1 } from "../support/d1-snapshot.ts";
 import { databases, rowsIn } from "../support/databases.ts";
 import { drainOutbox, readTrail } from "../support/delivered-trail.ts";
 import { guardOf, loseStorage } from "../support/guard.ts";
+import { createLoginBody, createRegistrationBody, givePasskey } from "../support/passkeys.ts";
 import { readTenantData } from "../support/relocation.ts";
 import { type RequestTarget, requestTo } from "../support/requests.ts";
 import { problemsOf, saveTrail } from "../support/saved-trail.ts";
@@ -81,7 +82,9 @@ describe("A tenant that was created in another database", () => {
   });
 
   it("can use every route of a tenant", async () => {
-    const { tenant, user } = await createOnOtherShard();
+    const tenant = await Tenant.create("test", { shard: 1 });
+    const user = await User.provision(tenant);
+    const { authenticator, passkeyId } = await givePasskey(user);
     await tenant.tokenWith(["idp:read"]);
     const { tokens } = (await tenant.send("GET", "/v1/tokens")).body;
     const [{ id: eventId }] = await user.events();
@@ -89,19 +92,24 @@ describe("A tenant that was created in another database", () => {
     const about: RequestTarget = {
       ...{ tenantId: tenant.id, externalId: user.externalId, id: user.id },
       ...{ tokenId: tokens[1].id, eventId, assessmentId },
+      passkeyId,
     };
-    const last = ["removeOtp", "eraseUser", "revokeToken"];
+    const last = ["removeOtp", "removePasskey", "eraseUser", "revokeToken"];
     const names = apiRoutes
       .filter(({ definition }) => !["public", "operator"].includes(definition.access.kind))
       .map(({ definition }) => definition.name);
     const inOrder = [...names.filter((name) => !last.includes(name)), ...last];
+    const ownBodies: Record<string, (() => Promise<object>) | undefined> = {
+      verifyOtp: async () => ({ otp: { id: user.externalId, code: user.code(Date.now()) } }),
+      verifyPasskey: () => createLoginBody(user, authenticator),
+      registerPasskey: () => createRegistrationBody(user),
+    };
     const answered: Record<string, number> = {};
     for (const name of inOrder) {
       const found = apiRoutes.find(({ definition }) => definition.name === name);
       const { path, body } = requestTo(name, about);
       if (name === "setUserStatus") continue;
-      const sent =
-        name === "verifyOtp" ? { otp: { id: user.externalId, code: user.code(Date.now()) } } : body;
+      const sent = (await ownBodies[name]?.()) ?? body;
       const answer = await tenant.send(found?.definition.method.toUpperCase() ?? "", path, sent);
       answered[name] = answer.status;
       if (name === "configureOtp") user.secret = answer.body.user.new_otp_secret;

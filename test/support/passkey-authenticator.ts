@@ -4,7 +4,7 @@
  */
 import { base64urlnopad, hex } from "@scure/base";
 import type { Algorithm } from "../../src/passkeys/passkey.ts";
-import { encodeCoseKey, encodeCredentialMap, encodeDer } from "./passkey-encoding.ts";
+import { encodeAttestationObject, encodeCoseKey, encodeDer } from "./passkey-encoding.ts";
 
 type Bytes = Uint8Array<ArrayBuffer>;
 
@@ -55,7 +55,9 @@ export interface Deviations {
   readonly editData?: (data: Uint8Array) => Uint8Array;
   /** Replaces the whole client data. */
   readonly clientData?: Uint8Array;
+  /** Format and statement of the attestation; the statement is CBOR. */
   readonly format?: string;
+  readonly statement?: Uint8Array;
   /** Replaces the COSE key. */
   readonly publicKey?: Uint8Array;
 }
@@ -63,9 +65,9 @@ export interface Deviations {
 export interface RegistrationAnswer {
   readonly id: string;
   readonly rawId: string;
-  readonly type: string;
-  readonly authenticatorAttachment: string;
-  readonly clientExtensionResults: Record<string, unknown>;
+  readonly type: "public-key";
+  readonly authenticatorAttachment: "platform";
+  readonly clientExtensionResults: Record<string, never>;
   readonly response: {
     readonly clientDataJSON: string;
     readonly attestationObject: string;
@@ -76,9 +78,9 @@ export interface RegistrationAnswer {
 export interface AuthenticationAnswer {
   readonly id: string;
   readonly rawId: string;
-  readonly type: string;
-  readonly authenticatorAttachment: string;
-  readonly clientExtensionResults: Record<string, unknown>;
+  readonly type: "public-key";
+  readonly authenticatorAttachment: "platform";
+  readonly clientExtensionResults: Record<string, never>;
   readonly response: {
     readonly clientDataJSON: string;
     readonly authenticatorData: string;
@@ -103,6 +105,8 @@ export interface AuthenticatorSettings {
   readonly synced?: boolean;
   readonly verifiesUser?: boolean;
   readonly aaguid?: string;
+  /** The keys of each passkey, for tests that make many: keys of RSA take long to make. */
+  readonly keys?: CryptoKeyPair;
 }
 
 const parameters = {
@@ -133,7 +137,7 @@ function isAlgorithm(value: number | undefined): value is Algorithm {
   return value === -7 || value === -8 || value === -257;
 }
 
-async function createKeys(algorithm: Algorithm): Promise<CryptoKeyPair> {
+export async function createKeys(algorithm: Algorithm): Promise<CryptoKeyPair> {
   const keys = await crypto.subtle.generateKey(parameters[algorithm], true, ["sign", "verify"]);
   if (!("privateKey" in keys)) throw new TypeError("Not a pair of keys");
   return keys;
@@ -189,7 +193,7 @@ export class PasskeyAuthenticator {
       this.#settings.algorithm ??
       options.pubKeyCredParams.map(({ alg }) => alg).find((alg) => isAlgorithm(alg));
     if (!isAlgorithm(algorithm)) throw new TypeError("The options offer no known algorithm");
-    const keys = await createKeys(algorithm);
+    const keys = this.#settings.keys ?? (await createKeys(algorithm));
     const jwk = await crypto.subtle.exportKey("jwk", keys.publicKey);
     if (jwk instanceof ArrayBuffer) throw new TypeError("Not a JWK");
     const credential: Credential = {
@@ -222,7 +226,7 @@ export class PasskeyAuthenticator {
       response: {
         clientDataJSON: base64urlnopad.encode(clientData),
         attestationObject: base64urlnopad.encode(
-          encodeCredentialMap(deviations.format ?? "none", data),
+          encodeAttestationObject(data, deviations.format, deviations.statement),
         ),
         transports: ["hybrid", "internal"],
       },

@@ -33,15 +33,18 @@ export function encodeCoseKey(algorithm: Algorithm, jwk: JsonWebKey): Uint8Array
   return encodeRs256Key(base64urlnopad.decode(n));
 }
 
-/** An attestation object with an empty statement. */
-export function encodeCredentialMap(format: string, authenticatorData: Uint8Array): Uint8Array {
-  const [start, end] = [encodeMap(["fmt", format]), encodeMap(["authData", authenticatorData])];
+/** @param statement CBOR; by default an empty map */
+export function encodeAttestationObject(
+  authenticatorData: Uint8Array,
+  format = "none",
+  statement: Uint8Array = encodeMap(),
+): Uint8Array {
   return new Uint8Array([
     0xa3,
-    ...start.subarray(1),
+    ...encodeMap(["fmt", format]).subarray(1),
     ...encodeCbor("attStmt"),
-    0xa0,
-    ...end.subarray(1),
+    ...statement,
+    ...encodeMap(["authData", authenticatorData]).subarray(1),
   ]);
 }
 

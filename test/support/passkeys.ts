@@ -1,13 +1,13 @@
 /** Ceremonies of passkeys over the API, between a tenant's backend and a software authenticator. */
 import type { Answer, Tenant, User } from "./client.ts";
-import type {
-  AuthenticationAnswer,
-  CreationOptions,
-  Deviations,
-  Page,
+import {
+  type AuthenticationAnswer,
+  type CreationOptions,
+  type Deviations,
+  type Page,
   PasskeyAuthenticator,
-  RegistrationAnswer,
-  RequestOptions,
+  type RegistrationAnswer,
+  type RequestOptions,
 } from "./passkey-authenticator.ts";
 
 export const rpId = "login.example.com";
@@ -94,4 +94,26 @@ export async function logIn(
   const options = await startLogin(tenant, user);
   const credential = await authenticator.get(options, page, deviations);
   return await finishLogin(tenant, options.challenge, credential, user);
+}
+
+/** A device of the user with a passkey, and the passkey's id. The user must have no other factor yet. */
+export async function givePasskey(user: User) {
+  await setUpPasskeys(user.tenant);
+  const authenticator = new PasskeyAuthenticator();
+  const { id } = await registerPasskey(user, authenticator);
+  return { authenticator, passkeyId: String(id) };
+}
+
+/** A valid body of `registerPasskey`, for a new passkey of a user who may register one now. */
+export async function createRegistrationBody(user: User) {
+  const options = await startRegistration(user);
+  const credential = await new PasskeyAuthenticator().create(options, page);
+  return { passkey: { challenge: options.challenge, credential } };
+}
+
+/** A valid body of `verifyPasskey`, for a named login. */
+export async function createLoginBody(user: User, authenticator: PasskeyAuthenticator) {
+  const options = await startLogin(user.tenant, user);
+  const credential = await authenticator.get(options, page);
+  return { passkey: { challenge: options.challenge, credential, id: user.externalId } };
 }

@@ -1,5 +1,12 @@
 /** A valid request to each route. A new route needs an entry here. */
 
+import {
+  exampleAuthentication,
+  exampleLoginChallenge,
+  exampleRegistration,
+  exampleRegistrationChallenge,
+} from "../../src/api/passkey-examples.ts";
+
 /** The ids of the resources that a request names. */
 export interface RequestTarget {
   readonly tenantId: string;
@@ -8,6 +15,7 @@ export interface RequestTarget {
   readonly tokenId: string;
   readonly eventId: string;
   readonly assessmentId: string;
+  readonly passkeyId: string;
 }
 
 const session = { ip: "1.1.1.1", ua: "EnterpriseAgent/1.0" };
@@ -38,6 +46,44 @@ export function requestTo(name: string, target: RequestTarget) {
       hasTarget: true,
     },
     regenerateBackupCodes: { path: `/v1/idp/user/backup-codes${query}`, hasTarget: true },
+    createPasskeyRegistrationOptions: {
+      path: `/v1/idp/user/passkeys/options${query}`,
+      body: { passkey: { user_name: "alexander" } },
+      hasTarget: true,
+    },
+    registerPasskey: {
+      path: `/v1/idp/user/passkeys${query}`,
+      body: {
+        passkey: { challenge: exampleRegistrationChallenge, credential: exampleRegistration },
+      },
+      hasTarget: true,
+    },
+    listPasskeys: { path: `/v1/idp/user/passkeys${query}`, hasTarget: true },
+    renamePasskey: {
+      path: `/v1/idp/user/passkeys/${target.passkeyId}${query}`,
+      body: { passkey: { name: "renamed" } },
+      hasTarget: true,
+    },
+    removePasskey: {
+      path: `/v1/idp/user/passkeys/${target.passkeyId}${query}`,
+      hasTarget: true,
+    },
+    createPasskeyAuthenticationOptions: {
+      path: "/v1/idp/passkeys/options",
+      body: { passkey: { id: target.externalId } },
+      hasTarget: true,
+    },
+    verifyPasskey: {
+      path: "/v1/idp/passkeys/verify",
+      body: {
+        passkey: {
+          challenge: exampleLoginChallenge,
+          credential: exampleAuthentication,
+          id: target.externalId,
+        },
+      },
+      hasTarget: true,
+    },
     discover: {
       path: "/v1/sentinel/discover",
       body: { sentinel: { id: target.id, context: session } },
@@ -114,4 +160,5 @@ export const unknownUser = {
   tokenId: "0".repeat(24),
   eventId: "0".repeat(24),
   assessmentId: "0".repeat(48),
+  passkeyId: "0".repeat(24),
 };

@@ -1204,7 +1204,7 @@ export interface components {
             passkey: {
                 /**
                  * @description The `challenge` of the options, from the session of the browser that they were sent to. Base64url without padding.
-                 * @example AQEAAAGZ0p1dgBeVtKJxSf2wQpLr8s3DvyjOQm9hR5wEuT0cXkZ7aN1iG4fBbYdM6lHq2oUWPA
+                 * @example AQAAAAEBoATBucA64zpiKtUOmiOnNgfJ5ZDSYBHS-ebOo7XDUjdwu4kTEoT1ocHiCMscdANMKnk4Q4U
                  */
                 challenge: string;
                 credential: components["schemas"]["RegistrationResponse"];
@@ -1215,16 +1215,33 @@ export interface components {
                 name?: string;
             };
         };
-        /** @description `RegistrationResponseJSON` of WebAuthn Level 3, as `toJSON()` of the new credential returns it. Further members are accepted and ignored. */
+        /**
+         * @description `RegistrationResponseJSON` of WebAuthn Level 3, as `toJSON()` of the new credential returns it. Further members are accepted and ignored.
+         * @example {
+         *       "id": "RjGpVjhppRlVb0LZRw4qY6cPWSIGcsACcfGMOkkLbjk",
+         *       "rawId": "RjGpVjhppRlVb0LZRw4qY6cPWSIGcsACcfGMOkkLbjk",
+         *       "type": "public-key",
+         *       "authenticatorAttachment": "platform",
+         *       "clientExtensionResults": {},
+         *       "response": {
+         *         "clientDataJSON": "eyJ0eXBlIjoid2ViYXV0aG4uY3JlYXRlIiwiY2hhbGxlbmdlIjoiQVFBQUFBRUJvQVRCdWNBNjR6cGlLdFVPbWlPbk5nZko1WkRTWUJIUy1lYk9vN1hEVWpkd3U0a1RFb1Qxb2NIaUNNc2NkQU5NS25rNFE0VSIsIm9yaWdpbiI6Imh0dHBzOi8vbG9naW4uZXhhbXBsZS5jb20iLCJjcm9zc09yaWdpbiI6ZmFsc2V9",
+         *         "attestationObject": "o2NmbXRkbm9uZWdhdHRTdG10oGhhdXRoRGF0YVikDGygg5w6VoNVeDP2GKJVZmXfKgiJZHh9U4ULStTTvtxdAAAAAOqbjWZNAR0hPOS2tIy1ddQAIEYxqVY4aaUZVW9C2UcOKmOnD1kiBnLAAnHxjDpJC245pQECAyYgASFYIECQk8XIsscLlji2EAzN18kPUnErBuNYTcTCHKjrCfX5Ilgg5TwnXeyv54JNXxLOH6j9mbdZVpp9knaqzuy8_X-XW6A",
+         *         "transports": [
+         *           "hybrid",
+         *           "internal"
+         *         ]
+         *       }
+         *     }
+         */
         RegistrationResponse: {
             /**
              * @description The credential id. Base64url without padding.
-             * @example 7Yw3kZ0mQf2hV9sT1xLr4g
+             * @example RjGpVjhppRlVb0LZRw4qY6cPWSIGcsACcfGMOkkLbjk
              */
             id: string;
             /**
              * @description The same as `id`.
-             * @example 7Yw3kZ0mQf2hV9sT1xLr4g
+             * @example RjGpVjhppRlVb0LZRw4qY6cPWSIGcsACcfGMOkkLbjk
              */
             rawId: string;
             /** @constant */
@@ -1232,12 +1249,12 @@ export interface components {
             response: {
                 /**
                  * @description `clientDataJSON` as the browser returned it. Base64url without padding.
-                 * @example eyJ0eXBlIjoid2ViYXV0aG4uZ2V0IiwiY2hhbGxlbmdlIjoiQVEiLCJvcmlnaW4iOiJodHRwczovL2xvZ2luLmV4YW1wbGUuY29tIn0
+                 * @example eyJ0eXBlIjoid2ViYXV0aG4uY3JlYXRlIiwiY2hhbGxlbmdlIjoiQVFBQUFBRUJvQVRCdWNBNjR6cGlLdFVPbWlPbk5nZko1WkRTWUJIUy1lYk9vN1hEVWpkd3U0a1RFb1Qxb2NIaUNNc2NkQU5NS25rNFE0VSIsIm9yaWdpbiI6Imh0dHBzOi8vbG9naW4uZXhhbXBsZS5jb20iLCJjcm9zc09yaWdpbiI6ZmFsc2V9
                  */
                 clientDataJSON: string;
                 /**
                  * @description `attestationObject` as the browser returned it. Base64url without padding.
-                 * @example o2NmbXRkbm9uZWdhdHRTdG10oA
+                 * @example o2NmbXRkbm9uZWdhdHRTdG10oGhhdXRoRGF0YVikDGygg5w6VoNVeDP2GKJVZmXfKgiJZHh9U4ULStTTvtxdAAAAAOqbjWZNAR0hPOS2tIy1ddQAIEYxqVY4aaUZVW9C2UcOKmOnD1kiBnLAAnHxjDpJC245pQECAyYgASFYIECQk8XIsscLlji2EAzN18kPUnErBuNYTcTCHKjrCfX5Ilgg5TwnXeyv54JNXxLOH6j9mbdZVpp9knaqzuy8_X-XW6A
                  */
                 attestationObject: string;
                 /**
@@ -1275,7 +1292,7 @@ export interface components {
             passkey: {
                 /**
                  * @description The `challenge` of the options, from the session of the browser that they were sent to. Base64url without padding.
-                 * @example AQEAAAGZ0p1dgBeVtKJxSf2wQpLr8s3DvyjOQm9hR5wEuT0cXkZ7aN1iG4fBbYdM6lHq2oUWPA
+                 * @example AgAAAAEBoATBucD3-bCoysnh-c6ViGsMvzTsagkJyiLuvOxKi5hkoQ1Mslb5u-4XF57wr6pYom3TXaw
                  */
                 challenge: string;
                 credential: components["schemas"]["AuthenticationResponse"];
@@ -1307,16 +1324,31 @@ export interface components {
                 };
             };
         };
-        /** @description `AuthenticationResponseJSON` of WebAuthn Level 3, as `toJSON()` of the credential returns it. Further members are accepted and ignored. */
+        /**
+         * @description `AuthenticationResponseJSON` of WebAuthn Level 3, as `toJSON()` of the credential returns it. Further members are accepted and ignored.
+         * @example {
+         *       "id": "RjGpVjhppRlVb0LZRw4qY6cPWSIGcsACcfGMOkkLbjk",
+         *       "rawId": "RjGpVjhppRlVb0LZRw4qY6cPWSIGcsACcfGMOkkLbjk",
+         *       "type": "public-key",
+         *       "authenticatorAttachment": "platform",
+         *       "clientExtensionResults": {},
+         *       "response": {
+         *         "clientDataJSON": "eyJ0eXBlIjoid2ViYXV0aG4uZ2V0IiwiY2hhbGxlbmdlIjoiQWdBQUFBRUJvQVRCdWNEMy1iQ295c25oLWM2VmlHc012elRzYWdrSnlpTHV2T3hLaTVoa29RMU1zbGI1dS00WEY1N3dyNnBZb20zVFhhdyIsIm9yaWdpbiI6Imh0dHBzOi8vbG9naW4uZXhhbXBsZS5jb20iLCJjcm9zc09yaWdpbiI6ZmFsc2V9",
+         *         "authenticatorData": "DGygg5w6VoNVeDP2GKJVZmXfKgiJZHh9U4ULStTTvtwdAAAAAA",
+         *         "signature": "MEUCIAjJ9OhfCPbMRYA2aeupheXEH9vaaIcqPvlqZdkTrklSAiEAgzc8mnym_LLGvpUtDcQMQppj-WsK7j1imTYOm2W3Jeo",
+         *         "userHandle": "aQi__RwuSludfwox"
+         *       }
+         *     }
+         */
         AuthenticationResponse: {
             /**
              * @description The credential id. Base64url without padding.
-             * @example 7Yw3kZ0mQf2hV9sT1xLr4g
+             * @example RjGpVjhppRlVb0LZRw4qY6cPWSIGcsACcfGMOkkLbjk
              */
             id: string;
             /**
              * @description The same as `id`.
-             * @example 7Yw3kZ0mQf2hV9sT1xLr4g
+             * @example RjGpVjhppRlVb0LZRw4qY6cPWSIGcsACcfGMOkkLbjk
              */
             rawId: string;
             /** @constant */
@@ -1324,17 +1356,17 @@ export interface components {
             response: {
                 /**
                  * @description `clientDataJSON` as the browser returned it. Base64url without padding.
-                 * @example eyJ0eXBlIjoid2ViYXV0aG4uZ2V0IiwiY2hhbGxlbmdlIjoiQVEiLCJvcmlnaW4iOiJodHRwczovL2xvZ2luLmV4YW1wbGUuY29tIn0
+                 * @example eyJ0eXBlIjoid2ViYXV0aG4uZ2V0IiwiY2hhbGxlbmdlIjoiQWdBQUFBRUJvQVRCdWNEMy1iQ295c25oLWM2VmlHc012elRzYWdrSnlpTHV2T3hLaTVoa29RMU1zbGI1dS00WEY1N3dyNnBZb20zVFhhdyIsIm9yaWdpbiI6Imh0dHBzOi8vbG9naW4uZXhhbXBsZS5jb20iLCJjcm9zc09yaWdpbiI6ZmFsc2V9
                  */
                 clientDataJSON: string;
                 /**
                  * @description `authenticatorData` as the browser returned it. Base64url without padding.
-                 * @example SZYN5YgOjGh0NBcPZHZgW4_krrmihjLHmVzzuoMdl2MFAAAAAQ
+                 * @example DGygg5w6VoNVeDP2GKJVZmXfKgiJZHh9U4ULStTTvtwdAAAAAA
                  */
                 authenticatorData: string;
                 /**
                  * @description `signature` as the browser returned it. Base64url without padding.
-                 * @example MEUCIQDkHnZ1
+                 * @example MEUCIAjJ9OhfCPbMRYA2aeupheXEH9vaaIcqPvlqZdkTrklSAiEAgzc8mnym_LLGvpUtDcQMQppj-WsK7j1imTYOm2W3Jeo
                  */
                 signature: string;
                 userHandle?: string | null;
@@ -1671,7 +1703,7 @@ export interface components {
             reason?: string;
             /**
              * @description With `passkey_unknown`: the credential id, for `PublicKeyCredential.signalUnknownCredential()`.
-             * @example 7Yw3kZ0mQf2hV9sT1xLr4g
+             * @example RjGpVjhppRlVb0LZRw4qY6cPWSIGcsACcfGMOkkLbjk
              */
             credential_id?: string;
             /** @example 0.95 */
@@ -2011,7 +2043,7 @@ export interface components {
             user: {
                 /**
                  * @description The user handle: the bytes of the identity's `id`.
-                 * @example aQi__RwuSlude_Cj
+                 * @example aQi__RwuSludfwox
                  */
                 id: string;
                 /** @example alexander@enterprise.com */
@@ -2023,7 +2055,7 @@ export interface components {
             };
             /**
              * @description The challenge, which holds for five minutes and works once. Keep it in the browser's session, and send it back with the credential.
-             * @example AQEAAAGZ0p1dgBeVtKJxSf2wQpLr8s3DvyjOQm9hR5wEuT0cXkZ7aN1iG4fBbYdM6lHq2oUWPA
+             * @example AQAAAAEBoATBucA64zpiKtUOmiOnNgfJ5ZDSYBHS-ebOo7XDUjdwu4kTEoT1ocHiCMscdANMKnk4Q4U
              */
             challenge: string;
             /**
@@ -2085,7 +2117,7 @@ export interface components {
             type: string;
             /**
              * @description Base64url without padding.
-             * @example 7Yw3kZ0mQf2hV9sT1xLr4g
+             * @example RjGpVjhppRlVb0LZRw4qY6cPWSIGcsACcfGMOkkLbjk
              */
             id: string;
             /**
@@ -2111,7 +2143,7 @@ export interface components {
             id: string;
             /**
              * @description Base64url without padding.
-             * @example 7Yw3kZ0mQf2hV9sT1xLr4g
+             * @example RjGpVjhppRlVb0LZRw4qY6cPWSIGcsACcfGMOkkLbjk
              */
             credential_id: string;
             /** @example iPhone of Alexander */
@@ -2129,7 +2161,7 @@ export interface components {
             algorithm: number;
             /**
              * @description The COSE key, in base64url without padding. It is not secret.
-             * @example pQECAyYgASFYIA
+             * @example pQECAyYgASFYIECQk8XIsscLlji2EAzN18kPUnErBuNYTcTCHKjrCfX5Ilgg5TwnXeyv54JNXxLOH6j9mbdZVpp9knaqzuy8_X-XW6A
              */
             public_key: string;
             /**
@@ -2175,7 +2207,7 @@ export interface components {
             passkeys: components["schemas"]["Passkey"][];
             /**
              * @description The user handle, in base64url without padding.
-             * @example aQi__RwuSlude_Cj
+             * @example aQi__RwuSludfwox
              */
             user_handle: string;
         } & {
@@ -2205,7 +2237,7 @@ export interface components {
         PublicKeyCredentialRequestOptions: {
             /**
              * @description The challenge, which holds for five minutes and works once. Keep it in the browser's session, and send it back with the credential.
-             * @example AQEAAAGZ0p1dgBeVtKJxSf2wQpLr8s3DvyjOQm9hR5wEuT0cXkZ7aN1iG4fBbYdM6lHq2oUWPA
+             * @example AgAAAAEBoATBucD3-bCoysnh-c6ViGsMvzTsagkJyiLuvOxKi5hkoQ1Mslb5u-4XF57wr6pYom3TXaw
              */
             challenge: string;
             /**
@@ -2260,7 +2292,7 @@ export interface components {
                 id: string;
                 /**
                  * @description Base64url without padding.
-                 * @example 7Yw3kZ0mQf2hV9sT1xLr4g
+                 * @example RjGpVjhppRlVb0LZRw4qY6cPWSIGcsACcfGMOkkLbjk
                  */
                 credential_id: string;
                 /** @example true */
@@ -2902,7 +2934,7 @@ export interface components {
         };
         GetStatisticsResult: {
             /**
-             * @description Values: `verifications`, `enrolments`, `locks`, `assessments`, `requests_refused`, `active_users`; expect further ones.
+             * @description Values: `verifications`, `enrolments`, `locks`, `assessments`, `passkeys`, `requests_refused`, `active_users`; expect further ones.
              * @example verifications
              */
             metric: string;
@@ -3119,6 +3151,11 @@ export interface components {
                  * @description Codes that were accepted or rejected.
                  */
                 verifications: number;
+                /**
+                 * Format: int64
+                 * @description Logins with a passkey that were accepted or rejected.
+                 */
+                passkeys: number;
                 /**
                  * Format: int64
                  * @description Sessions that were assessed.
@@ -5270,11 +5307,11 @@ export interface operations {
                      *             "name": "Example"
                      *           },
                      *           "user": {
-                     *             "id": "aQi__RwuSlude_Cj",
+                     *             "id": "aQi__RwuSludfwox",
                      *             "name": "alexander@enterprise.com",
                      *             "displayName": "Alexander"
                      *           },
-                     *           "challenge": "AQEAAAGZ0p1dgBeVtKJxSf2wQpLr8s3DvyjOQm9hR5wEuT0cXkZ7aN1iG4fBbYdM6lHq2oUWPA",
+                     *           "challenge": "AQAAAAEBoATBucA64zpiKtUOmiOnNgfJ5ZDSYBHS-ebOo7XDUjdwu4kTEoT1ocHiCMscdANMKnk4Q4U",
                      *           "pubKeyCredParams": [
                      *             {
                      *               "type": "public-key",
@@ -5285,7 +5322,7 @@ export interface operations {
                      *           "excludeCredentials": [
                      *             {
                      *               "type": "public-key",
-                     *               "id": "7Yw3kZ0mQf2hV9sT1xLr4g",
+                     *               "id": "RjGpVjhppRlVb0LZRw4qY6cPWSIGcsACcfGMOkkLbjk",
                      *               "transports": [
                      *                 "internal",
                      *                 "hybrid"
@@ -5462,11 +5499,11 @@ export interface operations {
                      *       "passkeys": [
                      *         {
                      *           "id": "3f9c1a7be2045d8816c0aa47",
-                     *           "credential_id": "7Yw3kZ0mQf2hV9sT1xLr4g",
+                     *           "credential_id": "RjGpVjhppRlVb0LZRw4qY6cPWSIGcsACcfGMOkkLbjk",
                      *           "name": "iPhone of Alexander",
                      *           "rp_id": "login.example.com",
                      *           "algorithm": -7,
-                     *           "public_key": "pQECAyYgASFYIA",
+                     *           "public_key": "pQECAyYgASFYIECQk8XIsscLlji2EAzN18kPUnErBuNYTcTCHKjrCfX5Ilgg5TwnXeyv54JNXxLOH6j9mbdZVpp9knaqzuy8_X-XW6A",
                      *           "aaguid": "00000000-0000-0000-0000-000000000000",
                      *           "transports": [
                      *             "internal",
@@ -5480,7 +5517,7 @@ export interface operations {
                      *           "last_used_at": null
                      *         }
                      *       ],
-                     *       "user_handle": "aQi__RwuSlude_Cj"
+                     *       "user_handle": "aQi__RwuSludfwox"
                      *     }
                      */
                     "application/json": components["schemas"]["ListPasskeysResult"];
@@ -5616,17 +5653,19 @@ export interface operations {
                 /**
                  * @example {
                  *       "passkey": {
-                 *         "challenge": "AQEAAAGZ0p1dgBeVtKJxSf2wQpLr8s3DvyjOQm9hR5wEuT0cXkZ7aN1iG4fBbYdM6lHq2oUWPA",
+                 *         "challenge": "AQAAAAEBoATBucA64zpiKtUOmiOnNgfJ5ZDSYBHS-ebOo7XDUjdwu4kTEoT1ocHiCMscdANMKnk4Q4U",
                  *         "credential": {
-                 *           "id": "7Yw3kZ0mQf2hV9sT1xLr4g",
-                 *           "rawId": "7Yw3kZ0mQf2hV9sT1xLr4g",
+                 *           "id": "RjGpVjhppRlVb0LZRw4qY6cPWSIGcsACcfGMOkkLbjk",
+                 *           "rawId": "RjGpVjhppRlVb0LZRw4qY6cPWSIGcsACcfGMOkkLbjk",
                  *           "type": "public-key",
+                 *           "authenticatorAttachment": "platform",
+                 *           "clientExtensionResults": {},
                  *           "response": {
-                 *             "clientDataJSON": "eyJ0eXBlIjoid2ViYXV0aG4uZ2V0IiwiY2hhbGxlbmdlIjoiQVEiLCJvcmlnaW4iOiJodHRwczovL2xvZ2luLmV4YW1wbGUuY29tIn0",
-                 *             "attestationObject": "o2NmbXRkbm9uZWdhdHRTdG10oA",
+                 *             "clientDataJSON": "eyJ0eXBlIjoid2ViYXV0aG4uY3JlYXRlIiwiY2hhbGxlbmdlIjoiQVFBQUFBRUJvQVRCdWNBNjR6cGlLdFVPbWlPbk5nZko1WkRTWUJIUy1lYk9vN1hEVWpkd3U0a1RFb1Qxb2NIaUNNc2NkQU5NS25rNFE0VSIsIm9yaWdpbiI6Imh0dHBzOi8vbG9naW4uZXhhbXBsZS5jb20iLCJjcm9zc09yaWdpbiI6ZmFsc2V9",
+                 *             "attestationObject": "o2NmbXRkbm9uZWdhdHRTdG10oGhhdXRoRGF0YVikDGygg5w6VoNVeDP2GKJVZmXfKgiJZHh9U4ULStTTvtxdAAAAAOqbjWZNAR0hPOS2tIy1ddQAIEYxqVY4aaUZVW9C2UcOKmOnD1kiBnLAAnHxjDpJC245pQECAyYgASFYIECQk8XIsscLlji2EAzN18kPUnErBuNYTcTCHKjrCfX5Ilgg5TwnXeyv54JNXxLOH6j9mbdZVpp9knaqzuy8_X-XW6A",
                  *             "transports": [
-                 *               "internal",
-                 *               "hybrid"
+                 *               "hybrid",
+                 *               "internal"
                  *             ]
                  *           }
                  *         },
@@ -5654,11 +5693,11 @@ export interface operations {
                      * @example {
                      *       "passkey": {
                      *         "id": "3f9c1a7be2045d8816c0aa47",
-                     *         "credential_id": "7Yw3kZ0mQf2hV9sT1xLr4g",
+                     *         "credential_id": "RjGpVjhppRlVb0LZRw4qY6cPWSIGcsACcfGMOkkLbjk",
                      *         "name": "iPhone of Alexander",
                      *         "rp_id": "login.example.com",
                      *         "algorithm": -7,
-                     *         "public_key": "pQECAyYgASFYIA",
+                     *         "public_key": "pQECAyYgASFYIECQk8XIsscLlji2EAzN18kPUnErBuNYTcTCHKjrCfX5Ilgg5TwnXeyv54JNXxLOH6j9mbdZVpp9knaqzuy8_X-XW6A",
                      *         "aaguid": "00000000-0000-0000-0000-000000000000",
                      *         "transports": [
                      *           "internal",
@@ -6015,11 +6054,11 @@ export interface operations {
                      * @example {
                      *       "passkey": {
                      *         "id": "3f9c1a7be2045d8816c0aa47",
-                     *         "credential_id": "7Yw3kZ0mQf2hV9sT1xLr4g",
+                     *         "credential_id": "RjGpVjhppRlVb0LZRw4qY6cPWSIGcsACcfGMOkkLbjk",
                      *         "name": "iPhone of Alexander",
                      *         "rp_id": "login.example.com",
                      *         "algorithm": -7,
-                     *         "public_key": "pQECAyYgASFYIA",
+                     *         "public_key": "pQECAyYgASFYIECQk8XIsscLlji2EAzN18kPUnErBuNYTcTCHKjrCfX5Ilgg5TwnXeyv54JNXxLOH6j9mbdZVpp9knaqzuy8_X-XW6A",
                      *         "aaguid": "00000000-0000-0000-0000-000000000000",
                      *         "transports": [
                      *           "internal",
@@ -6192,13 +6231,13 @@ export interface operations {
                      *       "passkey": {
                      *         "expires_at": "2026-08-15T09:30:00.000Z",
                      *         "public_key": {
-                     *           "challenge": "AQEAAAGZ0p1dgBeVtKJxSf2wQpLr8s3DvyjOQm9hR5wEuT0cXkZ7aN1iG4fBbYdM6lHq2oUWPA",
+                     *           "challenge": "AgAAAAEBoATBucD3-bCoysnh-c6ViGsMvzTsagkJyiLuvOxKi5hkoQ1Mslb5u-4XF57wr6pYom3TXaw",
                      *           "timeout": 300000,
                      *           "rpId": "login.example.com",
                      *           "allowCredentials": [
                      *             {
                      *               "type": "public-key",
-                     *               "id": "7Yw3kZ0mQf2hV9sT1xLr4g",
+                     *               "id": "RjGpVjhppRlVb0LZRw4qY6cPWSIGcsACcfGMOkkLbjk",
                      *               "transports": [
                      *                 "internal",
                      *                 "hybrid"
@@ -6361,16 +6400,18 @@ export interface operations {
                 /**
                  * @example {
                  *       "passkey": {
-                 *         "challenge": "AQEAAAGZ0p1dgBeVtKJxSf2wQpLr8s3DvyjOQm9hR5wEuT0cXkZ7aN1iG4fBbYdM6lHq2oUWPA",
+                 *         "challenge": "AgAAAAEBoATBucD3-bCoysnh-c6ViGsMvzTsagkJyiLuvOxKi5hkoQ1Mslb5u-4XF57wr6pYom3TXaw",
                  *         "credential": {
-                 *           "id": "7Yw3kZ0mQf2hV9sT1xLr4g",
-                 *           "rawId": "7Yw3kZ0mQf2hV9sT1xLr4g",
+                 *           "id": "RjGpVjhppRlVb0LZRw4qY6cPWSIGcsACcfGMOkkLbjk",
+                 *           "rawId": "RjGpVjhppRlVb0LZRw4qY6cPWSIGcsACcfGMOkkLbjk",
                  *           "type": "public-key",
+                 *           "authenticatorAttachment": "platform",
+                 *           "clientExtensionResults": {},
                  *           "response": {
-                 *             "clientDataJSON": "eyJ0eXBlIjoid2ViYXV0aG4uZ2V0IiwiY2hhbGxlbmdlIjoiQVEiLCJvcmlnaW4iOiJodHRwczovL2xvZ2luLmV4YW1wbGUuY29tIn0",
-                 *             "authenticatorData": "SZYN5YgOjGh0NBcPZHZgW4_krrmihjLHmVzzuoMdl2MFAAAAAQ",
-                 *             "signature": "MEUCIQDkHnZ1",
-                 *             "userHandle": "aQi__RwuSlude_Cj"
+                 *             "clientDataJSON": "eyJ0eXBlIjoid2ViYXV0aG4uZ2V0IiwiY2hhbGxlbmdlIjoiQWdBQUFBRUJvQVRCdWNEMy1iQ295c25oLWM2VmlHc012elRzYWdrSnlpTHV2T3hLaTVoa29RMU1zbGI1dS00WEY1N3dyNnBZb20zVFhhdyIsIm9yaWdpbiI6Imh0dHBzOi8vbG9naW4uZXhhbXBsZS5jb20iLCJjcm9zc09yaWdpbiI6ZmFsc2V9",
+                 *             "authenticatorData": "DGygg5w6VoNVeDP2GKJVZmXfKgiJZHh9U4ULStTTvtwdAAAAAA",
+                 *             "signature": "MEUCIAjJ9OhfCPbMRYA2aeupheXEH9vaaIcqPvlqZdkTrklSAiEAgzc8mnym_LLGvpUtDcQMQppj-WsK7j1imTYOm2W3Jeo",
+                 *             "userHandle": "aQi__RwuSludfwox"
                  *           }
                  *         },
                  *         "id": "ORG_USR_9921_AFG",
@@ -6407,7 +6448,7 @@ export interface operations {
                      *       "user_verified": true,
                      *       "passkey": {
                      *         "id": "3f9c1a7be2045d8816c0aa47",
-                     *         "credential_id": "7Yw3kZ0mQf2hV9sT1xLr4g",
+                     *         "credential_id": "RjGpVjhppRlVb0LZRw4qY6cPWSIGcsACcfGMOkkLbjk",
                      *         "backed_up": true
                      *       }
                      *     }
@@ -8573,7 +8614,7 @@ export interface operations {
                  * @description What is counted.
                  * @example verifications
                  */
-                metric: "verifications" | "enrolments" | "locks" | "assessments" | "requests_refused" | "active_users";
+                metric: "verifications" | "enrolments" | "locks" | "assessments" | "passkeys" | "requests_refused" | "active_users";
                 /**
                  * @description The length of each bucket.
                  * @example day
@@ -10082,6 +10123,7 @@ export interface operations {
                      *         "from": "2026-08-15T09:30:00.000Z",
                      *         "to": "2026-08-15T09:30:00.000Z",
                      *         "verifications": 0,
+                     *         "passkeys": 0,
                      *         "assessments": 0,
                      *         "enrolments": 0,
                      *         "locks": 0,
