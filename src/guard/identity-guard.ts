@@ -8,8 +8,8 @@
 
 import { DurableObject } from "cloudflare:workers";
 import { createAuditKey } from "../audit/personal.ts";
-import { keyOf } from "../crypto/keyring.ts";
 import { createId } from "../crypto/id.ts";
+import { keyOf } from "../crypto/keyring.ts";
 import type { Owner } from "../crypto/seal-context.ts";
 import { StoreError } from "../db/client.ts";
 import { DeadlineError } from "../deadline.ts";
@@ -34,9 +34,9 @@ import {
   showAuthenticator,
 } from "./decisions/authenticators.ts";
 import { configureTotp, removeTotp, replaceBackupCodes } from "./decisions/credentials.ts";
-import { recordFeedback } from "./decisions/feedback.ts";
 import { isPossibleCode } from "./decisions/evaluate-totp.ts";
 import { type Attempt, type Purpose, stale } from "./decisions/evaluation.ts";
+import { recordFeedback } from "./decisions/feedback.ts";
 import { heldClaimsOf } from "./decisions/held-claims.ts";
 import { create, erase, refuseExisting, setStatus, unlock } from "./decisions/lifecycle.ts";
 import type { StoredPasskey } from "./decisions/passkey-state.ts";

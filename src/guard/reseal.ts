@@ -16,7 +16,10 @@ export async function resealState(
 ): Promise<IdentityState> {
   if (sealingVersionsOf(state).every((version) => version === sealingKeys.newest)) return state;
   const { totp, pendingTotp, authenticators, auditKey } = state;
-  const resealTotp = async <T extends { readonly sealed: string }>(secret: T, addedId?: string) => ({
+  const resealTotp = async <T extends { readonly sealed: string }>(
+    secret: T,
+    addedId?: string,
+  ) => ({
     ...secret,
     sealed: await reseal(sealingKeys, totpContextOf(state, addedId), secret.sealed),
   });

@@ -4,8 +4,8 @@
  */
 import { describe, expect, it } from "vitest";
 import { createId } from "../../src/crypto/id.ts";
-import type { GuardCall, GuardResult } from "../../src/guard/decisions/transition.ts";
 import type { Purpose } from "../../src/guard/decisions/evaluation.ts";
+import type { GuardCall, GuardResult } from "../../src/guard/decisions/transition.ts";
 import { IdentityGuard } from "../../src/guard/identity-guard.ts";
 import { streamArgument } from "../../src/guard/streamed-argument.ts";
 import { normaliseBackupCode } from "../../src/otp/backup-codes.ts";

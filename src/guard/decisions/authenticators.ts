@@ -73,9 +73,11 @@ export function listAuthenticators(state: IdentityState, now: number): readonly 
       createdAt: timeOfId(secret.id),
     })),
   ];
-  return all.filter(
-    (secret) => secret !== null && (secret.pendingUntil === null || now < secret.pendingUntil),
-  ).flatMap((secret) => secret ?? []);
+  return all
+    .filter(
+      (secret) => secret !== null && (secret.pendingUntil === null || now < secret.pendingUntil),
+    )
+    .flatMap((secret) => secret ?? []);
 }
 
 /** An authenticator as the API shows it. */
@@ -113,7 +115,9 @@ export function isFull(state: IdentityState, now: number, added: "primary" | "ad
 }
 
 /** The event names an authenticator by its id, unless it is the primary one. */
-export function nameInEvent({ id, isPrimary }: Authenticator): { readonly authenticator_id?: string } {
+export function nameInEvent({ id, isPrimary }: Authenticator): {
+  readonly authenticator_id?: string;
+} {
   return isPrimary ? {} : { authenticator_id: id };
 }
 
@@ -241,7 +245,13 @@ export function renameAuthenticator(
     details: { authenticator_id: id },
   };
   const renamed = changeAuthenticator(state, found, { name });
-  return applyChange(state, renamed, [entry], succeed(showAuthenticator({ ...found, name })), call.now);
+  return applyChange(
+    state,
+    renamed,
+    [entry],
+    succeed(showAuthenticator({ ...found, name })),
+    call.now,
+  );
 }
 
 /**

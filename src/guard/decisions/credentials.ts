@@ -1,6 +1,7 @@
 /** Changes of an identity's credentials (pure): TOTP and backup codes. */
-import type { Enrolment } from "../../tenancy/policy.ts";
+
 import { deriveId } from "../../crypto/id.ts";
+import type { Enrolment } from "../../tenancy/policy.ts";
 import { isFull, lockoutForNewSecret, pendingLifetimeMs } from "./authenticators.ts";
 import { applyChange, refuse } from "./refusals.ts";
 import type { IdentityState } from "./state.ts";
@@ -51,7 +52,11 @@ export function removeTotp(state: IdentityState, call: GuardCall): Transition<vo
   return applyChange(
     state,
     { totp: null, pendingTotp: null, authenticators: [], backupCodes: null },
-    [added.length === 0 ? removed : { ...removed, details: { added_authenticators: added.length } }],
+    [
+      added.length === 0
+        ? removed
+        : { ...removed, details: { added_authenticators: added.length } },
+    ],
     succeed(undefined),
     call.now,
   );

@@ -171,7 +171,7 @@ export const stateSchema: z.ZodType<IdentityState> = z.looseObject({
     .default({}),
 });
 
-const storedState = z.looseObject({ waiting: z.unknown() });
+const storedState = z.looseObject({ waiting: z.unknown().optional() });
 
 /**
  * Reads the guard's own state. The entries that wait beside it for their delivery are no part of it.

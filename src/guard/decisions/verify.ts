@@ -63,8 +63,7 @@ export function findRefusal(
     return { code: "otp_disabled", lockedUntil: null };
   }
   if (purpose === "confirm" && !hasPending) return { code: "no_pending_enrolment" };
-  const hasFactor =
-    secrets.length > 0 || (method === "backup_code" && state.backupCodes !== null);
+  const hasFactor = secrets.length > 0 || (method === "backup_code" && state.backupCodes !== null);
   return hasFactor ? undefined : { code: "otp_not_configured" };
 }
 

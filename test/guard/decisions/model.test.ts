@@ -19,12 +19,12 @@ import {
   removeTotp,
   replaceBackupCodes,
 } from "../../../src/guard/decisions/credentials.ts";
+import { findLastUsed, findSecrets } from "../../../src/guard/decisions/evaluate-totp.ts";
+import type { Purpose } from "../../../src/guard/decisions/evaluation.ts";
 import { setStatus, unlock } from "../../../src/guard/decisions/lifecycle.ts";
 import { reportRefusals } from "../../../src/guard/decisions/refusals.ts";
 import { type IdentityState, parseState } from "../../../src/guard/decisions/state.ts";
 import type { Transition } from "../../../src/guard/decisions/transition.ts";
-import { findLastUsed, findSecrets } from "../../../src/guard/decisions/evaluate-totp.ts";
-import type { Purpose } from "../../../src/guard/decisions/evaluation.ts";
 import { type Evidence, findRefusal, verify } from "../../../src/guard/decisions/verify.ts";
 import { defaultParameters } from "../../../src/otp/totp.ts";
 import { buildIdentity, callAt, expectDecision, now } from "./example.ts";

@@ -1,8 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { type IdentityState, parseState } from "../../../src/guard/decisions/state.ts";
 import { findSecrets } from "../../../src/guard/decisions/evaluate-totp.ts";
 import { stale } from "../../../src/guard/decisions/evaluation.ts";
+import { type IdentityState, parseState } from "../../../src/guard/decisions/state.ts";
 import { type Evidence, verify } from "../../../src/guard/decisions/verify.ts";
 import {
   buildBackupEvidence,
