@@ -1,9 +1,9 @@
 /** The service's ids: 12 bytes as 24 lower-case hex digits. */
 import { joinParts, toHex } from "./bytes.ts";
 import { sha256Of } from "./digest.ts";
+import { timeBytes, timeOfId } from "./id-time.ts";
 
 const idBytes = 12;
-const timeBytes = 6;
 
 export const idPattern = /^[0-9a-f]{24}$/;
 
@@ -42,11 +42,6 @@ export function createOrderedId(now: number, order: number): string {
   const rest = crypto.getRandomValues(new Uint8Array(idBytes - timeBytes));
   new DataView(rest.buffer).setUint16(0, order & 0xffff);
   return encodeId(now, rest);
-}
-
-/** The time at which an id was created, Unix ms. */
-export function timeOfId(id: string): number {
-  return Number.parseInt(id.slice(0, 2 * timeBytes), 16);
 }
 
 /** The lowest id of an instant: a bound for keyset queries by time. @param now Unix ms */

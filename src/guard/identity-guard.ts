@@ -26,10 +26,7 @@ import { gatherCodeEvidence } from "./code-evidence.ts";
 import { assess, type Session } from "./decisions/assess.ts";
 import type { PasskeyVerified } from "./decisions/authenticate-passkey.ts";
 import {
-  addAuthenticator,
   listAuthenticators,
-  removeAuthenticator,
-  renameAuthenticator,
   type ShownAuthenticator,
   showAuthenticator,
 } from "./decisions/authenticators.ts";
@@ -39,6 +36,11 @@ import { type Attempt, type Purpose, stale } from "./decisions/evaluation.ts";
 import { recordFeedback } from "./decisions/feedback.ts";
 import { heldClaimsOf } from "./decisions/held-claims.ts";
 import { create, erase, refuseExisting, setStatus, unlock } from "./decisions/lifecycle.ts";
+import {
+  addAuthenticator,
+  removeAuthenticator,
+  renameAuthenticator,
+} from "./decisions/manage-authenticators.ts";
 import type { StoredPasskey } from "./decisions/passkey-state.ts";
 import { removePasskey, renamePasskey } from "./decisions/passkeys.ts";
 import { completeProfile, type Profile, profileOf } from "./decisions/profile.ts";
@@ -151,9 +153,10 @@ export class IdentityGuard extends DurableObject<Env> {
   /** Creates the primary TOTP secret. It leaves the guard once, with this answer. */
   async configureTotp(call: GuardCall, enrolment: Enrolment): Promise<GuardResult<NewSecret>> {
     return await this.#runOnce(call, async ({ sealingKeys }, addReceipt) => {
+      const id = createId(call.now);
       const { secret, sealed } = await createSecret(sealingKeys, call, "SHA1");
       const result = await this.#ledger.change(await addReceipt({ secret }), (state) =>
-        configureTotp(state, call, sealed, enrolment),
+        configureTotp(state, call, { id, sealed }, enrolment),
       );
       return result.ok ? { ...result, value: { ...result.value, secret } } : result;
     });

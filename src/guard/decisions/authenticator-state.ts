@@ -23,7 +23,7 @@ export interface PrimarySecret extends Partial<Use> {
 }
 
 /** A new primary secret that waits for its first code (enrolment `confirm`). */
-export interface PendingSecret {
+export interface PendingSecret extends Partial<Use> {
   readonly sealed: string;
   readonly expiresAt: number;
   readonly id?: string;
@@ -39,20 +39,24 @@ export interface AddedSecret extends TotpParameters, Use {
   readonly pendingUntil: number | null;
 }
 
-const optionalNames = { id: z.string().exactOptional(), name: z.string().exactOptional() };
+const optionalFields = {
+  id: z.string().exactOptional(),
+  name: z.string().exactOptional(),
+  lastUsedAt: z.int().nullable().exactOptional(),
+  driftSeconds: z.int().nullable().exactOptional(),
+};
 
 export const primarySecretSchema: z.ZodType<PrimarySecret> = z.looseObject({
   sealed: z.string(),
   lastTimeStep: z.int().nullable(),
-  lastUsedAt: z.int().nullable().exactOptional(),
-  driftSeconds: z.int().nullable().exactOptional(),
-  ...optionalNames,
+  ...optionalFields,
 });
 
 export const pendingSecretSchema: z.ZodType<PendingSecret> = z.looseObject({
   sealed: z.string(),
   expiresAt: z.int(),
-  ...optionalNames,
+  lastTimeStep: z.int().nullable().exactOptional(),
+  ...optionalFields,
 });
 
 export const addedSecretSchema: z.ZodType<AddedSecret> = z.looseObject({

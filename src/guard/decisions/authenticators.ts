@@ -1,23 +1,17 @@
 /** An identity's TOTP secrets as a list (pure): the primary one, a new one that shall replace it, and those added. */
-import { deriveId, timeOfId } from "../../crypto/id.ts";
+import { joinParts, toHex } from "../../crypto/bytes.ts";
+import { sha256Of } from "../../crypto/digest.ts";
+import { timeOfId } from "../../crypto/id-time.ts";
 import { defaultParameters, type TotpParameters } from "../../otp/totp.ts";
 import type { PendingSecret, PrimarySecret } from "./authenticator-state.ts";
 import { restartDisableCount } from "./lockout.ts";
-import { applyChange, refuse } from "./refusals.ts";
 import type { IdentityState } from "./state.ts";
-import {
-  type EventEntry,
-  type GuardCall,
-  type GuardError,
-  succeed,
-  type Transition,
-} from "./transition.ts";
 
 /** The primary secret included. */
 export const maxAuthenticators = 5;
 /** How long a pending secret can be confirmed (enrolment `confirm`). */
 export const pendingLifetimeMs = 10 * 60 * 1000;
-const defaultName = "Authenticator";
+export const defaultName = "Authenticator";
 
 /** One TOTP secret of an identity. Times are Unix ms. */
 export interface Authenticator extends TotpParameters {
@@ -34,18 +28,22 @@ export interface Authenticator extends TotpParameters {
   readonly driftSeconds: number | null;
 }
 
-/** An older build gave a primary secret no id. */
+/** An older build gave a primary secret no id, so that one is derived. */
 function describePrimary(
-  { tenantId, identityId, createdAt }: IdentityState,
+  { tenantId, identityId }: IdentityState,
   secret: PrimarySecret | PendingSecret,
   place: "primary" | "pending",
 ) {
+  const derivedId = toHex(sha256Of(joinParts(tenantId, identityId, place)).subarray(0, 12));
   return {
-    id: secret.id ?? deriveId(createdAt, 0, tenantId, identityId, place),
+    id: secret.id ?? derivedId,
     name: secret.name ?? defaultName,
     sealed: secret.sealed,
     isPrimary: true,
     createdAt: secret.id === undefined ? null : timeOfId(secret.id),
+    lastTimeStep: secret.lastTimeStep ?? null,
+    lastUsedAt: secret.lastUsedAt ?? null,
+    driftSeconds: secret.driftSeconds ?? null,
     ...defaultParameters,
   };
 }
@@ -53,18 +51,13 @@ function describePrimary(
 /** The secrets that are live or can still be confirmed, in the order in which a code is compared with them. */
 export function listAuthenticators(state: IdentityState, now: number): readonly Authenticator[] {
   const { totp, pendingTotp, authenticators } = state;
-  const unused = { lastTimeStep: null, lastUsedAt: null, driftSeconds: null };
   const all: readonly (Authenticator | null)[] = [
     totp && {
       ...describePrimary(state, totp, "primary"),
       pendingUntil: null,
-      lastTimeStep: totp.lastTimeStep,
-      lastUsedAt: totp.lastUsedAt ?? null,
-      driftSeconds: totp.driftSeconds ?? null,
     },
     pendingTotp && {
       ...describePrimary(state, pendingTotp, "pending"),
-      ...unused,
       pendingUntil: pendingTotp.expiresAt,
     },
     ...authenticators.map((secret) => ({
@@ -101,7 +94,7 @@ export function hasLiveSecret({ totp, authenticators }: IdentityState): boolean 
 }
 
 /** What no code can be compared with any more is left out. */
-function listUnexpired({ authenticators }: IdentityState, now: number) {
+export function listUnexpired({ authenticators }: IdentityState, now: number) {
   return authenticators.filter(({ pendingUntil }) => pendingUntil === null || now < pendingUntil);
 }
 
@@ -133,12 +126,10 @@ export function changeAuthenticator<State extends Secrets>(
   change: AuthenticatorChange,
 ): State {
   const { totp, pendingTotp, authenticators } = state;
-  const { name } = change;
   return {
     ...state,
     totp: totp?.sealed === sealed ? { ...totp, ...change } : totp,
-    pendingTotp:
-      pendingTotp?.sealed === sealed && name !== undefined ? { ...pendingTotp, name } : pendingTotp,
+    pendingTotp: pendingTotp?.sealed === sealed ? { ...pendingTotp, ...change } : pendingTotp,
     authenticators: authenticators.map((secret) =>
       secret.sealed === sealed ? { ...secret, ...change } : secret,
     ),
@@ -153,7 +144,8 @@ export function confirmAuthenticator<State extends Secrets>(
   const { pendingTotp, authenticators } = state;
   if (pendingTotp?.sealed === sealed) {
     const { expiresAt: _expiresAt, ...confirmed } = pendingTotp;
-    return { ...state, totp: { ...confirmed, lastTimeStep: null }, pendingTotp: null };
+    const { lastTimeStep = null } = confirmed;
+    return { ...state, totp: { ...confirmed, lastTimeStep }, pendingTotp: null };
   }
   return {
     ...state,
@@ -163,119 +155,10 @@ export function confirmAuthenticator<State extends Secrets>(
   };
 }
 
-/** A secret to add, sealed before the decision. */
-export interface NewAuthenticator extends TotpParameters {
-  readonly id: string;
-  /** Null: it gets one. */
-  readonly name: string | null;
-  readonly sealed: string;
-  /** Whether it is live only with its first accepted code. */
-  readonly isPending: boolean;
-}
-
 /** The lockout when a new secret is set up: if failures disabled TOTP, the count until that starts over. */
 export function lockoutForNewSecret({
   otpDisabled,
   lockout,
 }: IdentityState): IdentityState["lockout"] {
   return otpDisabled ? restartDisableCount(lockout) : lockout;
-}
-
-/** Adds a secret beside those that the identity has. A live one enables a disabled TOTP, as a new primary one does. */
-export function addAuthenticator(
-  state: IdentityState,
-  call: GuardCall,
-  { isPending, name, ...secret }: NewAuthenticator,
-): Transition<ShownAuthenticator> {
-  const { now } = call;
-  const code = state.status === "suspended" ? "user_suspended" : "too_many";
-  if (state.status === "suspended" || isFull(state, now, "added")) {
-    return refuse(state, call, "authenticator.added", { code });
-  }
-  const added = {
-    ...secret,
-    name: name ?? `${defaultName} ${listAuthenticators(state, now).length + 1}`,
-    pendingUntil: isPending ? now + pendingLifetimeMs : null,
-    lastTimeStep: null,
-    lastUsedAt: null,
-    driftSeconds: null,
-  };
-  const { id: authenticator_id, algorithm, digits, period } = secret;
-  const details = { authenticator_id, enrolment: isPending ? "confirm" : "immediate" };
-  return applyChange(
-    state,
-    {
-      authenticators: [...listUnexpired(state, now), added],
-      otpDisabled: isPending && state.otpDisabled,
-      lockout: lockoutForNewSecret(state),
-    },
-    [
-      {
-        action: "authenticator.added",
-        outcome: "success",
-        details: { ...details, algorithm, digits, period },
-      },
-    ],
-    succeed(showAuthenticator({ ...added, isPrimary: false, createdAt: timeOfId(secret.id) })),
-    now,
-  );
-}
-
-function findAuthenticator(
-  state: IdentityState,
-  id: string,
-  now: number,
-): Authenticator | undefined {
-  return listAuthenticators(state, now).find((authenticator) => authenticator.id === id);
-}
-
-const notFound: GuardError = { code: "authenticator_not_found" };
-
-export function renameAuthenticator(
-  state: IdentityState,
-  call: GuardCall,
-  id: string,
-  name: string,
-): Transition<ShownAuthenticator> {
-  const found = findAuthenticator(state, id, call.now);
-  if (found === undefined) return refuse(state, call, "authenticator.renamed", notFound);
-  const entry: EventEntry = {
-    action: "authenticator.renamed",
-    outcome: "success",
-    details: { authenticator_id: id },
-  };
-  const renamed = changeAuthenticator(state, found, { name });
-  return applyChange(
-    state,
-    renamed,
-    [entry],
-    succeed(showAuthenticator({ ...found, name })),
-    call.now,
-  );
-}
-
-/**
- * Removes one secret. The backup codes stay: they are how a user gets in who has lost the device. If failures disabled
- * TOTP, it stays disabled.
- */
-export function removeAuthenticator(
-  state: IdentityState,
-  call: GuardCall,
-  id: string,
-): Transition<void> {
-  const found = findAuthenticator(state, id, call.now);
-  if (found === undefined) return refuse(state, call, "authenticator.removed", notFound);
-  const { sealed, isPrimary } = found;
-  const { totp, pendingTotp, authenticators } = state;
-  const change = {
-    totp: totp?.sealed === sealed ? null : totp,
-    pendingTotp: pendingTotp?.sealed === sealed ? null : pendingTotp,
-    authenticators: authenticators.filter((secret) => secret.sealed !== sealed),
-  };
-  const entry: EventEntry = {
-    action: "authenticator.removed",
-    outcome: "success",
-    details: { authenticator_id: id, is_primary: isPrimary },
-  };
-  return applyChange(state, change, [entry], succeed(undefined), call.now);
 }

@@ -1,6 +1,5 @@
 /** Changes of an identity's credentials (pure): TOTP and backup codes. */
 
-import { deriveId } from "../../crypto/id.ts";
 import type { Enrolment } from "../../tenancy/policy.ts";
 import { isFull, lockoutForNewSecret, pendingLifetimeMs } from "./authenticators.ts";
 import { applyChange, refuse } from "./refusals.ts";
@@ -14,18 +13,17 @@ import { type EventEntry, type GuardCall, succeed, type Transition } from "./tra
 export function configureTotp(
   state: IdentityState,
   call: GuardCall,
-  sealed: string,
+  { id, sealed }: { readonly id: string; readonly sealed: string },
   enrolment: Enrolment,
 ): Transition<{ readonly isSetupComplete: boolean }> {
   if (state.status === "suspended") {
     return refuse(state, call, "otp.configured", { code: "user_suspended" });
   }
-  const { now, tenantId, identityId, requestId } = call;
+  const { now } = call;
   if (isFull(state, now, "primary")) {
     return refuse(state, call, "otp.configured", { code: "too_many" });
   }
   const lockout = lockoutForNewSecret(state);
-  const id = deriveId(now, 0, tenantId, identityId, requestId, "primary");
   const change: Partial<IdentityState> =
     enrolment === "immediate"
       ? { totp: { sealed, lastTimeStep: null, id }, pendingTotp: null, otpDisabled: false, lockout }

@@ -9,10 +9,8 @@ import type { AuditEntry } from "../../../src/audit/event.ts";
 import { deriveId } from "../../../src/crypto/id.ts";
 import {
   type Authenticator,
-  addAuthenticator,
   isLive,
   listAuthenticators,
-  removeAuthenticator,
 } from "../../../src/guard/decisions/authenticators.ts";
 import {
   configureTotp,
@@ -22,6 +20,10 @@ import {
 import { findLastUsed, findSecrets } from "../../../src/guard/decisions/evaluate-totp.ts";
 import type { Purpose } from "../../../src/guard/decisions/evaluation.ts";
 import { setStatus, unlock } from "../../../src/guard/decisions/lifecycle.ts";
+import {
+  addAuthenticator,
+  removeAuthenticator,
+} from "../../../src/guard/decisions/manage-authenticators.ts";
 import { reportRefusals } from "../../../src/guard/decisions/refusals.ts";
 import { type IdentityState, parseState } from "../../../src/guard/decisions/state.ts";
 import type { Transition } from "../../../src/guard/decisions/transition.ts";
@@ -121,7 +123,8 @@ class World {
       case "configure to confirm": {
         const enrolment = command.kind === "configure" ? "immediate" : "confirm";
         const sealed = `sealed-${++this.#created}`;
-        const transition = configureTotp(state, call, sealed, enrolment);
+        const id = deriveId(this.at, this.#created, "model");
+        const transition = configureTotp(state, call, { id, sealed }, enrolment);
         if (transition.result.ok && state.otpDisabled) this.sinceEnabled = 0;
         this.#apply(transition);
         return;
