@@ -363,12 +363,15 @@ describe("RFC 6238 appendix B, with eight digits and secrets put into the guard"
   }
 
   // A test clock shows no time in 1970 or 2603; the tests of src/otp have these two.
-  it.each(vectors.totp.codes.slice(1, -1))("codes of all three hashes are accepted at $time s", async (row) => {
-    await addSecrets();
-    setClock(row.time * 1000);
-    for (const hash of algorithms) {
-      expect((await user.verify(row[hash])).status, hash).toBe(200);
-      expect((await user.verify(row[hash])).body.code).toBe("code_already_used");
-    }
-  });
+  it.each(vectors.totp.codes.slice(1, -1))(
+    "codes of all three hashes are accepted at $time s",
+    async (row) => {
+      await addSecrets();
+      setClock(row.time * 1000);
+      for (const hash of algorithms) {
+        expect((await user.verify(row[hash])).status, hash).toBe(200);
+        expect((await user.verify(row[hash])).body.code).toBe("code_already_used");
+      }
+    },
+  );
 });

@@ -156,6 +156,8 @@ describe("erasing", () => {
       lastMethod: null,
       totp: null,
       pendingTotp: null,
+      authenticators: [],
+      lastAuthenticatorId: null,
       otpDisabled: false,
       backupCodes: null,
       lockout: buildIdentity().lockout,
