@@ -13,6 +13,16 @@ import { invalidateTenant } from "../../src/tenancy/token-cache.ts";
 import { sendManyRequests } from "../support/busy-tokens.ts";
 import { type Answer, type Call, send, Tenant, User } from "../support/client.ts";
 import { addTokens } from "../support/many-tokens.ts";
+import { PasskeyAuthenticator } from "../support/passkey-authenticator.ts";
+import {
+  createLoginBody,
+  createRegistrationBody,
+  givePasskey,
+  listPasskeys,
+  logIn,
+  registerPasskey,
+  setUpPasskeys,
+} from "../support/passkeys.ts";
 import { relocateUpTo } from "../support/relocation.ts";
 import { expectRequestEvents } from "../support/request-events.ts";
 import { type RequestTarget, requestTo, unknownUser } from "../support/requests.ts";
@@ -30,7 +40,7 @@ interface Case {
   /** Prepares the state in which the request ends this way. */
   readonly given?: (world: World) => Promise<unknown>;
   /** The body, if it differs from that of the default request. */
-  readonly body?: (world: World) => object;
+  readonly body?: (world: World) => object | Promise<object>;
   /** Undoes `given`, so that the tenant can read its trail. */
   readonly after?: (world: World) => Promise<unknown>;
   /** What the request is about, if not the default target. */
@@ -98,6 +108,38 @@ const rightCodeOf = ({ user }: World) => ({
 const wrongCodeOf = ({ user }: World) => ({
   otp: { id: user.externalId, code: user.wrongCode(Date.now()) },
 });
+
+const setUp = async ({ tenant }: World) => await setUpPasskeys(tenant);
+const setUpAndSuspend = async (world: World) => {
+  await setUp(world);
+  await suspendUser(world);
+};
+const setUpWithTotp = async (world: World) => {
+  await setUp(world);
+  await configureOtp(world);
+};
+const unknownUserOfPasskeys: Case = {
+  given: setUp,
+  isAboutUnknownUser: true,
+  expectedEvents: ["request.refused refused user_not_found"],
+};
+/** Nothing was attempted yet. The end of the ceremony reports the refusal. */
+const refusedStart = (given: (world: World) => Promise<unknown>): Case => ({
+  given,
+  expectedEvents: [],
+});
+const ownPasskey: Case["target"] = async ({ user }, target) => ({
+  ...target,
+  passkeyId: (await givePasskey(user)).passkeyId,
+});
+const fillPasskeys = async ({ user }: World) => {
+  const { authenticator } = await givePasskey(user);
+  await logIn(user.tenant, authenticator, user);
+  for (let n = 1; n < 10; n += 1) await registerPasskey(user, new PasskeyAuthenticator());
+};
+const registrationOf = async ({ user }: World) => await createRegistrationBody(user);
+const loginOf = async ({ user }: World) =>
+  await createLoginBody(user, (await givePasskey(user)).authenticator);
 
 const expectations: Readonly<Record<string, Expectation>> = {
   provisionUser: {
@@ -172,6 +214,100 @@ const expectations: Readonly<Record<string, Expectation>> = {
       user_suspended: {
         given: suspendUser,
         expectedEvents: ["backup_codes.generated refused user_suspended"],
+      },
+    },
+  },
+  createPasskeyRegistrationOptions: {
+    success: { given: setUp, expectedEvents: [] },
+    errors: {
+      passkeys_not_set_up: { expectedEvents: [] },
+      user_not_found: unknownUserOfPasskeys,
+      user_suspended: refusedStart(setUpAndSuspend),
+      verification_required: refusedStart(setUpWithTotp),
+      too_many: refusedStart(fillPasskeys),
+    },
+  },
+  registerPasskey: {
+    success: {
+      given: setUp,
+      body: registrationOf,
+      expectedEvents: ["passkey.registered success"],
+    },
+    errors: {
+      passkeys_not_set_up: { expectedEvents: [] },
+      user_not_found: unknownUserOfPasskeys,
+      user_suspended: {
+        given: setUpAndSuspend,
+        expectedEvents: ["passkey.registered refused user_suspended"],
+      },
+      verification_required: {
+        given: setUpWithTotp,
+        expectedEvents: ["passkey.registered refused verification_required"],
+      },
+      too_many: {
+        given: fillPasskeys,
+        expectedEvents: ["passkey.registered refused too_many"],
+      },
+      passkey_exists: {
+        body: async ({ user }) => {
+          const { authenticator } = await givePasskey(user);
+          await logIn(user.tenant, authenticator, user);
+          const [{ credential_id: credentialId }] = await listPasskeys(user);
+          return await createRegistrationBody(user, { credentialId });
+        },
+        expectedEvents: ["passkey.registered refused passkey_exists"],
+      },
+      invalid_passkey: {
+        given: setUp,
+        body: async ({ user }) => await createRegistrationBody(user, { rpId: "evil.example" }),
+        expectedEvents: ["passkey.registered failure rp_id"],
+      },
+    },
+  },
+  listPasskeys: onlyReads,
+  renamePasskey: {
+    success: { target: ownPasskey, expectedEvents: ["passkey.renamed success"] },
+    errors: {
+      passkey_not_found: { expectedEvents: ["passkey.renamed refused passkey_not_found"] },
+    },
+  },
+  removePasskey: {
+    success: { target: ownPasskey, expectedEvents: ["passkey.removed success"] },
+    errors: {
+      passkey_not_found: { expectedEvents: ["passkey.removed refused passkey_not_found"] },
+    },
+  },
+  createPasskeyAuthenticationOptions: {
+    success: {
+      given: async ({ user }) => await givePasskey(user),
+      expectedEvents: [],
+    },
+    errors: {
+      passkeys_not_set_up: { expectedEvents: [] },
+      user_not_found: unknownUserOfPasskeys,
+      user_suspended: refusedStart(setUpAndSuspend),
+      passkey_not_configured: refusedStart(setUp),
+    },
+  },
+  verifyPasskey: {
+    success: { body: loginOf, expectedEvents: ["passkey.verified success"] },
+    errors: {
+      passkeys_not_set_up: { expectedEvents: [] },
+      user_not_found: unknownUserOfPasskeys,
+      user_suspended: {
+        given: setUpAndSuspend,
+        expectedEvents: ["passkey.verified refused user_suspended"],
+      },
+      passkey_unknown: {
+        given: setUp,
+        expectedEvents: ["passkey.verified refused passkey_unknown"],
+      },
+      invalid_passkey: {
+        body: async ({ user }) => {
+          const { authenticator } = await givePasskey(user);
+          return await createLoginBody(user, authenticator, { rpId: "evil.example" });
+        },
+        expectedEvents: ["passkey.verified failure rp_id"],
       },
     },
   },
@@ -319,7 +455,9 @@ async function createTarget({ tenant, user }: World): Promise<RequestTarget> {
   const [{ id: eventId }] = await user.events();
   const { assessment_id: assessmentId } = await user.assess();
   const { externalId, id } = user;
-  return { tenantId: tenant.id, externalId, id, tokenId: tokens[1].id, eventId, assessmentId };
+  const passkeyId = unknownUser.passkeyId;
+  const ids = { tenantId: tenant.id, externalId, id, tokenId: tokens[1].id };
+  return { ...ids, eventId, assessmentId, passkeyId };
 }
 
 function requestIdOf({ headers }: Answer): string | null {
@@ -366,9 +504,10 @@ describe.each(protectedRoutes)("$method $path ($name)", ({ name, method, access,
 
   it(`reports a success: ${success.expectedEvents.join(" and ") || "no event, because it only reads"}`, async () => {
     const world = await createWorld();
-    const target = await createTarget(world);
+    const usual = await createTarget(world);
+    const target = (await success.target?.(world, usual)) ?? usual;
     await success.given?.(world);
-    const answer = await ask(world, target, success.body && { body: success.body(world) });
+    const answer = await ask(world, target, success.body && { body: await success.body(world) });
     expect(answer.status).toBeLessThan(300);
     // The events of a creation are in the trail of the new tenant.
     const { tenant, token } = answer.body;
@@ -396,7 +535,7 @@ describe.each(protectedRoutes)("$method $path ($name)", ({ name, method, access,
       const usual = isAboutUnknownUser ? unknownUser : await createTarget(world);
       const target = (await ending.target?.(world, usual)) ?? usual;
       await ending.given?.(world);
-      const answer = await ask(world, target, ending.body && { body: ending.body(world) });
+      const answer = await ask(world, target, ending.body && { body: await ending.body(world) });
       expect(answer.body.code).toBe(code);
       await ending.after?.(world);
       await expectRequestEvents(world, requestIdOf(answer), ending.expectedEvents);

@@ -16,20 +16,8 @@ import { neutralEvidence, usualContext } from "../sentinel/example.ts";
 import { Tenant, User } from "../support/client.ts";
 import { guardOf } from "../support/guard.ts";
 import { expectRequestEvents } from "../support/request-events.ts";
-
-interface Scene {
-  readonly user: User;
-  readonly guard: ReturnType<typeof guardOf>;
-  /** The call whose events are checked. */
-  readonly call: GuardCall;
-}
-
-interface Case {
-  readonly title: string;
-  readonly before?: ((scene: Scene) => Promise<unknown>) | undefined;
-  readonly act: (scene: Scene) => Promise<GuardResult<unknown>>;
-  readonly expectedEvents: readonly string[];
-}
+import type { Case, Scene } from "./case.ts";
+import { passkeyCases } from "./passkey-cases.ts";
 
 /** The cases of a method that changes no security state and so has no event. */
 const noCases: readonly Case[] = [];
@@ -274,6 +262,15 @@ const casesByMethod: Readonly<Record<string, readonly Case[]>> = {
     { "for a suspended user": suspendUser },
   ),
   verify: verifyCases,
+  // Starting a ceremony writes nothing.
+  startPasskeyRegistration: noCases,
+  startPasskeyAuthentication: noCases,
+  listPasskeys: noCases,
+  hasPasskey: noCases,
+  registerPasskey: passkeyCases.register,
+  verifyPasskey: passkeyCases.verify,
+  renamePasskey: passkeyCases.rename,
+  removePasskey: passkeyCases.remove,
   setStatus: [
     ...buildCases(async ({ guard, call }) => await guard.setStatus(call, "suspended"), {
       "to suspended": ["user.suspended success"],

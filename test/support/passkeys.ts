@@ -105,15 +105,25 @@ export async function givePasskey(user: User) {
 }
 
 /** A valid body of `registerPasskey`, for a new passkey of a user who may register one now. */
-export async function createRegistrationBody(user: User) {
+export async function createRegistrationBody(user: User, deviations: Deviations = {}) {
   const options = await startRegistration(user);
-  const credential = await new PasskeyAuthenticator().create(options, page);
+  const credential = await new PasskeyAuthenticator().create(options, page, deviations);
   return { passkey: { challenge: options.challenge, credential } };
 }
 
 /** A valid body of `verifyPasskey`, for a named login. */
-export async function createLoginBody(user: User, authenticator: PasskeyAuthenticator) {
+export async function createLoginBody(
+  user: User,
+  authenticator: PasskeyAuthenticator,
+  deviations: Deviations = {},
+) {
   const options = await startLogin(user.tenant, user);
-  const credential = await authenticator.get(options, page);
+  const credential = await authenticator.get(options, page, deviations);
   return { passkey: { challenge: options.challenge, credential, id: user.externalId } };
+}
+
+/** The user's passkeys as the API shows them. */
+export async function listPasskeys(user: User): Promise<Answer["body"]> {
+  const answer = await user.tenant.send("GET", user.path("/passkeys"));
+  return requireStatus(answer, 200).passkeys;
 }
