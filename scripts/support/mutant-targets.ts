@@ -9,6 +9,14 @@ export interface Target {
   readonly inWorkerd: readonly string[];
 }
 
+const passkeys = [
+  "test/passkeys/vectors.test.ts",
+  "test/passkeys/ceremonies.test.ts",
+  "test/passkeys/registration.test.ts",
+  "test/passkeys/authentication.test.ts",
+  "test/passkeys/edited-answers.test.ts",
+];
+
 const pureGuard = [
   "test/guard/decisions/verify.test.ts",
   "test/guard/decisions/lockout.test.ts",
@@ -36,6 +44,20 @@ export const targets: readonly Target[] = [
   createTarget("src/otp/hotp.ts", ["test/otp/hotp.test.ts", "test/otp/totp.test.ts"]),
   createTarget("src/otp/totp.ts", ["test/otp/totp.test.ts", "test/otp/secret.test.ts"]),
   createTarget("src/otp/backup-codes.ts", ["test/otp/backup-codes.test.ts"]),
+  createTarget("src/crypto/cbor.ts", ["test/crypto/cbor.test.ts"]),
+  createTarget("src/passkeys/authenticator-data.ts", passkeys),
+  createTarget("src/passkeys/challenge.ts", ["test/passkeys/challenge.test.ts"]),
+  createTarget("src/passkeys/client-data.ts", passkeys),
+  createTarget("src/passkeys/cose-key.ts", ["test/passkeys/keys.test.ts"]),
+  createTarget("src/passkeys/counter.ts", passkeys),
+  createTarget("src/passkeys/ecdsa-signature.ts", ["test/passkeys/keys.test.ts"]),
+  createTarget("src/passkeys/ed25519-point.ts", ["test/passkeys/keys.test.ts"]),
+  createTarget("src/passkeys/key-material.ts", ["test/passkeys/keys.test.ts"]),
+  createTarget("src/passkeys/parse.ts", passkeys),
+  createTarget("src/passkeys/steps.ts", passkeys),
+  createTarget("src/passkeys/user-handle.ts", ["test/passkeys/user-handle.test.ts"]),
+  createTarget("src/passkeys/verify-authentication.ts", passkeys),
+  createTarget("src/passkeys/verify-registration.ts", passkeys),
   createTarget("src/tenancy/api-token.ts", ["test/tenancy/api-token.test.ts"]),
   createTarget("src/tenancy/permission.ts", ["test/tenancy/permission.test.ts"]),
   createTarget("src/guard/decisions/lockout.ts", pureGuard),

@@ -26,6 +26,7 @@ const sizes: Readonly<Record<number, { bytes: number; min: number }>> = {
   26: { bytes: 4, min: 0x1_0000 },
   27: { bytes: 8, min: 0x1_0000_0000 },
 };
+const keyTypes: readonly number[] = [major.unsigned, major.negative, major.text];
 const simple = { false: 20, true: 21, null: 22, float64: 27 } as const;
 /** The values here have fewer levels; the bound keeps a hostile text from exhausting the stack. */
 const maxDepth = 16;
@@ -138,12 +139,14 @@ function readOther(reader: Reader, detail: number): null | boolean | number {
 /** CTAP2 orders keys by major type, then length, then bytes, which is the order of their encodings. */
 function isBefore(left: Uint8Array, right: Uint8Array): boolean {
   const index = left.findIndex((byte, at) => byte !== right[at]);
-  return index !== -1 && (left[index] ?? 0) < (right[index] ?? 0);
+  return (left[index] ?? 0) < (right[index] ?? 0);
 }
 
+/** Keys are text or integers, so that they nest nothing. */
 function readKey(reader: Reader): string | number {
   const [first = 0] = reader.peek();
-  const key = first >> 5 === major.other ? null : readItem(reader, maxDepth);
+  const isLeaf = keyTypes.includes(first >> 5);
+  const key = isLeaf ? readItem(reader, 0) : null;
   if (typeof key === "string" || typeof key === "number") return key;
   throw new RangeError("The CBOR has a key that is neither text nor integer");
 }

@@ -60,7 +60,7 @@ import { GuardLedger } from "./ledger.ts";
 import { createSecret } from "./new-secret.ts";
 import { PasskeyClaims } from "./passkey-claims.ts";
 import { GuardPasskeys, type PasskeyAttempt, type PasskeyRegistration } from "./passkeys.ts";
-import type { FoundRecord } from "./rehydration.ts";
+import type { FoundRecord, Rehydrated } from "./rehydration.ts";
 import { type AddReceipt, RequestReplay } from "./replay.ts";
 import { sealSession } from "./seal-session.ts";
 import { GuardStorage } from "./storage.ts";
@@ -254,7 +254,7 @@ export class IdentityGuard extends DurableObject<Env> {
   }
 
   /** Whether the identity has the passkey, or its registration is under way: another guard asks before it registers it. */
-  async hasPasskey(owner: Owner, passkeyId: string): Promise<GuardResult<boolean>> {
+  async hasPasskey(owner: Rehydrated, passkeyId: string): Promise<GuardResult<boolean>> {
     return await this.#answer(async () => {
       const state = await this.#ledger.load(owner);
       const held = state === undefined ? [] : heldClaimsOf(state);

@@ -68,12 +68,12 @@ export class PasskeyClaims {
   }
 
   async #isHeld(
-    { jurisdiction }: GuardCall,
+    { jurisdiction, now }: GuardCall,
     { tenantId, identityId, passkeyId }: OwnedClaim,
   ): Promise<boolean> {
     const location = { jurisdiction, hint: null };
     const other = stubFor(this.#env.GUARD, guardNameOf(tenantId, identityId), location);
-    const answer = await other.hasPasskey({ tenantId, identityId }, passkeyId);
+    const answer = await other.hasPasskey({ tenantId, identityId, now }, passkeyId);
     if (!answer.ok) throw new Error("The guard that claimed the passkey does not answer");
     return answer.value;
   }

@@ -58,18 +58,16 @@ function lengthOfMap(bytes: Uint8Array): number | undefined {
   }
 }
 
-/** @returns the credential and its length in bytes, or what is wrong */
+/** @returns the credential and its length in bytes, or what is wrong. Data that ends early has no public key. */
 function parseAttested(
   bytes: Uint8Array,
 ): { credential: AttestedCredential; length: number } | string {
-  if (bytes.length < attestedHeadBytes) return "ends within its credential";
   const [high = 0, low = 0] = bytes.subarray(aaguidBytes);
   const idLength = high * 0x100 + low;
   if (idLength === 0 || idLength > maxCredentialIdBytes) {
     return "has a credential id that is empty or longer than 1,023 bytes";
   }
   const keyStart = attestedHeadBytes + idLength;
-  if (bytes.length < keyStart) return "ends within its credential";
   const keyLength = lengthOfMap(bytes.subarray(keyStart));
   if (keyLength === undefined) return "has a public key that is not a map of canonical CBOR";
   const credential = {

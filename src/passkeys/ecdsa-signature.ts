@@ -5,21 +5,20 @@ const numberBytes = 32;
 
 /**
  * Reads a positive integer in its only DER form.
- * @returns the 32 bytes of the number, and where its encoding ends
+ * @returns the 32 bytes of the number, and where its encoding should end
  */
 function readInteger(
   der: Uint8Array,
   start: number,
 ): { number: Uint8Array; end: number } | undefined {
-  const length = der[start + 1] ?? 0;
-  const end = start + 2 + length;
-  if (der[start] !== tag.integer || length === 0 || end > der.length) return undefined;
+  if (der[start] !== tag.integer) return undefined;
+  const end = start + 2 + (der[start + 1] ?? 0);
   const content = der.subarray(start + 2, end);
   const [first = 0, second = 0] = content;
   const isNegative = first >= 0x80;
-  const isZero = first === 0 && length === 1;
+  // So has a number without digits, and 0, which is in no signature.
   const hasNeedlessZero = first === 0 && second < 0x80;
-  if (isNegative || isZero || hasNeedlessZero) return undefined;
+  if (isNegative || hasNeedlessZero) return undefined;
   const digits = first === 0 ? content.subarray(1) : content;
   if (digits.length > numberBytes) return undefined;
   const number = new Uint8Array(numberBytes);

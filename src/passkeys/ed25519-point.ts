@@ -5,6 +5,7 @@ const p = 2n ** 255n - 19n;
 /** The curve is −x² + y² = 1 + dx²y². */
 const d = 37095705934669439343138083508754565189542113879843219016388785533085940283555n;
 
+/** @param exponent even, so that the result is not negative where the base is */
 function powerOf(base: bigint, exponent: bigint): bigint {
   let result = 1n;
   let square = base;
@@ -25,7 +26,6 @@ export function isPoint(encoded: Uint8Array): boolean {
   const y = BigInt(`0x${toHex(littleEndian)}`);
   if (y >= p) return false;
   // x² = u / v, which is a square if and only if u · v is one (Euler's criterion).
-  const u = (y * y + p - 1n) % p;
-  const v = (d * y * y + 1n) % p;
+  const [u, v] = [y * y - 1n, d * y * y + 1n];
   return powerOf((u * v) % p, (p - 1n) / 2n) <= 1n;
 }

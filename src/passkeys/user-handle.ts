@@ -2,7 +2,6 @@
 import { base64urlnopad, hex } from "@scure/base";
 import { encodeUtf8, toHex } from "../crypto/bytes.ts";
 import { sha256Of } from "../crypto/digest.ts";
-import { idPattern } from "../crypto/id.ts";
 import { decodeBase64url } from "./base64url.ts";
 
 const idBytes = 12;
@@ -15,8 +14,7 @@ export function userHandleOf(identityId: string): string {
 /** The identity id that a user handle stands for; undefined if the service did not make the handle. */
 export function identityIdOfHandle(handle: string): string | undefined {
   const bytes = decodeBase64url(handle);
-  const id = bytes === undefined ? "" : toHex(bytes);
-  return idPattern.test(id) ? id : undefined;
+  return bytes?.length === idBytes ? toHex(bytes) : undefined;
 }
 
 /**

@@ -3,7 +3,7 @@
  * counter.ts: the guard decides it in its transaction, as it does step 24.
  */
 
-import { decodeBase64url } from "./base64url.ts";
+import { base64urlnopad } from "@scure/base";
 import { readPublicKey } from "./cose-key.ts";
 import { verifySignature } from "./key-material.ts";
 import type { ParsedAuthentication } from "./parse.ts";
@@ -69,7 +69,7 @@ async function verifySigned(
 ): Promise<Result> {
   const { clientDataBytes, authenticatorDataBytes, signature } = answer;
   const hash = new Uint8Array(await crypto.subtle.digest("SHA-256", clientDataBytes));
-  const key = readPublicKey(decodeBase64url(passkey.publicKey) ?? new Uint8Array());
+  const key = readPublicKey(base64urlnopad.decode(passkey.publicKey));
   if (typeof key === "string") return refuse("key", key);
   const message = new Uint8Array([...authenticatorDataBytes, ...hash]);
   if (await verifySignature(key, signature, message)) return undefined;

@@ -282,7 +282,7 @@ describe("Passkeys", () => {
     });
     await guardOf(user).deliver();
     const { assessments } = (await tenant.send("GET", "/v1/sentinel/assessments")).body;
-    expect(assessments[0]).toMatchObject({ verdict: "legitimate" });
+    expect(assessments[0]).toMatchObject({ outcome: "legitimate" });
     const other = await User.provision(tenant);
     const foreign = {
       passkey: { ...passkey, assessment_id: (await other.assess()).assessment_id },

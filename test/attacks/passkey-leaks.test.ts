@@ -185,7 +185,7 @@ describe("No log line, event or store shows a challenge or an answer, and no log
     await canary.register();
     const [challenge = ""] = canary.transient;
     const [credential = ""] = canary.credentials;
-    log.push(challenge, JSON.stringify({ credential }));
+    log.push(challenge, `registered ${credential}`);
     expect(await canary.findSent()).toEqual([`log: ${challenge}`, `log: ${credential}`]);
   });
 });

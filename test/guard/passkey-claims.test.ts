@@ -45,8 +45,7 @@ async function createRivals(tenant: Tenant, count: number) {
         (await tenant.send("DELETE", user.path(`/passkeys/${body.passkey.id}`))).status;
       const count = async (): Promise<number> =>
         (await tenant.send("GET", user.path("/passkeys"))).body.passkeys.length;
-      const logInHere = async () =>
-        (await logIn(tenant, authenticator, user, { credentialId })).status;
+      const logInHere = async () => (await logIn(tenant, authenticator, user)).status;
       return { user, prepare, register, remove, count, logIn: logInHere };
     }),
   );
@@ -164,7 +163,9 @@ describe("A credential id", () => {
       await Promise.all([first, second].map(({ user }) => guardOf(user).deliver()));
       const counts = [await first.count(), await second.count()];
       expect(counts[0] === 1 && counts[1] === 1).toBe(false);
-      for (const rival of [first, second]) codeOf(await rival.register());
+      for (const rival of [first, second]) {
+        if ((await rival.count()) === 0) await rival.register();
+      }
       expect((await first.count()) + (await second.count())).toBe(1);
     }
   });

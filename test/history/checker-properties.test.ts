@@ -10,6 +10,7 @@ const others = [
   answers.accepted("totp", undefined),
   answers.created,
   answers.suspended,
+  answers.refusedChallenge,
   answers.disabled,
   answers.wrong(0, now + 30_000),
   answers.wrong(1, null),

@@ -165,7 +165,7 @@ const impossible: Readonly<Record<string, History>> = {
     {
       operation: { kind: "trail" },
       answer:
-        "1 × backup_codes.generated success; 1 × otp.configured success; 1 × user.provisioned success",
+        "1 × backup_codes.generated success; 1 × otp.configured success; 1 × passkey.registered success; 1 × user.provisioned success",
     },
   ),
 };

@@ -62,12 +62,18 @@ interface Move {
 }
 
 const kinds = fc.oneof(
-  { weight: 8, arbitrary: fc.constantFrom<Move["kind"]>("totp", "backup code", "wrong", "wrong") },
+  {
+    weight: 8,
+    arbitrary: fc.constantFrom<Move["kind"]>("totp", "backup code", "passkey", "wrong", "wrong"),
+  },
   {
     weight: 4,
     arbitrary: fc.constantFrom<Move["kind"]>("configure", "regenerate", "unlock", "read"),
   },
-  { weight: 1, arbitrary: fc.constantFrom<Move["kind"]>("suspend", "reactivate", "reactivate") },
+  {
+    weight: 1,
+    arbitrary: fc.constantFrom<Move["kind"]>("suspend", "reactivate", "reactivate", "rehydrate"),
+  },
 );
 const moves: fc.Arbitrary<readonly Move[]> = fc.array(
   fc.record({ kind: kinds, pick: fc.nat(11), delayMs: fc.constantFrom(0, 0, 0, 30_000, 600_000) }),
@@ -91,6 +97,8 @@ function operationOf(
     }
     case "backup code":
       return backupCode(pick % 3, pickCreated("regenerate"));
+    case "passkey":
+      return { kind, challenge: pick % 3, issuedAt: at - 30_000 * (pick % 4) };
     case "wrong":
       return pick % 2 === 0 ? wrong : { kind: "backup code", set: null, index: 0 };
     default:

@@ -20,6 +20,10 @@ export type Operation =
     }
   /** A backup code and its set; null when it belongs to no set. */
   | { readonly kind: "backup code"; readonly set: number | null; readonly index: number }
+  /** An answer of the passkey, by its challenge. */
+  | { readonly kind: "passkey"; readonly challenge: number; readonly issuedAt: number }
+  /** The guard has lost its storage and loads the record, in which challenges are not. */
+  | { readonly kind: "rehydrate" }
   | { readonly kind: "configure" | "regenerate" | "unlock" | "suspend" | "reactivate" }
   | { readonly kind: "read" }
   /** A read of the trail after all events have been delivered. */
@@ -48,6 +52,10 @@ export interface State {
   readonly locks: number;
   readonly lockedUntil: number | null;
   readonly lastVerifiedAt: number | null;
+  /** Challenges whose answers were accepted. */
+  readonly spentChallenges: readonly number[];
+  /** Challenges that were issued at this time or before it are refused. */
+  readonly floor: number;
   /** The code accepted last, while its secret or set is the present one. */
   readonly last: { readonly kind: "totp" | "backup code"; readonly code: string | number } | null;
   /** Number of events so far, by action, outcome and reason. Refused attempts add their `count`. */
@@ -63,6 +71,7 @@ export interface Outcome {
 export const first = 0;
 
 export const codesPerSet = 10;
+const challengeLifetimeMs = 300_000;
 
 const noFailures = {
   failures: 0,
@@ -72,7 +81,7 @@ const noFailures = {
   lockedUntil: null,
 };
 
-/** A provisioned and configured identity with ten backup codes. */
+/** A provisioned and configured identity with a passkey and ten backup codes. */
 export const initial: State = {
   ...noFailures,
   suspended: false,
@@ -82,9 +91,12 @@ export const initial: State = {
   set: first,
   spent: [],
   lastVerifiedAt: null,
+  spentChallenges: [],
+  floor: 0,
   last: null,
   events: {
     "user.provisioned success": 1,
+    "passkey.registered success": 1,
     "otp.configured success": 1,
     "backup_codes.generated success": 1,
   },
@@ -102,6 +114,7 @@ export const answers = {
     `422 invalid_code, ${remaining} attempts left, locked until ${time(lockedUntil)}`,
   alreadyUsed: (remaining: number) => `422 code_already_used, ${remaining} attempts left`,
   locked: (until: number, seconds: number) => `423 user_locked until ${time(until)}, ${seconds} s`,
+  refusedChallenge: "422 invalid_passkey challenge",
   disabled: "423 otp_disabled",
   suspended: "403 user_suspended",
   created: "200 created",
@@ -237,6 +250,26 @@ export function apply(policy: Policy, state: State, { id, at, operation }: Call)
       const last = { kind: "backup code", code: index } as const;
       return accept({ ...state, spent, last }, "backup_code", codesPerSet - spent.length, at);
     }
+    case "passkey": {
+      if (state.suspended) {
+        return refuse(state, answers.suspended, "passkey.verified refused user_suspended");
+      }
+      const { challenge, issuedAt } = operation;
+      const isExpired = at >= issuedAt + challengeLifetimeMs || issuedAt <= state.floor;
+      if (isExpired || state.spentChallenges.includes(challenge)) {
+        return refuse(state, answers.refusedChallenge, "passkey.verified refused challenge");
+      }
+      const spentChallenges = [...state.spentChallenges, challenge].sort((a, b) => a - b);
+      return {
+        answer: answers.accepted("passkey", undefined),
+        state: addEvents(
+          { ...state, spentChallenges, lastVerifiedAt: at },
+          "passkey.verified success",
+        ),
+      };
+    }
+    case "rehydrate":
+      return { answer: "", state: { ...state, floor: Math.max(state.floor, at) } };
     case "configure": {
       if (state.suspended) {
         return refuse(state, answers.suspended, "otp.configured refused user_suspended");
@@ -263,7 +296,12 @@ export function apply(policy: Policy, state: State, { id, at, operation }: Call)
     case "unlock":
       return applyChange(state, noFailures, "user.unlocked success", at);
     case "suspend":
-      return applyChange(state, { suspended: true }, "user.suspended success", at);
+      return applyChange(
+        state,
+        { suspended: true, floor: Math.max(state.floor, at) },
+        "user.suspended success",
+        at,
+      );
     case "reactivate":
       return applyChange(state, { suspended: false }, "user.reactivated success", at);
     case "read":

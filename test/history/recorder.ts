@@ -4,6 +4,8 @@ import { codeFor } from "../support/authenticator.ts";
 import { type Tenant, User } from "../support/client.ts";
 import { drainOutbox } from "../support/delivered-trail.ts";
 import { evict, guardOf, loseStorage } from "../support/guard.ts";
+import { PasskeyAuthenticator } from "../support/passkey-authenticator.ts";
+import { page, registerPasskey } from "../support/passkeys.ts";
 import type { History, Recorded } from "./checker.ts";
 import { first, type Operation } from "./model.ts";
 import type { Act, Schedule, Wave } from "./schedule.ts";
@@ -21,7 +23,18 @@ interface Created<T> {
 }
 
 /** A call as it was sent. Its operation is known only at the end, when all secrets are known. */
-type SentCall = Omit<Recorded, "operation"> & { readonly act: Act["kind"]; readonly code: string };
+type SentCall = Omit<Recorded, "operation"> & {
+  readonly act: Act["kind"] | "rehydrate";
+  readonly code: string;
+  readonly prepared: PreparedAnswer | undefined;
+};
+
+/** An answer of the passkey. Its challenge has the number of the answer. */
+interface PreparedAnswer {
+  readonly challenge: number;
+  readonly issuedAt: number;
+  readonly body: object;
+}
 
 class Recorder {
   readonly #tenant: Tenant;
@@ -29,6 +42,11 @@ class Recorder {
   readonly #secrets: Created<string>[] = [];
   readonly #sets: Created<readonly string[]>[] = [];
   readonly #codes: string[] = [];
+  /** Without a counter, which would refuse older answers. */
+  readonly #authenticator = new PasskeyAuthenticator({ synced: true });
+  /** One for each wave. */
+  readonly #prepared: PreparedAnswer[] = [];
+  #challenges = 0;
   readonly #calls: SentCall[] = [];
   readonly #abandoned: Promise<void>[] = [];
   #tick = 0;
@@ -42,9 +60,11 @@ class Recorder {
     this.#user = user;
   }
 
-  /** Provisions and configures a user with backup codes, as in the initial state of the model. */
+  /** Provisions and configures a user with a passkey and backup codes, as in the initial state of the model. */
   static async create(tenant: Tenant): Promise<Recorder> {
-    const recorder = new Recorder(tenant, await User.provision(tenant));
+    const user = await User.provision(tenant);
+    const recorder = new Recorder(tenant, user);
+    await registerPasskey(user, recorder.#authenticator);
     await recorder.#send("configure", first);
     await recorder.#send("regenerate", first);
     return recorder;
@@ -58,7 +78,9 @@ class Recorder {
       await Promise.all(this.#abandoned);
       await drainOutbox(this.#user);
       await loseStorage(this.#user);
+      await this.#rehydrate();
     }
+    this.#prepared.push(await this.#prepareAnswer());
     await Promise.all(
       wave.clients.map(async (steps, index) => {
         for (const { act, abandoned } of steps) {
@@ -97,6 +119,31 @@ class Recorder {
     return [...this.#calls.map((call) => this.#recordOf(call)), trail];
   }
 
+  /** Has the guard load its record at the time of the wave. */
+  async #rehydrate(): Promise<void> {
+    const id = this.#calls.length + 1;
+    const call = { id, client: "the test", about: "rehydrate", code: "", prepared: undefined };
+    const ticks = { sent: ++this.#tick, answered: ++this.#tick };
+    this.#calls.push({ ...call, ...ticks, at: this.#at, act: "rehydrate", answer: "" });
+    await this.#call("the test", { kind: "read" }, false);
+  }
+
+  /** Has the authenticator answer a new challenge of a login without a name. */
+  async #prepareAnswer(): Promise<PreparedAnswer> {
+    const { body } = await sendAt(this.#tenant.token, this.#at, {
+      method: "POST",
+      path: "/v1/idp/passkeys/options",
+      body: { passkey: {} },
+    });
+    const options = body.passkey.public_key;
+    const credential = await this.#authenticator.get(options, page);
+    return {
+      challenge: ++this.#challenges,
+      issuedAt: this.#at,
+      body: { passkey: { challenge: options.challenge, credential } },
+    };
+  }
+
   /** A second eviction at the same time, or one after a crash, finds no guard to evict. */
   async #evict(): Promise<void> {
     await evict(this.#user).catch(() => {});
@@ -110,9 +157,12 @@ class Recorder {
     );
   }
 
-  #requestOf(kind: Act["kind"], code: string): ClientRequest {
+  #requestOf(kind: Act["kind"], code: string, prepared?: PreparedAnswer): ClientRequest {
     const user = this.#user;
     switch (kind) {
+      case "passkey":
+      case "prepared passkey":
+        return { method: "POST", path: "/v1/idp/passkeys/verify", body: prepared?.body };
       case "configure":
         return {
           method: "POST",
@@ -140,8 +190,9 @@ class Recorder {
   }
 
   /** Sends a request and stores the secret or the codes that the answer shows. */
-  async #send(kind: Act["kind"], id: number, code = "") {
-    const answer = await sendAt(this.#tenant.token, this.#at, this.#requestOf(kind, code));
+  async #send(kind: Act["kind"], id: number, code = "", prepared?: PreparedAnswer) {
+    const request = this.#requestOf(kind, code, prepared);
+    const answer = await sendAt(this.#tenant.token, this.#at, request);
     const { user } = answer.body;
     if (user?.new_otp_secret) this.#secrets.push({ by: id, value: user.new_otp_secret });
     if (user?.backupCodes) this.#sets.push({ by: id, value: user.backupCodes });
@@ -150,6 +201,7 @@ class Recorder {
 
   async #call(client: string, act: Act, abandoned: boolean): Promise<void> {
     const { code, about } = this.#chooseCode(act);
+    const prepared = await this.#chooseAnswer(act);
     const index = this.#calls.length;
     const id = index + 1;
     const call: SentCall = {
@@ -162,10 +214,11 @@ class Recorder {
       sent: ++this.#tick,
       answered: null,
       answer: null,
+      prepared,
     };
     this.#calls.push(call);
     if (code !== "") this.#codes.push(code);
-    const answer = answerOf(await this.#send(act.kind, id, code));
+    const answer = answerOf(await this.#send(act.kind, id, code, prepared));
     if (answer === null) this.unavailable += 1;
     if (answer === null || abandoned) return;
     this.#calls[index] = { ...call, answered: ++this.#tick, answer };
@@ -196,6 +249,12 @@ class Recorder {
     }
   }
 
+  async #chooseAnswer(act: Act): Promise<PreparedAnswer | undefined> {
+    if (act.kind === "passkey") return await this.#prepareAnswer();
+    if (act.kind !== "prepared passkey") return undefined;
+    return this.#prepared.at(-1 - act.age) ?? this.#prepared[0];
+  }
+
   #findWrongCode(): string {
     const codes = ["000000", "111111", "222222", "333333", "444444", "555555"];
     return codes.find((code) => Object.keys(this.#findSteps(code, this.#at)).length === 0) ?? "";
@@ -211,8 +270,13 @@ class Recorder {
     return steps;
   }
 
-  #operationOf({ act, code, at }: SentCall): Operation {
+  #operationOf({ act, code, at, prepared }: SentCall): Operation {
     switch (act) {
+      case "passkey":
+      case "prepared passkey": {
+        const { challenge = 0, issuedAt = 0 } = prepared ?? {};
+        return { kind: "passkey", challenge, issuedAt };
+      }
       case "code":
       case "replay":
       case "backup code":
@@ -234,8 +298,9 @@ class Recorder {
     }
   }
 
-  #recordOf({ act, code, ...call }: SentCall): Recorded {
-    return { ...call, operation: this.#operationOf({ act, code, ...call }) };
+  #recordOf(sent: SentCall): Recorded {
+    const { act: _act, code: _code, prepared: _prepared, ...call } = sent;
+    return { ...call, operation: this.#operationOf(sent) };
   }
 }
 

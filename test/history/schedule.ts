@@ -8,6 +8,10 @@ export type Act =
   /** A code that was sent before. */
   | { readonly kind: "replay"; readonly pick: number }
   | { readonly kind: "backup code"; readonly age: number; readonly index: number }
+  /** An answer of the passkey to a new challenge. */
+  | { readonly kind: "passkey" }
+  /** An answer that was prepared when a wave began, and that may have been sent before. */
+  | { readonly kind: "prepared passkey"; readonly age: number }
   | { readonly kind: "wrong code" | "wrong backup code" }
   | { readonly kind: "configure" | "regenerate" | "unlock" | "suspend" | "reactivate" | "read" }
   /** The guard loses its memory: after an eviction, or in a crash during a call. */
@@ -52,7 +56,9 @@ const backupCode: fc.Arbitrary<Act> = fc.record({
   index: fc.nat(1),
 });
 
-function actOf(...kinds: readonly Exclude<Act["kind"], "code" | "replay" | "backup code">[]) {
+type Simple = Exclude<Act["kind"], "code" | "replay" | "backup code" | "prepared passkey">;
+
+function actOf(...kinds: readonly Simple[]) {
   return fc.record({ kind: fc.constantFrom(...kinds) });
 }
 
@@ -62,12 +68,17 @@ function weighted(
   return fc.oneof(...choices.map(([weight, arbitrary]) => ({ weight, arbitrary })));
 }
 
+const passkey = fc.oneof(
+  actOf("passkey"),
+  fc.record({ kind: fc.constant("prepared passkey" as const), age: fc.constantFrom(0, 0, 1, 2) }),
+);
 const wrongCode = actOf("wrong code", "wrong backup code");
 
 const anyAct = weighted(
   [10, code],
   [4, replay],
   [6, backupCode],
+  [6, passkey],
   [9, wrongCode],
   [7, actOf("configure", "regenerate", "unlock", "read")],
   [3, actOf("suspend", "reactivate", "reactivate")],
@@ -84,7 +95,8 @@ const themes: readonly fc.Arbitrary<Act>[] = [
     [1, actOf("unlock", "suspend", "reactivate")],
   ),
   weighted([6, backupCode], [2, actOf("regenerate")], [1, actOf("read", "unlock", "evict")]),
-  weighted([8, wrongCode], [2, code], [2, actOf("unlock", "configure", "read")]),
+  weighted([8, wrongCode], [2, code], [2, passkey], [2, actOf("unlock", "configure", "read")]),
+  weighted([8, passkey], [1, code], [3, actOf("suspend", "reactivate", "reactivate", "evict")]),
 ];
 
 const awake: readonly Wave["guard"][] = Array(9).fill("awake");

@@ -35,6 +35,7 @@ export function answerOf({ status, body }: Answer): string | null {
     case 503:
       return null;
     case 422:
+      if (body.code === "invalid_passkey") return `422 invalid_passkey ${body.reason}`;
       return body.code === "invalid_code"
         ? answers.wrong(body.attempts_remaining, parseTime(body.locked_until))
         : answers.alreadyUsed(body.attempts_remaining);

@@ -1,5 +1,5 @@
 /**
- * Delays some encryptions and decryptions by milliseconds, so that calls overlap while the guard
+ * Delays some encryptions, decryptions and verifications by milliseconds, so that calls overlap while the guard
  * gathers evidence. Without the delay they would rarely overlap.
  */
 import { vi } from "vitest";
@@ -11,7 +11,7 @@ const delaysMs: readonly number[] = [0, 0, 1, 2, 4];
 export function slowDownCrypto(): void {
   const prototype = Object.getPrototypeOf(crypto.subtle);
   let calls = 0;
-  for (const name of ["decrypt", "encrypt"]) {
+  for (const name of ["decrypt", "encrypt", "verify"]) {
     const real: Run = prototype[name];
     vi.spyOn(prototype, name).mockImplementation(async function (this: unknown, ...args) {
       calls += 1;

@@ -1,6 +1,7 @@
 /** Records histories of the service and checks each against the model. */
 import { expect, inject, test, vi } from "vitest";
 import { Tenant } from "../support/client.ts";
+import { setUpPasskeys } from "../support/passkeys.ts";
 import { findContradiction, type History } from "./checker.ts";
 import { begin, record } from "./recorder.ts";
 import { generateSchedules, policies, type Schedule } from "./schedule.ts";
@@ -14,6 +15,8 @@ const timeoutMs = 60 * 60 * 1000;
 const coverage: Readonly<Record<string, (history: History) => number>> = {
   "codes accepted": (history) => countAnswered(history, /^200 (totp|backup_code)/),
   "codes rejected": (history) => countAnswered(history, /^422 invalid_code/),
+  "passkeys accepted": (history) => countAnswered(history, /^200 passkey$/),
+  "passkeys refused": (history) => countAnswered(history, /^422 invalid_passkey challenge$/),
   "calls of a locked user": (history) => countAnswered(history, /^423 user_locked/),
   "calls with TOTP disabled": (history) => countAnswered(history, /^423 otp_disabled/),
   "calls of a suspended user": (history) => countAnswered(history, /^403 user_suspended/),
@@ -48,6 +51,7 @@ async function createTenants(): Promise<readonly Tenant[]> {
           disable_after: policy.disableAfter,
         },
       });
+      await setUpPasskeys(tenant);
       tenant.clock = new Date(begin).toISOString();
       return tenant;
     }),

@@ -14,7 +14,7 @@ import type {
   CreationOptions,
   RegistrationAnswer,
   RequestOptions,
-} from "../support/passkey-authenticator.ts";
+} from "../support/passkey-json.ts";
 
 export const tenantId = "67c9000000000000000000aa";
 export const identityId = "6908bffd0000000000000001";

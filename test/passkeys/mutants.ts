@@ -2,18 +2,14 @@
 import fc from "fast-check";
 import { encodeCbor } from "../../src/crypto/cbor.ts";
 import { userHandleOf } from "../../src/passkeys/user-handle.ts";
-import type {
-  AuthenticationAnswer,
-  Deviations,
-  Page,
-  RegistrationAnswer,
-} from "../support/passkey-authenticator.ts";
+import type { Deviations, Page } from "../support/passkey-authenticator.ts";
 import {
   encodeEdDsaKey,
   encodeEs256Key,
   encodeMap,
   encodeRs256Key,
 } from "../support/passkey-encoding.ts";
+import type { AuthenticationAnswer, RegistrationAnswer } from "../support/passkey-json.ts";
 import { challenge, identityId, page } from "./ceremony.ts";
 import { editEncoded, editedBytes, editedText } from "./edits.ts";
 

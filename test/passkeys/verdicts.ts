@@ -4,7 +4,7 @@ import { base64urlnopad } from "@scure/base";
 import { verifyAuthenticationResponse, verifyRegistrationResponse } from "@simplewebauthn/server";
 import { checkCounter } from "../../src/passkeys/counter.ts";
 import type { Passkey } from "../../src/passkeys/passkey.ts";
-import type { AuthenticationAnswer, RegistrationAnswer } from "../support/passkey-authenticator.ts";
+import type { AuthenticationAnswer, RegistrationAnswer } from "../support/passkey-json.ts";
 import { challenge, checkAuthentication, checkRegistration, page } from "./ceremony.ts";
 
 const expected = {

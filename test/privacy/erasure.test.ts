@@ -10,9 +10,25 @@ import { publishPopulations } from "../../src/sentinel/population/publish.ts";
 import { findRetentionDays } from "../../src/tenancy/find-retention.ts";
 import { send, Tenant, User } from "../support/client.ts";
 import { evict, guardOf, inspectGuard } from "../support/guard.ts";
+import { PasskeyAuthenticator } from "../support/passkey-authenticator.ts";
+import { logIn, registerPasskey, setUpPasskeys } from "../support/passkeys.ts";
 import { copyStores, decodeText, type StoresCopy } from "../support/stores.ts";
 
 const session = { ip: "198.51.100.7", ua: "Leaver/1.0 (a browser of theirs)" };
+
+/** Registers, renames and uses passkeys of a user who was just verified. @returns personal texts */
+async function usePasskeys(user: User): Promise<string[]> {
+  const { tenant } = user;
+  await setUpPasskeys(tenant);
+  const authenticator = new PasskeyAuthenticator();
+  const kept = await registerPasskey(user, authenticator);
+  expect((await logIn(tenant, authenticator)).status).toBe(200);
+  const removed = await registerPasskey(user, new PasskeyAuthenticator());
+  const name = "the key of the leaver";
+  await tenant.send("PATCH", user.path(`/passkeys/${kept.id}`), { passkey: { name } });
+  await tenant.send("DELETE", user.path(`/passkeys/${removed.id}`));
+  return [name, ...[kept, removed].flatMap((one) => [one.credential_id, one.public_key])];
+}
 
 /** Uses every operation on the user, with and without an Idempotency-Key. @returns personal texts */
 async function useEveryOperation(user: User): Promise<string[]> {
@@ -40,6 +56,7 @@ async function useEveryOperation(user: User): Promise<string[]> {
   await user.verify(codes[1]);
   await tenant.send("PATCH", user.path(), { user: { status: "active" } });
   await user.configure();
+  const passkeyTexts = await usePasskeys(user);
   const narrow = await tenant.tokenWith(["sentinel:read"]);
   for (const token of [narrow, tenant.token]) {
     // These requests are refused at the edge; only the refusal log counts them.
@@ -51,7 +68,8 @@ async function useEveryOperation(user: User): Promise<string[]> {
   const simulated = await keyed("/v1/sentinel/simulate", changeAll);
   expect(JSON.stringify(simulated.body)).toContain(user.id);
   await keyed("/v1/tokens", { token: { name: "t", permissions: ["idp:read"] } });
-  return [user.secret, ...codes, "leaver@mail.example", session.ip, session.ua, "their-own-id"];
+  const texts = ["leaver@mail.example", session.ip, session.ua, "their-own-id"];
+  return [user.secret, ...codes, ...texts, ...passkeyTexts];
 }
 
 /** The words in the values that are long enough not to occur elsewhere by chance. */

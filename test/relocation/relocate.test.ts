@@ -9,6 +9,14 @@ import { databases, rowsIn } from "../support/databases.ts";
 import { drainOutbox, readTrail } from "../support/delivered-trail.ts";
 import { guardOf, loseStorage } from "../support/guard.ts";
 import { killWorkerAfter } from "../support/killed-worker.ts";
+import { PasskeyAuthenticator } from "../support/passkey-authenticator.ts";
+import {
+  finishRegistration,
+  page,
+  registerPasskey,
+  setUpPasskeys,
+  startRegistration,
+} from "../support/passkeys.ts";
 import {
   deleteBehindFence,
   passMinuteAfterSwitch,
@@ -215,6 +223,31 @@ describe("A tenant during a relocation", () => {
       "tenant.relocated success",
     ]);
     expect(await rowsIn(0, "control_outbox", tenant.id)).toEqual([]);
+  });
+
+  it("answers the registration of a passkey with 503 until it has arrived, with its claims", async () => {
+    const { tenant } = await createBusyTenant();
+    await setUpPasskeys(tenant);
+    const [owner, newcomer] = [await User.provision(tenant), await User.provision(tenant)];
+    const { credential_id: credentialId } = await registerPasskey(
+      owner,
+      new PasskeyAuthenticator(),
+    );
+    const options = await startRegistration(newcomer);
+    const create = (deviations = {}) =>
+      new PasskeyAuthenticator().create(options, page, deviations);
+    const [created, copied] = [await create(), await create({ credentialId })];
+    await relocateUpTo(tenant, 1, "copying");
+    const during = await finishRegistration(newcomer, options.challenge, created);
+    expect([during.status, during.body.code]).toEqual([503, "unavailable"]);
+    await relocateFully(tenant, 1);
+    const taken = await finishRegistration(newcomer, options.challenge, copied);
+    expect([taken.status, taken.body.code]).toEqual([409, "passkey_exists"]);
+    expect((await finishRegistration(newcomer, options.challenge, created)).status).toBe(201);
+    const claims = await rowsIn(1, "passkey_claims", tenant.id);
+    const owners = new Set(claims.map(({ identity_id }) => identity_id));
+    expect(owners).toEqual(new Set(["identity", owner.id, newcomer.id]));
+    expect(await rowsIn(0, "passkey_claims", tenant.id)).toEqual([]);
   });
 
   it("answers an erasure with 503 until it has arrived", async () => {

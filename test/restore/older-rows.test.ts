@@ -4,7 +4,7 @@ import { env } from "cloudflare:workers";
 import { describe, expect, it } from "vitest";
 import { Tenant, User } from "../support/client.ts";
 import { drainOutbox, readTrail } from "../support/delivered-trail.ts";
-import { evict, guardOf, loseStorage } from "../support/guard.ts";
+import { evict, guardOf, loseStorage, replaceState } from "../support/guard.ts";
 import { fetchExport, sql } from "../support/trail.ts";
 
 describe("A row that an older build wrote", () => {
@@ -101,5 +101,23 @@ describe("A row that an older build wrote", () => {
     // Only events with a valid stamp are integrated.
     expect((await tenant.send("GET", "/v1/audit/checkpoint")).body.checkpoint.tree_size).toBe(4);
     expect(JSON.stringify(await fetchExport(tenant))).toContain(user.externalId);
+  });
+});
+
+describe("A state that a newer build wrote", () => {
+  it("keeps its fields when this build writes it, delivers it and loads it again", async () => {
+    const user = await User.withTotp(await Tenant.create());
+    const added = `json_set(state, '$.newer', json('{"a":[1]}'), '$.totp.newer', 2)`;
+    await replaceState(user, added);
+    await evict(user);
+    expect((await user.verify(user.code(Date.now()))).status).toBe(200);
+    await drainOutbox(user);
+    await loseStorage(user);
+    expect((await user.verify(user.wrongCode(Date.now()))).status).toBe(422);
+    const { state } = await runInDurableObject(guardOf(user), (_guard, { storage }) =>
+      storage.sql.exec<{ state: string }>("SELECT state FROM live").one(),
+    );
+    expect(JSON.parse(state)).toMatchObject({ newer: { a: [1] }, totp: { newer: 2 } });
+    expect((await user.tenant.send("DELETE", user.path())).status).toBe(204);
   });
 });

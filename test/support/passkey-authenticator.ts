@@ -4,24 +4,14 @@
  */
 import { base64urlnopad, hex } from "@scure/base";
 import type { Algorithm } from "../../src/passkeys/passkey.ts";
-import { encodeAttestationObject, encodeCoseKey, encodeDer } from "./passkey-encoding.ts";
-
-type Bytes = Uint8Array<ArrayBuffer>;
-
-/** The parts of `PublicKeyCredentialCreationOptionsJSON` that an authenticator needs. */
-export interface CreationOptions {
-  readonly challenge: string;
-  readonly rp: { readonly id?: string };
-  readonly user: { readonly id: string };
-  readonly pubKeyCredParams: readonly { readonly alg: number }[];
-}
-
-/** The parts of `PublicKeyCredentialRequestOptionsJSON` that an authenticator needs. */
-export interface RequestOptions {
-  readonly challenge: string;
-  readonly rpId?: string;
-  readonly allowCredentials?: readonly { readonly id: string }[];
-}
+import { encodeAttestationObject, encodeCoseKey } from "./passkey-encoding.ts";
+import type {
+  AuthenticationAnswer,
+  CreationOptions,
+  RegistrationAnswer,
+  RequestOptions,
+} from "./passkey-json.ts";
+import { createKeys, exportJwk, isAlgorithm, signMessage } from "./passkey-keys.ts";
 
 /** The page that calls `navigator.credentials`. */
 export interface Page {
@@ -62,33 +52,6 @@ export interface Deviations {
   readonly publicKey?: Uint8Array;
 }
 
-export interface RegistrationAnswer {
-  readonly id: string;
-  readonly rawId: string;
-  readonly type: "public-key";
-  readonly authenticatorAttachment: "platform";
-  readonly clientExtensionResults: Record<string, never>;
-  readonly response: {
-    readonly clientDataJSON: string;
-    readonly attestationObject: string;
-    readonly transports: string[];
-  };
-}
-
-export interface AuthenticationAnswer {
-  readonly id: string;
-  readonly rawId: string;
-  readonly type: "public-key";
-  readonly authenticatorAttachment: "platform";
-  readonly clientExtensionResults: Record<string, never>;
-  readonly response: {
-    readonly clientDataJSON: string;
-    readonly authenticatorData: string;
-    readonly signature: string;
-    readonly userHandle?: string;
-  };
-}
-
 interface Credential {
   readonly id: string;
   readonly rpId: string;
@@ -109,17 +72,6 @@ export interface AuthenticatorSettings {
   readonly keys?: CryptoKeyPair;
 }
 
-const parameters = {
-  [-7]: { name: "ECDSA", namedCurve: "P-256", hash: "SHA-256" },
-  [-8]: { name: "Ed25519" },
-  [-257]: {
-    name: "RSASSA-PKCS1-v1_5",
-    modulusLength: 2048,
-    publicExponent: new Uint8Array([1, 0, 1]),
-    hash: "SHA-256",
-  },
-} as const;
-
 const flagBits: Readonly<Record<keyof Flags, number>> = {
   userPresent: 0x01,
   userVerified: 0x04,
@@ -131,23 +83,6 @@ const flagBits: Readonly<Record<keyof Flags, number>> = {
 
 async function sha256(data: Uint8Array): Promise<Uint8Array> {
   return new Uint8Array(await crypto.subtle.digest("SHA-256", new Uint8Array(data)));
-}
-
-function isAlgorithm(value: number | undefined): value is Algorithm {
-  return value === -7 || value === -8 || value === -257;
-}
-
-export async function createKeys(algorithm: Algorithm): Promise<CryptoKeyPair> {
-  const keys = await crypto.subtle.generateKey(parameters[algorithm], true, ["sign", "verify"]);
-  if (!("privateKey" in keys)) throw new TypeError("Not a pair of keys");
-  return keys;
-}
-
-async function signWith({ algorithm, keys }: Credential, message: Bytes): Promise<Uint8Array> {
-  const signature = new Uint8Array(
-    await crypto.subtle.sign(parameters[algorithm], keys.privateKey, message),
-  );
-  return algorithm === -7 ? encodeDer(signature) : signature;
 }
 
 function formatClientData(type: string, challenge: string, page: Page, deviations: Deviations) {
@@ -194,18 +129,18 @@ export class PasskeyAuthenticator {
       options.pubKeyCredParams.map(({ alg }) => alg).find((alg) => isAlgorithm(alg));
     if (!isAlgorithm(algorithm)) throw new TypeError("The options offer no known algorithm");
     const keys = this.#settings.keys ?? (await createKeys(algorithm));
-    const jwk = await crypto.subtle.exportKey("jwk", keys.publicKey);
-    if (jwk instanceof ArrayBuffer) throw new TypeError("Not a JWK");
     const credential: Credential = {
-      id: base64urlnopad.encode(crypto.getRandomValues(new Uint8Array(32))),
+      id:
+        deviations.credentialId ??
+        base64urlnopad.encode(crypto.getRandomValues(new Uint8Array(32))),
       rpId: options.rp.id ?? new URL(page.origin).hostname,
       userHandle: options.user.id,
       algorithm,
       keys,
-      publicKey: encodeCoseKey(algorithm, jwk),
+      publicKey: encodeCoseKey(algorithm, await exportJwk(keys.publicKey)),
     };
     this.#credentials.push(credential);
-    const id = deviations.credentialId ?? credential.id;
+    const { id } = credential;
     const idBytes = base64urlnopad.decode(id);
     const aaguid = hex.decode((this.#settings.aaguid ?? "00".repeat(16)).replaceAll("-", ""));
     const attested = [
@@ -260,7 +195,9 @@ export class PasskeyAuthenticator {
       response: {
         clientDataJSON: base64urlnopad.encode(clientData),
         authenticatorData: base64urlnopad.encode(data),
-        signature: base64urlnopad.encode(await signWith(credential, message)),
+        signature: base64urlnopad.encode(
+          await signMessage(credential.algorithm, credential.keys.privateKey, message),
+        ),
         ...(userHandle === null ? {} : { userHandle }),
       },
     };

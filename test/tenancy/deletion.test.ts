@@ -14,6 +14,8 @@ import { rowsIn } from "../support/databases.ts";
 import { drainOutbox } from "../support/delivered-trail.ts";
 import { evict, fireAlarm, guardOf, inspectGuard, replaceState } from "../support/guard.ts";
 import { snapshotOfGuard } from "../support/guard-snapshot.ts";
+import { PasskeyAuthenticator } from "../support/passkey-authenticator.ts";
+import { registerPasskey, setUpPasskeys } from "../support/passkeys.ts";
 import { fireLogAlarm } from "../support/refusal-log.ts";
 import { relocateFully, relocateUpTo } from "../support/relocation.ts";
 import {
@@ -81,8 +83,13 @@ describe("A deletion", () => {
     const user = await User.withTotp(tenant, "deleted-person");
     const { assessment_id } = await user.assess();
     await user.sendFeedback(assessment_id, "legitimate");
+    await setUpPasskeys(tenant);
     const leaver = await User.provision(tenant);
+    await registerPasskey(leaver, new PasskeyAuthenticator());
     await tenant.send("DELETE", leaver.path());
+    await registerPasskey(await User.provision(tenant), new PasskeyAuthenticator());
+    // One whose registration was interrupted.
+    await sql("INSERT INTO passkey_claims VALUES (?, 'passkey', 'identity', 'claim')", tenant.id);
     tenant.requestKey = "k";
     const { body } = await tenant.send("POST", "/v1/tokens", {
       token: { name: "t", permissions: ["idp:read"] },
@@ -97,7 +104,7 @@ describe("A deletion", () => {
     await suspendSince(tenant, minuteMs);
 
     const answers = await deleteFully(tenant);
-    expect(answers[0]?.body).toEqual({ deletion: { state: "clearing", done: 2, total: 2 } });
+    expect(answers[0]?.body).toEqual({ deletion: { state: "clearing", done: 3, total: 3 } });
     expect(answers.at(-1)?.status).toBe(204);
     expect((await requestDeletion(tenant, "any")).status).toBe(204);
     expect(await listTablesWith(tenant.id)).toEqual(
@@ -118,9 +125,10 @@ describe("A deletion", () => {
       expect(left).toEqual([[], null]);
     }
     const actions = await listActions(tenant);
-    expect([actions.at(-4), ...actions.slice(-3, -1).toSorted(), actions.at(-1)]).toEqual([
+    expect([actions.at(-5), ...actions.slice(-4, -1).toSorted(), actions.at(-1)]).toEqual([
       "tenant.deletion_started",
       "request.refused",
+      "user.erased",
       "user.erased",
       "tenant.deleted",
     ]);

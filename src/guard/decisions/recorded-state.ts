@@ -60,14 +60,16 @@ function selectChanged(values: object, initial: object): Record<string, unknown>
   );
 }
 
-/** What the row has in other columns, and what is worth nothing after a restore. */
-const omittedFields = [
-  ...["tenantId", "externalId", "status", "createdAt", "updatedAt"],
+/** Known fields, besides those with an initial value. The row has most of them in other columns. */
+const otherFields: readonly string[] = [
+  ...["tenantId", "identityId", "externalId", "status", "createdAt", "updatedAt", "lockout"],
   ...["recent", "rates"],
 ];
 
-function omitFields(values: object, names: readonly string[]): object {
-  return Object.fromEntries(Object.entries(values).filter(([name]) => !names.includes(name)));
+/** The fields that only a newer build knows. */
+function selectUnknown(state: IdentityState): object {
+  const known = new Set([...otherFields, ...Object.keys(initialState)]);
+  return Object.fromEntries(Object.entries(state).filter(([name]) => !known.has(name)));
 }
 
 /** Older builds wrote no `form`. */
@@ -89,7 +91,9 @@ interface RowFields {
  * nothing, so they are left out. The sessions of refusals are left out because they name addresses.
  */
 export function formatRecordedState(state: IdentityState): string {
-  const { identityId: id, lockout, backupCodes, passkeys, refusals, ...others } = state;
+  const { identityId: id, lockout, backupCodes, passkeys } = state;
+  const { lastVerifiedAt, lastMethod, totp, pendingTotp, otpDisabled, auditKey } = state;
+  const refusals = state.refusals.map(omitSession);
   const { lockedUntil: _lockedUntil, ...counts } = lockout;
   const codes = backupCodes && {
     ...backupCodes,
@@ -98,11 +102,11 @@ export function formatRecordedState(state: IdentityState): string {
   };
   const changed = selectChanged(
     {
-      // With the fields that only a newer build knows.
-      ...omitFields(others, omittedFields),
+      ...{ lastVerifiedAt, lastMethod, totp, pendingTotp, otpDisabled },
       backupCodes: codes && selectChanged(codes, { unspent: "", spent: "" }),
       passkeys: passkeys && selectChanged(passkeys, noPasskeys),
-      refusals: refusals.map(omitSession),
+      ...{ auditKey, refusals },
+      ...selectUnknown(state),
     },
     initialState,
   );

@@ -135,7 +135,7 @@ export const stateSchema: z.ZodType<IdentityState> = z.looseObject({
   lastAuthenticatorId: z.string().nullable().default(null),
   otpDisabled: z.boolean(),
   backupCodes: z
-    .object({ keyVersion: z.int(), unspent: z.array(z.string()), spent: z.array(z.string()) })
+    .looseObject({ keyVersion: z.int(), unspent: z.array(z.string()), spent: z.array(z.string()) })
     .nullable(),
   passkeys: passkeyStateSchema.nullable().default(null),
   lockout: z.looseObject({

@@ -2,6 +2,7 @@
 
 import type { AuditEntry } from "../../../src/audit/event.ts";
 import type { Comparison, TotpEvidence } from "../../../src/guard/decisions/evaluate-totp.ts";
+import type { StoredPasskey } from "../../../src/guard/decisions/passkey-state.ts";
 import type { IdentityState } from "../../../src/guard/decisions/state.ts";
 import type { GuardCall, Transition } from "../../../src/guard/decisions/transition.ts";
 import type { Evidence } from "../../../src/guard/decisions/verify.ts";
@@ -34,6 +35,24 @@ export function callAt(at: number, requestId = `request-${at}`): GuardCall {
 }
 
 export const call = callAt(now);
+
+export const examplePasskey: StoredPasskey = {
+  id: "3f9c1a7be2045d8816c0aa47",
+  claimId: "01a2279b48deb7d3b88625c1",
+  credentialId: "RjGpVjhppRlVb0LZRw4qYw",
+  publicKey: "pQECAyYgASFYIA",
+  algorithm: -7,
+  name: "Passkey 1",
+  rpId: "login.example.com",
+  aaguid: "00000000-0000-0000-0000-000000000000",
+  transports: ["internal"],
+  backupEligible: false,
+  backedUp: false,
+  userVerified: true,
+  signCount: 1,
+  createdAt: now - 500,
+  lastUsedAt: null,
+};
 
 /** An active identity with an unused secret. */
 export function buildIdentity(changes: Partial<IdentityState> = {}): IdentityState {

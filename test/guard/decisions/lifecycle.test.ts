@@ -1,8 +1,9 @@
 import { describe, expect, test } from "vitest";
 import { create, erase, setStatus, unlock } from "../../../src/guard/decisions/lifecycle.ts";
+import { noPasskeys } from "../../../src/guard/decisions/passkey-state.ts";
 import { completeProfile, profileOf, statusOf } from "../../../src/guard/decisions/profile.ts";
 import { refuse } from "../../../src/guard/decisions/refusals.ts";
-import { parseState } from "../../../src/guard/decisions/state.ts";
+import { type IdentityState, parseState } from "../../../src/guard/decisions/state.ts";
 import { verify } from "../../../src/guard/decisions/verify.ts";
 import {
   buildIdentity,
@@ -11,6 +12,7 @@ import {
   call,
   callAt,
   describeEntries,
+  examplePasskey,
   expectDecision,
   lockoutPolicy,
   minute,
@@ -27,6 +29,7 @@ const fullIdentity = buildIdentity({
   pendingTotp: { sealed: "sealed-pending", expiresAt: now + minute },
   otpDisabled: true,
   backupCodes: { keyVersion: 3, unspent: ["hash-unspent"], spent: ["hash-spent"] },
+  passkeys: { credentials: [examplePasskey], spent: [], floor: now - 9 },
   ...buildLockout({ failedAttempts: 55, locks: 11, lockedUntil: now + minute }),
   recent: [{ at: now - 5, kind: "failure" }],
 });
@@ -48,6 +51,7 @@ test("a new identity is active, without factors and without failures", () => {
       tenantId: call.tenantId,
       status: "active",
       hasOtp: false,
+      hasPasskeys: false,
       isLocked: false,
       failedAttempts: 0,
       lockedUntil: null,
@@ -61,14 +65,20 @@ test("a new identity is active, without factors and without failures", () => {
   });
 });
 
+/** The identity, with a floor below which no challenge of a passkey is accepted. */
+function raisedTo(floor: number, { passkeys, ...state }: IdentityState): IdentityState {
+  return { ...state, passkeys: { ...(passkeys ?? noPasskeys), floor } };
+}
+
 describe("suspending and reactivating", () => {
-  test("change only the status", () => {
+  test("change only the status, and end what was started with passkeys", () => {
     const suspended = setStatus(fullIdentity, call, "suspended");
-    expect(suspended.state).toEqual({ ...fullIdentity, status: "suspended", updatedAt: now });
+    const expected = raisedTo(now, fullIdentity);
+    expect(suspended.state).toEqual({ ...expected, status: "suspended", updatedAt: now });
     expect(describeEntries(suspended.entries)).toEqual(["user.suspended success"]);
     expect(suspended.result).toMatchObject({ value: { status: "suspended", updatedAt: now } });
     const back = setStatus(suspended.state, callAt(now + 1), "active");
-    expect(back.state).toEqual({ ...fullIdentity, updatedAt: now + 1 });
+    expect(back.state).toEqual({ ...expected, updatedAt: now + 1 });
     expect(describeEntries(back.entries)).toEqual(["user.reactivated success"]);
     expect(back.result).toMatchObject({ value: { status: "locked" } });
   });
@@ -79,7 +89,8 @@ describe("suspending and reactivating", () => {
   ] as const)("are reported even if the user is already %s", (status, entry) => {
     const state = buildIdentity({ status });
     const transition = setStatus(state, call, status);
-    expect(transition.state).toEqual({ ...state, updatedAt: now });
+    const expected = status === "suspended" ? raisedTo(now, state) : state;
+    expect(transition.state).toEqual({ ...expected, updatedAt: now });
     expect(describeEntries(transition.entries)).toEqual([entry]);
     expect(transition.result).toMatchObject({ ok: true, value: { status } });
   });
@@ -160,6 +171,7 @@ describe("erasing", () => {
       lastAuthenticatorId: null,
       otpDisabled: false,
       backupCodes: null,
+      passkeys: null,
       lockout: buildIdentity().lockout,
       auditKey: null,
       refusals: [],
@@ -189,6 +201,7 @@ describe("a profile", () => {
       tenantId: fullIdentity.tenantId,
       status: "locked",
       hasOtp: true,
+      hasPasskeys: true,
       isLocked: true,
       failedAttempts: 55,
       lockedUntil: now + minute,
@@ -280,4 +293,15 @@ describe("a stored state", () => {
     expect(damage(text)).not.toBe(text);
     expect(() => parseState(damage(text))).toThrow();
   });
+});
+
+test("an erasure leaves no field that only a newer build knows, and releases the passkeys", () => {
+  const passkeys = { credentials: [examplePasskey], spent: [], floor: 0 };
+  const state = { ...buildIdentity({ passkeys }), nickname: "Alexander" };
+  const erased = erase(state, call);
+  expect(erased.state).not.toHaveProperty("nickname");
+  expect(erased.state.passkeys).toBeNull();
+  expect(erased.releasedClaims).toEqual([
+    { passkeyId: examplePasskey.id, claimId: examplePasskey.claimId },
+  ]);
 });

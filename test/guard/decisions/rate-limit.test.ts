@@ -37,6 +37,7 @@ describe("A rate limit of an identity", () => {
   test("has the quotas per minute that the README states", () => {
     expect(rateQuotas).toEqual({
       attempts: { requests: 300, windowSeconds: 60 },
+      passkeys: { requests: 300, windowSeconds: 60 },
       assessments: { requests: 300, windowSeconds: 60 },
       provisioning: { requests: 60, windowSeconds: 60 },
     });

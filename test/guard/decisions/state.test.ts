@@ -190,3 +190,37 @@ test("a record that was copied to the row of another identity causes a ForeignSt
     expect.objectContaining({ name: "ForeignStateError" }),
   );
 });
+
+/** Adds a field to every object, as a newer build may. */
+function addFields(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(addFields);
+  if (typeof value !== "object" || value === null) return value;
+  const fields = Object.entries(value).map(([name, field]) => [name, addFields(field)]);
+  return { ...Object.fromEntries(fields), addedLater: { by: "a newer build" } };
+}
+
+test("fields that a newer build has added are kept, in the guard and in the record", () => {
+  fc.assert(
+    fc.property(states, (state) => {
+      const text = JSON.stringify(addFields(state));
+      const parsed = parseState(text);
+      expect(JSON.parse(JSON.stringify(parsed))).toEqual(JSON.parse(text));
+      expect(parseRecordedState(formatRecordedState(parsed), rowOf(parsed))).toEqual({
+        ...parsed,
+        rates: {},
+      });
+    }),
+  );
+});
+
+test("entries that wait beside the state are no part of it", () => {
+  const state = buildIdentity();
+  expect(parseState(JSON.stringify({ ...state, waiting: [{ seq: 1 }] }))).toEqual(state);
+});
+
+test("a state that an older build stored has no passkeys", () => {
+  const { passkeys: _passkeys, ...older } = buildIdentity();
+  expect(parseState(JSON.stringify(older))).toEqual(buildIdentity());
+  const { form: _form, ...record } = JSON.parse(formatRecordedState(buildIdentity()));
+  expect(record).not.toHaveProperty("passkeys");
+});
