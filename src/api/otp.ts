@@ -79,8 +79,8 @@ export const otpRoutes = [
                 description: "The secret of 160 bits, in base32.",
                 examples: [exampleSecret],
               }),
-              is_setup_complete: z.boolean(),
               ...secretFields,
+              is_setup_complete: z.boolean(),
             }),
           }),
         },
@@ -101,8 +101,8 @@ export const otpRoutes = [
         user: {
           external_id: externalUserId,
           new_otp_secret: secret,
-          is_setup_complete: isSetupComplete,
           ...showKeyUri(labels, secret, defaultParameters, qr),
+          is_setup_complete: isSetupComplete,
         },
       });
     },

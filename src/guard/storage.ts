@@ -4,7 +4,7 @@
  */
 import { type History, type KnownSession, knownSessionSchema } from "../sentinel/history.ts";
 import { SqlTable } from "../sql-table.ts";
-import { type IdentityState, parseState } from "./decisions/state.ts";
+import { type IdentityState, parseState, splitRefusals } from "./decisions/state.ts";
 import type { PendingDelivery, VersionedState } from "./delivery/build-delivery.ts";
 import type { OutboxEntry, WaitingEntry } from "./delivery/outbox-entry.ts";
 import { type KeptAnswer, KeptAnswers } from "./kept-answers.ts";
@@ -19,7 +19,13 @@ interface Additions {
 
 /** The state as it is stored: with the entries of the outbox, if there are any. */
 function formatState(state: IdentityState, waiting: readonly WaitingEntry[]): string {
-  return JSON.stringify(waiting.length === 0 ? state : { ...state, waiting });
+  const { refusals, laterRefusals } = splitRefusals(state.refusals);
+  return JSON.stringify({
+    ...state,
+    refusals,
+    ...(laterRefusals.length === 0 ? {} : { laterRefusals }),
+    ...(waiting.length === 0 ? {} : { waiting }),
+  });
 }
 
 function parseWaiting(text: string): readonly WaitingEntry[] {

@@ -11,7 +11,7 @@ import { z } from "zod";
 import { isDigest, restoreHex, shortDigestLength, shortenHex } from "../../crypto/short-hex.ts";
 import { noPasskeys } from "./passkey-state.ts";
 import { omitSession } from "./refusals.ts";
-import { type IdentityState, stateSchema } from "./state.ts";
+import { type IdentityState, type StoredRefusals, splitRefusals, stateSchema } from "./state.ts";
 
 type Hashes = NonNullable<IdentityState["backupCodes"]>["spent"];
 
@@ -48,7 +48,8 @@ const initialState = {
   passkeys: null,
   auditKey: null,
   refusals: [],
-} satisfies Partial<IdentityState>;
+  laterRefusals: [],
+} satisfies Partial<IdentityState & StoredRefusals>;
 
 /** The values that differ from the initial ones. */
 function selectChanged(values: object, initial: object): Record<string, unknown> {
@@ -93,7 +94,8 @@ interface RowFields {
 export function formatRecordedState(state: IdentityState): string {
   const { identityId: id, lockout, backupCodes, passkeys } = state;
   const { lastVerifiedAt, lastMethod, totp, pendingTotp, otpDisabled, auditKey } = state;
-  const refusals = state.refusals.map(omitSession);
+  const { authenticators, lastAuthenticatorId } = state;
+  const refusals = splitRefusals(state.refusals.map(omitSession));
   const { lockedUntil: _lockedUntil, ...counts } = lockout;
   const codes = backupCodes && {
     ...backupCodes,
@@ -103,9 +105,10 @@ export function formatRecordedState(state: IdentityState): string {
   const changed = selectChanged(
     {
       ...{ lastVerifiedAt, lastMethod, totp, pendingTotp, otpDisabled },
+      ...{ authenticators, lastAuthenticatorId },
       backupCodes: codes && selectChanged(codes, { unspent: "", spent: "" }),
       passkeys: passkeys && selectChanged(passkeys, noPasskeys),
-      ...{ auditKey, refusals },
+      ...{ auditKey, ...refusals },
       ...selectUnknown(state),
     },
     initialState,

@@ -47,6 +47,11 @@ const refusableActions = [
   "session.assessed",
 ] as const;
 export type RefusableAction = (typeof refusableActions)[number];
+/** Builds of version 0.1 open no state that has a refusal of another action. */
+const firstActions: readonly AuditAction[] = [
+  ...(["user.provisioned", "otp.verified", "otp.configured", "otp.removed"] as const),
+  ...(["backup_codes.generated", "session.assessed"] as const),
+];
 
 /** What the tenant's backend said about the session of an attempt. It is for the audit trail alone. */
 export interface AttemptSession {
@@ -70,6 +75,20 @@ export interface RefusalRun {
   readonly lastRequestId: string;
   /** The session of the last attempt, until it is reported. Only the guard has it: it names a person's address. */
   readonly lastSession?: AttemptSession;
+}
+
+/** Refusals as they are stored: those of later actions are where an older build ignores them. */
+export interface StoredRefusals {
+  readonly refusals: readonly RefusalRun[];
+  readonly laterRefusals: readonly RefusalRun[];
+}
+
+export function splitRefusals(refusals: readonly RefusalRun[]): StoredRefusals {
+  const isFirst = ({ action }: RefusalRun) => firstActions.includes(action);
+  return {
+    refusals: refusals.filter(isFirst),
+    laterRefusals: refusals.filter((run) => !isFirst(run)),
+  };
 }
 
 export interface IdentityState extends Owner {
@@ -119,8 +138,21 @@ const attemptSession = z.looseObject({
 
 const rateWindow = z.looseObject({ startedAt: z.int(), count: z.int() }).exactOptional();
 
+const refusalRuns = z.array(
+  z.looseObject({
+    action: z.enum(refusableActions),
+    reason: z.string(),
+    unreported: z.int(),
+    reports: z.int(),
+    lastAt: z.int(),
+    lastActor: actorSchema,
+    lastRequestId: z.string(),
+    lastSession: attemptSession.exactOptional(),
+  }),
+);
+
 /** Every object is open: a guard that went back to this build keeps the fields of a newer one. */
-export const stateSchema: z.ZodType<IdentityState> = z.looseObject({
+const storedSchema = z.looseObject({
   tenantId: z.string(),
   identityId: z.string(),
   externalId: z.string(),
@@ -146,18 +178,8 @@ export const stateSchema: z.ZodType<IdentityState> = z.looseObject({
     failedBeforeEnrolment: z.int(),
   }),
   auditKey: z.looseObject({ id: z.string(), sealed: z.string() }).nullable().default(null),
-  refusals: z.array(
-    z.looseObject({
-      action: z.enum(refusableActions),
-      reason: z.string(),
-      unreported: z.int(),
-      reports: z.int(),
-      lastAt: z.int(),
-      lastActor: actorSchema,
-      lastRequestId: z.string(),
-      lastSession: attemptSession.exactOptional(),
-    }),
-  ),
+  refusals: refusalRuns,
+  laterRefusals: refusalRuns.default([]),
   recent: z.array(
     z.looseObject({ at: z.int(), kind: z.enum(["success", "failure", "refused", "assessed"]) }),
   ),
@@ -170,6 +192,10 @@ export const stateSchema: z.ZodType<IdentityState> = z.looseObject({
     })
     .default({}),
 });
+
+export const stateSchema: z.ZodType<IdentityState> = storedSchema.transform(
+  ({ laterRefusals, ...state }) => ({ ...state, refusals: [...state.refusals, ...laterRefusals] }),
+);
 
 const storedState = z.looseObject({ waiting: z.unknown().optional() });
 

@@ -8,7 +8,11 @@ import {
   parseRecordedState,
 } from "../../../src/guard/decisions/recorded-state.ts";
 import { refuse, reportRefusals } from "../../../src/guard/decisions/refusals.ts";
-import { type IdentityState, parseState } from "../../../src/guard/decisions/state.ts";
+import {
+  type IdentityState,
+  parseState,
+  splitRefusals,
+} from "../../../src/guard/decisions/state.ts";
 import { codeLengths, totpAlgorithms } from "../../../src/otp/totp.ts";
 import { algorithms } from "../../../src/passkeys/passkey.ts";
 import { buildIdentity, call } from "./example.ts";
@@ -119,6 +123,21 @@ test("a record keeps the whole state, except for attempts and rate limits", () =
       expect(parseRecordedState(formatRecordedState(state), rowOf(state))).toEqual(state);
     }),
   );
+});
+
+test("a refusal of an action that version 0.1 does not know is stored where that version ignores it", () => {
+  const error = { code: "authenticator_not_found" } as const;
+  const refused = refuse(buildIdentity(), call, "authenticator.removed", error).state;
+  const state = refuse(refused, call, "otp.verified", { code: "user_locked" }).state;
+  const text = formatRecordedState(state);
+  expect(JSON.parse(text).refusals).toMatchObject([{ action: "otp.verified" }]);
+  const actionsOf = ({ refusals }: IdentityState) =>
+    refusals.map(({ action }) => action).toSorted();
+  const both = ["authenticator.removed", "otp.verified"];
+  expect(actionsOf(parseRecordedState(text, rowOf(state)))).toEqual(both);
+  const stored = { ...state, ...splitRefusals(state.refusals) };
+  expect(actionsOf(stored)).toEqual(["otp.verified"]);
+  expect(actionsOf(parseState(JSON.stringify(stored)))).toEqual(both);
 });
 
 test("a record has no session of a refusal, because a session names an address", () => {
