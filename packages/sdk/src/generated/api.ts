@@ -2046,7 +2046,6 @@ export interface components {
                  * @example JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP
                  */
                 new_otp_secret: string;
-                is_setup_complete: boolean;
                 /**
                  * @description The key URI that an authenticator app reads.
                  * @example otpauth://totp/Acme%20Enterprise:alexander%40enterprise.com?secret=JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP&issuer=Acme%20Enterprise
@@ -2057,6 +2056,7 @@ export interface components {
                  * @example <svg xmlns="http://www.w3.org/2000/svg"></svg>
                  */
                 qrcode_svg?: string;
+                is_setup_complete: boolean;
             } & {
                 [key: string]: unknown;
             };
@@ -4797,9 +4797,9 @@ export interface operations {
                      *       "user": {
                      *         "external_id": "ORG_USR_9921_AFG",
                      *         "new_otp_secret": "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP",
-                     *         "is_setup_complete": true,
                      *         "qrcode_payload": "otpauth://totp/Acme%20Enterprise:alexander%40enterprise.com?secret=JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP&issuer=Acme%20Enterprise",
-                     *         "qrcode_svg": "<svg xmlns=\"http://www.w3.org/2000/svg\"></svg>"
+                     *         "qrcode_svg": "<svg xmlns=\"http://www.w3.org/2000/svg\"></svg>",
+                     *         "is_setup_complete": true
                      *       }
                      *     }
                      */
