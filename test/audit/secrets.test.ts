@@ -45,6 +45,7 @@ const shownOnce: Readonly<Record<string, readonly string[]>> = {
   createTenantToken: ["secret"],
   rotateToken: ["secret"],
   configureOtp: ["new_otp_secret", "qrcode_payload", "qrcode_svg"],
+  addAuthenticator: ["new_otp_secret", "qrcode_payload"],
   regenerateBackupCodes: ["backupCodes"],
 };
 

@@ -6,10 +6,8 @@ import { codeLengths, type TotpParameters, totpAlgorithms } from "../../otp/totp
 interface Use {
   /** The newest accepted time step; every step up to it is spent (RFC 6238 §5.2). */
   readonly lastTimeStep: number | null;
-  /** Unix ms. */
+  /** When that step was accepted, Unix ms. */
   readonly lastUsedAt: number | null;
-  /** How far the time step of the code accepted last was after the step of that moment. */
-  readonly driftSeconds: number | null;
 }
 
 /** The primary secret has the default parameters. Older builds stored only `sealed` and `lastTimeStep`. */
@@ -43,7 +41,6 @@ const optionalFields = {
   id: z.string().exactOptional(),
   name: z.string().exactOptional(),
   lastUsedAt: z.int().nullable().exactOptional(),
-  driftSeconds: z.int().nullable().exactOptional(),
 };
 
 export const primarySecretSchema: z.ZodType<PrimarySecret> = z.looseObject({
@@ -69,5 +66,4 @@ export const addedSecretSchema: z.ZodType<AddedSecret> = z.looseObject({
   pendingUntil: z.int().nullable(),
   lastTimeStep: z.int().nullable(),
   lastUsedAt: z.int().nullable(),
-  driftSeconds: z.int().nullable(),
 });

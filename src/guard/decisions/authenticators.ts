@@ -2,7 +2,7 @@
 import { joinParts, toHex } from "../../crypto/bytes.ts";
 import { sha256Of } from "../../crypto/digest.ts";
 import { timeOfId } from "../../crypto/id-time.ts";
-import { defaultParameters, type TotpParameters } from "../../otp/totp.ts";
+import { defaultParameters, type TotpParameters, timeStepOf } from "../../otp/totp.ts";
 import type { PendingSecret, PrimarySecret } from "./authenticator-state.ts";
 import { restartDisableCount } from "./lockout.ts";
 import type { IdentityState } from "./state.ts";
@@ -25,7 +25,6 @@ export interface Authenticator extends TotpParameters {
   readonly createdAt: number | null;
   readonly lastTimeStep: number | null;
   readonly lastUsedAt: number | null;
-  readonly driftSeconds: number | null;
 }
 
 /** An older build gave a primary secret no id, so that one is derived. */
@@ -34,16 +33,19 @@ function describePrimary(
   secret: PrimarySecret | PendingSecret,
   place: "primary" | "pending",
 ) {
-  const derivedId = toHex(sha256Of(joinParts(tenantId, identityId, place)).subarray(0, 12));
+  const derive = (of: string) =>
+    toHex(sha256Of(joinParts(tenantId, identityId, of)).subarray(0, 12));
+  const id = secret.id ?? derive(place);
+  // A derived id has no time. It is stored with the first accepted code.
+  const isDerived = id === derive("primary") || id === derive("pending");
   return {
-    id: secret.id ?? derivedId,
+    id,
     name: secret.name ?? defaultName,
     sealed: secret.sealed,
     isPrimary: true,
-    createdAt: secret.id === undefined ? null : timeOfId(secret.id),
+    createdAt: isDerived ? null : timeOfId(id),
     lastTimeStep: secret.lastTimeStep ?? null,
     lastUsedAt: secret.lastUsedAt ?? null,
-    driftSeconds: secret.driftSeconds ?? null,
     ...defaultParameters,
   };
 }
@@ -73,15 +75,29 @@ export function listAuthenticators(state: IdentityState, now: number): readonly 
     .flatMap((secret) => secret ?? []);
 }
 
+/** How far a step is after the step of a moment, in seconds. @param at Unix ms */
+export function driftOf(
+  { period }: Pick<Authenticator, "period">,
+  step: number,
+  at: number,
+): number {
+  return (step - timeStepOf(at, period)) * period;
+}
+
 /** An authenticator as the API shows it. */
-export type ShownAuthenticator = Omit<Authenticator, "sealed" | "lastTimeStep">;
+export interface ShownAuthenticator extends Omit<Authenticator, "sealed" | "lastTimeStep"> {
+  /** Of the code accepted last; null before the first one. */
+  readonly driftSeconds: number | null;
+}
 
 export function showAuthenticator({
   sealed: _sealed,
-  lastTimeStep: _lastTimeStep,
+  lastTimeStep,
   ...shown
 }: Authenticator): ShownAuthenticator {
-  return shown;
+  const { lastUsedAt } = shown;
+  const isUnused = lastTimeStep === null || lastUsedAt === null;
+  return { ...shown, driftSeconds: isUnused ? null : driftOf(shown, lastTimeStep, lastUsedAt) };
 }
 
 export function isLive({ pendingUntil }: Pick<Authenticator, "pendingUntil">): boolean {
@@ -115,7 +131,7 @@ export function nameInEvent({ id, isPrimary }: Authenticator): {
 }
 
 type AuthenticatorChange = Partial<
-  Pick<Authenticator, "name" | "lastTimeStep" | "lastUsedAt" | "driftSeconds">
+  Pick<Authenticator, "id" | "name" | "lastTimeStep" | "lastUsedAt">
 >;
 type Secrets = Pick<IdentityState, "totp" | "pendingTotp" | "authenticators">;
 

@@ -1,9 +1,10 @@
 /** The decision on a TOTP code (pure): which of the identity's secrets accepts it, if any. */
-import { defaultParameters, timeStepOf } from "../../otp/totp.ts";
+import { defaultParameters } from "../../otp/totp.ts";
 import {
   type Authenticator,
   changeAuthenticator,
   confirmAuthenticator,
+  driftOf,
   isLive,
   listAuthenticators,
 } from "./authenticators.ts";
@@ -79,11 +80,6 @@ export function isUnspent({ lastTimeStep }: Authenticator, step: number | undefi
   return step !== undefined && (lastTimeStep === null || step > lastTimeStep);
 }
 
-/** How far a step is after the present one, in seconds. */
-function driftOf({ period }: Authenticator, step: number, now: number): number {
-  return (step - timeStepOf(now, period)) * period;
-}
-
 /** A secret with what was computed about it. */
 interface Compared {
   readonly secret: Authenticator;
@@ -91,10 +87,10 @@ interface Compared {
   readonly distantStep: number | undefined;
 }
 
-/** Spends the code for every secret that has it. It was used with one of them. */
+/** Spends the code for every secret that has it. The first one counts as the one that accepted it. */
 function acceptCode(
   state: IdentityState,
-  { secret, step = 0 }: Compared,
+  { secret }: Compared,
   matches: readonly Compared[],
   now: number,
 ): Evaluation {
@@ -105,20 +101,15 @@ function acceptCode(
   };
   const isConfirmed = !isLive(secret);
   const live = isConfirmed ? confirmAuthenticator(secrets, secret) : secrets;
-  const spent = matches.reduce(
-    (all, match) => changeAuthenticator(all, match.secret, { lastTimeStep: match.step ?? null }),
-    live,
-  );
-  const used = changeAuthenticator(spent, secret, {
-    lastUsedAt: now,
-    driftSeconds: driftOf(secret, step, now),
-  });
+  const spent = matches.reduce((all, { secret: { sealed, id }, step = null }) => {
+    return changeAuthenticator(all, { sealed }, { id, lastTimeStep: step, lastUsedAt: now });
+  }, live);
   return {
     accepted: true,
     ...(isConfirmed ? { confirmed: true } : {}),
     authenticator: secret,
     change: {
-      ...used,
+      ...spent,
       ...(isConfirmed ? { otpDisabled: false } : {}),
       lastAuthenticatorId: secret.isPrimary ? null : secret.id,
     },

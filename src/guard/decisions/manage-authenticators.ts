@@ -50,7 +50,6 @@ export function addAuthenticator(
     pendingUntil: isPending ? now + pendingLifetimeMs : null,
     lastTimeStep: null,
     lastUsedAt: null,
-    driftSeconds: null,
   };
   const { id: authenticator_id, algorithm, digits, period } = secret;
   const details = { authenticator_id, enrolment: isPending ? "confirm" : "immediate" };

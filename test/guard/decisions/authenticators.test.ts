@@ -36,7 +36,7 @@ function buildAdded(n: number, changes: Partial<AddedSecret> = {}): AddedSecret 
     id: `00000000000${n}000000000000`,
     name: `Authenticator ${n}`,
     sealed: `added-${n}`,
-    ...{ pendingUntil: null, lastTimeStep: null, lastUsedAt: null, driftSeconds: null },
+    ...{ pendingUntil: null, lastTimeStep: null, lastUsedAt: null },
     ...changes,
   };
 }
@@ -68,7 +68,7 @@ describe("a code of several secrets", () => {
     expect(entries[0]?.details).toEqual({ method: "totp", authenticator_id: first.id });
     expect(after).toMatchObject({ totp: state.totp, lastAuthenticatorId: first.id });
     expect(after.authenticators).toEqual([
-      { ...first, lastTimeStep: step + 1, lastUsedAt: now, driftSeconds: 30 },
+      { ...first, lastTimeStep: step + 1, lastUsedAt: now },
       second,
     ]);
   });
@@ -83,8 +83,8 @@ describe("a code of several secrets", () => {
     expect(after.totp).toMatchObject({ lastTimeStep: step, lastUsedAt: now });
     expect(after.lastAuthenticatorId).toBeNull();
     expect(after.authenticators).toEqual([
-      { ...first, lastTimeStep: step },
-      { ...second, lastTimeStep: 7 },
+      { ...first, lastTimeStep: step, lastUsedAt: now },
+      { ...second, lastTimeStep: 7, lastUsedAt: now },
     ]);
     for (const [primary, added] of [
       [step, step],

@@ -36,7 +36,6 @@ const authenticator: fc.Arbitrary<AddedSecret> = fc.record({
   algorithm: fc.constantFrom(...totpAlgorithms),
   digits: fc.constantFrom(...codeLengths),
   ...{ pendingUntil: orNull(time), lastTimeStep: orNull(time), lastUsedAt: orNull(time) },
-  driftSeconds: orNull(fc.integer()),
 });
 
 const states: fc.Arbitrary<IdentityState> = fc.record({
@@ -52,7 +51,7 @@ const states: fc.Arbitrary<IdentityState> = fc.record({
     fc.record(
       {
         ...{ sealed: text, lastTimeStep: orNull(time), id: text, name: text },
-        ...{ lastUsedAt: orNull(time), driftSeconds: orNull(fc.integer()) },
+        lastUsedAt: orNull(time),
       },
       { requiredKeys: ["sealed", "lastTimeStep"] },
     ),

@@ -123,7 +123,7 @@ describe("a right TOTP code", () => {
     expect(entries[0]?.details).toEqual({ method: "totp" });
     expect(after).toEqual({
       ...state,
-      totp: { sealed: "sealed-1", lastTimeStep: step, lastUsedAt: now, driftSeconds: 0 },
+      totp: { sealed: "sealed-1", lastTimeStep: step, lastUsedAt: now, id: expect.any(String) },
       lockout: buildIdentity().lockout,
       lastVerifiedAt: now,
       lastMethod: "totp",
@@ -380,7 +380,7 @@ describe("a pending secret", () => {
     const evidence = buildTotpEvidence({ pendingSealed: "sealed-2", pendingStep: step });
     const { state: after, entries, result } = verifyEvidence(state, evidence);
     expect(result).toEqual({ ok: true, value: { method: "totp", enrolmentConfirmed: true } });
-    const use = { lastTimeStep: step, lastUsedAt: now, driftSeconds: 0 };
+    const use = { lastTimeStep: step, lastUsedAt: now, id: expect.any(String) };
     expect(after.totp).toEqual({ sealed: "sealed-2", ...use });
     expect(after.pendingTotp).toBeNull();
     expect(describeEntries(entries)).toEqual(["otp.verified success", "otp.confirmed success"]);
