@@ -8,6 +8,7 @@ import {
   browserName,
   startBrowser,
 } from "../test/browser/browser.ts";
+import { checkPasskeys } from "../test/browser/passkeys.ts";
 import { checkReference } from "../test/browser/reference.ts";
 import { checkTrailVerifier } from "../test/browser/verify-trail.ts";
 import { runBounded } from "../test/e2e/bounded-check.ts";
@@ -17,7 +18,7 @@ import { runScript } from "./support/failure.ts";
 
 const timeLimitMs = 300_000;
 
-const checks: readonly BrowserCheck[] = [checkReference, checkTrailVerifier];
+const checks: readonly BrowserCheck[] = [checkReference, checkTrailVerifier, checkPasskeys];
 
 class Check {
   readonly #report: Report;

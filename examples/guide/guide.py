@@ -115,7 +115,7 @@ def begin_login(user_id, session):
         return refuse("We cannot sign you in from here.")
     if assessment["recommendation"] == "allow":
         return {"step": "signed in"}
-    if assessment["factors"]:
+    if any(factor != "passkey" for factor in assessment["factors"]):
         return {"step": "ask for a code", "assessment_id": assessment["assessment_id"]}
     locked_until = assessment["user"]["locked_until"]
     if locked_until:

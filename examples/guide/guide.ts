@@ -52,7 +52,7 @@ async function beginLogin(userId: string, session: SessionContext): Promise<Logi
   if (user.status === "suspended") return refuse("This account is suspended.");
   if (recommendation === "deny") return refuse("We cannot sign you in from here.");
   if (recommendation === "allow") return { step: "signed in" };
-  if (factors.length > 0) return { step: "ask for a code", assessmentId };
+  if (factors.some((one) => one !== "passkey")) return { step: "ask for a code", assessmentId };
   if (user.locked_until !== null) return refuse(describeLock(user.locked_until));
   return refuse("We have sent you a mail. Open its link to sign in.");
 }

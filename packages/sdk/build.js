@@ -1,6 +1,6 @@
 /**
- * `npm run build -w @edge-idp/sdk`: makes dist/index.js and dist/audit.js, each with all that it needs except
- * openapi-fetch, their declarations, and the licences of the code of others in them. Plain JavaScript, because
+ * `npm run build -w @edge-idp/sdk`: makes dist/index.js, dist/audit.js and dist/browser.js, each with all that it
+ * needs except openapi-fetch, their declarations, and the licences of the code of others in them. Plain JavaScript, because
  * `npm ci` may run it with Node 20.
  */
 import { copyFileSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -12,7 +12,7 @@ import { writeLicences } from "./build/licences.js";
 const root = import.meta.dirname;
 const dist = join(root, "dist");
 /** The source of each file in dist/, below src/. */
-const entries = { index: "index.ts", audit: "audit/index.ts" };
+const entries = { index: "index.ts", audit: "audit/index.ts", browser: "browser/index.ts" };
 const { dependencies } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
 const external = Object.keys(dependencies);
 
@@ -38,4 +38,6 @@ copyFileSync(join(root, "..", "..", "LICENSE"), join(dist, "LICENSE"));
 
 writeLicences(root, dist, metafile);
 writeDeclarations(root, dist, Object.values(entries), external);
-writeFileSync(join(dist, "audit.d.ts"), 'export * from "./audit/index.js";\n');
+for (const name of ["audit", "browser"]) {
+  writeFileSync(join(dist, `${name}.d.ts`), `export * from "./${name}/index.js";\n`);
+}

@@ -243,7 +243,8 @@ describe("A tenant with 1,000 API tokens", () => {
     const refused = answers.find(({ status }) => status === 409);
     expect(refused?.body).toMatchObject({
       code: "too_many",
-      error: "A tenant has at most 1,000 API tokens that have not ended; revoke one first.",
+      error:
+        "A tenant has at most 1,000 API tokens that have not ended, and a user at most ten passkeys; revoke or remove one first.",
     });
     await tenant.send("DELETE", `/v1/tokens/${idOf(1)}`);
     expect((await tenant.send("POST", "/v1/tokens", body)).status).toBe(201);

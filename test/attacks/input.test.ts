@@ -28,10 +28,14 @@ function isObject(value: unknown): value is Fields {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
-/** The path of each object within a body, as field names. */
+/** The one object to which browsers add fields. */
+const openObject = "credential";
+
+/** The path of each strict object within a body, as field names. */
 function findObjectPaths(value: unknown): string[][] {
   if (!isObject(value)) return [];
-  const within = Object.entries(value).flatMap(([name, part]) =>
+  const strict = Object.entries(value).filter(([name]) => name !== openObject);
+  const within = strict.flatMap(([name, part]) =>
     findObjectPaths(part).map((rest) => [name, ...rest]),
   );
   return [[], ...within];

@@ -3,14 +3,14 @@ import { base64urlnopad } from "@scure/base";
 import { beforeAll, describe, expect, it } from "vitest";
 import { encodeCbor } from "../../src/crypto/cbor.ts";
 import { type Answer, Tenant, User } from "../support/client.ts";
-import {
-  type AuthenticationAnswer,
-  type CreationOptions,
-  PasskeyAuthenticator,
-  type RegistrationAnswer,
-  type RequestOptions,
-} from "../support/passkey-authenticator.ts";
+import { PasskeyAuthenticator } from "../support/passkey-authenticator.ts";
 import { encodeMap } from "../support/passkey-encoding.ts";
+import type {
+  AuthenticationAnswer,
+  CreationOptions,
+  RegistrationAnswer,
+  RequestOptions,
+} from "../support/passkey-json.ts";
 import {
   finishLogin,
   finishRegistration,

@@ -7,12 +7,8 @@ import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { type Answer, Tenant, User } from "../support/client.ts";
 import { withD1Fault } from "../support/d1-faults.ts";
 import { evict, replaceState } from "../support/guard.ts";
-import {
-  type AuthenticationAnswer,
-  type Deviations,
-  PasskeyAuthenticator,
-  type RegistrationAnswer,
-} from "../support/passkey-authenticator.ts";
+import { type Deviations, PasskeyAuthenticator } from "../support/passkey-authenticator.ts";
+import type { AuthenticationAnswer, RegistrationAnswer } from "../support/passkey-json.ts";
 import {
   finishLogin,
   finishRegistration,

@@ -3,10 +3,8 @@ import { describe, expect, it } from "vitest";
 import { type Answer, Tenant, User } from "../support/client.ts";
 import { drainOutbox } from "../support/delivered-trail.ts";
 import { evict, guardOf, inspectGuard, loseStorage } from "../support/guard.ts";
-import {
-  type AuthenticationAnswer,
-  PasskeyAuthenticator,
-} from "../support/passkey-authenticator.ts";
+import { PasskeyAuthenticator } from "../support/passkey-authenticator.ts";
+import type { AuthenticationAnswer } from "../support/passkey-json.ts";
 import {
   finishLogin,
   finishRegistration,

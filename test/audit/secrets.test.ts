@@ -16,6 +16,8 @@ import { findRetentionDays } from "../../src/tenancy/find-retention.ts";
 import { codeFor } from "../support/authenticator.ts";
 import { type Answer, type Call, send, Tenant } from "../support/client.ts";
 import { withD1Fault } from "../support/d1-faults.ts";
+import { PasskeyAuthenticator } from "../support/passkey-authenticator.ts";
+import { page, rpId } from "../support/passkeys.ts";
 import { fireLogAlarm } from "../support/refusal-log.ts";
 import { type RequestTarget, requestTo, unknownUser } from "../support/requests.ts";
 import { copyStores, type StoresCopy } from "../support/stores.ts";
@@ -201,6 +203,26 @@ async function runJourney(answers: string[]): Promise<Secrets> {
   await verify(right);
   await ask("setUserStatus", target, { ...asTenant, body: { user: { status: "active" } } });
   await ask("unlockUser", target, asTenant);
+  const passkeys = { rp_id: rpId, origins: [page.origin] };
+  await ask("changeSettings", target, { ...asTenant, body: { settings: { passkeys } } });
+  const authenticator = new PasskeyAuthenticator();
+  const creation = (await ask("createPasskeyRegistrationOptions", target, asTenant)).body.passkey
+    .public_key;
+  const answer = await authenticator.create(creation, page);
+  const registration = { passkey: { challenge: creation.challenge, credential: answer } };
+  const { id: passkeyId } = (
+    await ask("registerPasskey", target, { ...asTenant, body: registration })
+  ).body.passkey;
+  await ask("registerPasskey", target, { ...asTenant, body: registration });
+  const login = (await ask("createPasskeyAuthenticationOptions", target, asTenant)).body.passkey
+    .public_key;
+  const credential = await authenticator.get(login, page);
+  const attempt = { passkey: { challenge: login.challenge, credential, id: externalId } };
+  await ask("verifyPasskey", target, { ...asTenant, body: attempt });
+  await ask("verifyPasskey", target, { ...asTenant, body: attempt });
+  await ask("renamePasskey", { ...target, passkeyId }, asTenant);
+  await ask("listPasskeys", target, asTenant);
+  await ask("removePasskey", { ...target, passkeyId }, asTenant);
   await ask("getUser", target, asTenant);
   await ask("listUsers", target, asTenant);
   await useAuthenticator();

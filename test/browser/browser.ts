@@ -4,6 +4,8 @@ import { delimiter, join } from "node:path";
 import { type Browser, chromium } from "playwright-core";
 import type { Report } from "../e2e/report.ts";
 
+export const root = join(import.meta.dirname, "..", "..");
+
 /** A program that the machine must have: npm does not install a browser. */
 export const browserName = "chromium";
 

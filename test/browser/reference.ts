@@ -1,11 +1,9 @@
 /** The page at /docs in a browser: what it shows, what it sends, and what it must not contain. */
-import { join } from "node:path";
 import type { Locator, Page, Response } from "playwright-core";
 import { LocalService } from "../e2e/local-service.ts";
 import { copyProject } from "../e2e/project-copy.ts";
-import type { BrowserPlace } from "./browser.ts";
+import { type BrowserPlace, root } from "./browser.ts";
 
-const root = join(import.meta.dirname, "..", "..");
 const externalId = "ORG_USR_9921_AFG";
 
 /** What Scalar offers the author of a page, and what would send its content to another host. */

@@ -1,29 +1,20 @@
 /** Uses examples/login as people do, with the addresses that have a fixed result in a test tenant. */
 import { execFileSync } from "node:child_process";
-import { findFreePort } from "../../scripts/support/port.ts";
 import { Browser, type Page } from "./browser.ts";
-import { ProcessGroup } from "./process-group.ts";
+import { checkPasskeys, type ExpectedPage } from "./login-app-passkeys.ts";
+import { LoginAppProcess } from "./login-app-process.ts";
 import type { Report } from "./report.ts";
 
 const [allowed, challenged, denied] = ["192.0.2.1", "192.0.2.2", "192.0.2.3"];
 const password = "correct horse battery staple";
 const maxFailedAttempts = 5;
 
-interface Expected {
-  readonly path: string;
-  /** Default: 200. */
-  readonly status?: number;
-  readonly texts?: readonly (string | RegExp)[];
-  /** Texts that the page must not have. */
-  readonly missing?: readonly (string | RegExp)[];
-}
-
 function hasText(page: Page, text: string | RegExp): boolean {
   return typeof text === "string" ? page.text.includes(text) : text.test(page.text);
 }
 
 /** One sentence for each difference between a page and what it should be, and the page. */
-function findProblems(page: Page, { path, status = 200, texts = [], missing = [] }: Expected) {
+function findProblems(page: Page, { path, status = 200, texts = [], missing = [] }: ExpectedPage) {
   const problems = [
     ...(page.path === path ? [] : [`The path is ${page.path} and not ${path}.`]),
     ...(page.status === status ? [] : [`The status is ${page.status} and not ${status}.`]),
@@ -50,39 +41,37 @@ function findWrongCode(secret: string): string {
 
 export class LoginAppCheck {
   readonly #report: Report;
-  readonly #app: ProcessGroup;
-  readonly #site: string;
+  readonly #app: LoginAppProcess;
   /** Sessions that wait for a code when the service stops. */
   readonly #waiting: Browser;
+  /** A user in the account when the service stops. */
+  readonly #insider: Browser;
 
-  private constructor(project: string, report: Report, port: number) {
+  private constructor(report: Report, app: LoginAppProcess) {
     this.#report = report;
-    this.#site = `http://127.0.0.1:${port}`;
+    this.#app = app;
     this.#waiting = this.#createBrowser(allowed);
-    // The check stands in for the proxy before the app.
-    this.#app = new ProcessGroup("npm", ["start", "-w", "examples/login"], project, {
-      PORT: String(port),
-      CLIENT_ADDRESS_HEADER: "X-Forwarded-For",
-    });
+    this.#insider = this.#createBrowser(allowed);
   }
 
-  /** Starts the app. It uses the demo tenant of `npm run dev`, which must be running. */
+  /** Starts the app, which needs `npm run dev`. The check stands in for the proxy before it. */
   static async create(project: string, report: Report): Promise<LoginAppCheck> {
-    return new LoginAppCheck(project, report, await findFreePort());
+    const environment = { CLIENT_ADDRESS_HEADER: "X-Forwarded-For" };
+    return new LoginAppCheck(report, await LoginAppProcess.create(project, environment));
   }
 
   async close(): Promise<void> {
-    await this.#app.end("SIGTERM");
+    await this.#app.close();
   }
 
   async checkLogins(): Promise<void> {
-    const isRunning = await this.#app.until(() => this.#app.output.includes("port:"));
-    const problems = isRunning ? [] : [this.#app.output + this.#app.errors];
+    const problems = await this.#app.waitUntilReady();
     this.#report.add("the login app: npm start -w examples/login", problems);
-    if (!isRunning) return;
+    if (problems.length > 0) return;
     const { secret, firstCode, backupCodes } = await this.#checkEnrolment();
     await this.#checkSecondFactor(secret, firstCode, backupCodes);
     await this.#checkRisk(backupCodes);
+    await this.#checkPasskeys(backupCodes);
     await this.#checkPasswords();
     await this.#checkLock(secret);
   }
@@ -102,6 +91,9 @@ export class LoginAppCheck {
     });
     const account = await this.#waiting.open("/account");
     this.#expect("the session still waits for its code", account, { path: "/code" });
+    const list = await this.#insider.open("/account");
+    const texts = ["You are logged in", "We cannot list your passkeys now."];
+    this.#expect("a user in the account stays there", list, { path: "/account", texts });
   }
 
   async #checkEnrolment() {
@@ -187,6 +179,17 @@ export class LoginAppCheck {
     this.#expect("a challenged user without a factor cannot enrol", newcomer, refused);
   }
 
+  async #checkPasskeys(backupCodes: readonly string[]) {
+    await this.#logIn(this.#insider, "ada");
+    await this.#insider.submit("/code", { code: backupCodes[2] ?? "" });
+    await checkPasskeys(this.#insider, {
+      site: this.#app.site,
+      expect: (title, page, expected) => this.#expect(title, page, expected),
+      createBrowser: (address) => this.#createBrowser(address === "allowed" ? allowed : denied),
+      logIn: (other) => this.#logIn(other, "ada"),
+    });
+  }
+
   async #checkPasswords() {
     const refused = { path: "/login", status: 403, texts: ["Name and password do not match"] };
     const browser = this.#createBrowser(allowed);
@@ -227,7 +230,7 @@ export class LoginAppCheck {
 
   /** The first address is the one that the client claims to have. The app must not use it. */
   #createBrowser(address: string): Browser {
-    return new Browser(this.#site, { "X-Forwarded-For": `192.0.2.99, ${address}` });
+    return new Browser(this.#app.site, { "X-Forwarded-For": `192.0.2.99, ${address}` });
   }
 
   #logIn(browser: Browser, name: string, more: Readonly<Record<string, string>> = {}) {
@@ -240,7 +243,7 @@ export class LoginAppCheck {
     return browser.submit("/code", { code });
   }
 
-  #expect(title: string, page: Page, expected: Expected): void {
+  #expect(title: string, page: Page, expected: ExpectedPage): void {
     this.#report.add(`the login app: ${title}`, findProblems(page, expected));
   }
 }

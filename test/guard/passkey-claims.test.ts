@@ -4,7 +4,7 @@ import { afterEach, describe, expect, it, vi } from "vitest";
 import { type Answer, Tenant, User } from "../support/client.ts";
 import { holdBatchAnswers, withD1Fault } from "../support/d1-faults.ts";
 import { rowsIn } from "../support/databases.ts";
-import { evict, guardOf } from "../support/guard.ts";
+import { evict, guardOf, replaceState } from "../support/guard.ts";
 import { withLateStatements } from "../support/late-statements.ts";
 import { PasskeyAuthenticator } from "../support/passkey-authenticator.ts";
 import {
@@ -130,6 +130,21 @@ describe("A credential id", () => {
     expect(codeOf(await under)).toBe("201");
     expect(await readOwners()).toEqual([first.user.id]);
     expect([await first.count(), await second.count()]).toEqual([1, 0]);
+  });
+
+  it("is not decided on while the guard that claimed it does not answer", async () => {
+    const { first, second } = await createTwoRivals();
+    await first.register();
+    const finish = await second.prepare();
+    await replaceState(first.user, "json_set(state, '$.damaged', state, '$.lockout', 1)");
+    await evict(first.user);
+    const failed = await finish();
+    expect([failed.status, failed.body.code]).toEqual([503, "unavailable"]);
+    expect(await second.count()).toBe(0);
+    await replaceState(first.user, "json_extract(state, '$.damaged')");
+    await evict(first.user);
+    expect(codeOf(await finish())).toBe("passkey_exists");
+    expect(await first.count()).toBe(1);
   });
 
   it("stays with the user who removed it and registered it again while D1 failed", async () => {

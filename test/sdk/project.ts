@@ -1,13 +1,25 @@
 /** A project that uses the SDK as its users do: from the package that `npm pack` makes. */
 import { cpSync, existsSync, readFileSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
-import { build } from "esbuild";
+import { basename, join } from "node:path";
+import { build, type Plugin } from "esbuild";
 import { ProcessGroup } from "../e2e/process-group.ts";
 
 /** The examples in TypeScript of a document, as one module. */
 function readExamples(file: string): string {
   const text = readFileSync(file, "utf8");
   return [...text.matchAll(/^```ts\n(.*?)^```$/gms)].map(([, example]) => example).join("\n");
+}
+
+/** Has the journey find test/support where it is: it needs packages and sources that no user of the SDK has. */
+function supportOf(root: string): Plugin {
+  const folder = join(root, "test", "support");
+  return {
+    name: "support",
+    setup: ({ onResolve }) =>
+      onResolve({ filter: /^\.\.\/\.\.\/support\// }, ({ path }) => ({
+        path: join(folder, basename(path)),
+      })),
+  };
 }
 
 export interface Result {
@@ -71,6 +83,7 @@ export class Project {
       outfile,
       bundle: true,
       external: [...external],
+      plugins: [supportOf(this.#root)],
       format: "esm",
       platform: external.length > 0 ? "node" : "neutral",
       mainFields: ["module", "main"],

@@ -6,6 +6,7 @@ import { BackupCodes } from "./resources/backup-codes.ts";
 import { Health } from "./resources/health.ts";
 import { Keys } from "./resources/keys.ts";
 import { Otp } from "./resources/otp.ts";
+import { Passkeys } from "./resources/passkeys.ts";
 import { Sentinel } from "./resources/sentinel.ts";
 import { Settings } from "./resources/settings.ts";
 import { Tenants } from "./resources/tenants.ts";
@@ -25,6 +26,7 @@ export class EdgeIdp {
   readonly otp: Otp;
   readonly authenticators: Authenticators;
   readonly backupCodes: BackupCodes;
+  readonly passkeys: Passkeys;
   readonly sentinel: Sentinel;
   readonly audit: Audit;
   readonly tokens: Tokens;
@@ -42,6 +44,7 @@ export class EdgeIdp {
     this.otp = new Otp(connection);
     this.authenticators = new Authenticators(connection);
     this.backupCodes = new BackupCodes(connection);
+    this.passkeys = new Passkeys(connection);
     this.sentinel = new Sentinel(connection);
     this.audit = new Audit(connection);
     this.tokens = new Tokens(connection);

@@ -12,6 +12,7 @@ export const serviceErrorCodes = [
   "internal_error",
   "invalid_code",
   "invalid_json",
+  "invalid_passkey",
   "invalid_request",
   "invalid_token",
   "last_token",
@@ -21,6 +22,11 @@ export const serviceErrorCodes = [
   "not_found",
   "otp_disabled",
   "otp_not_configured",
+  "passkey_exists",
+  "passkey_not_configured",
+  "passkey_not_found",
+  "passkey_unknown",
+  "passkeys_not_set_up",
   "rate_limited",
   "relocation_in_progress",
   "tenant_active",
@@ -33,6 +39,7 @@ export const serviceErrorCodes = [
   "user_locked",
   "user_not_found",
   "user_suspended",
+  "verification_required",
 ] as const;
 
 /**

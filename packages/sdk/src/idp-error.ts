@@ -54,6 +54,18 @@ export class IdpError extends Error {
     return typeof time === "string" ? time : undefined;
   }
 
+  /** With `invalid_passkey`: what was not accepted, such as `origin` or `user_verification`. */
+  get reason(): string | undefined {
+    const { reason } = this.fields;
+    return typeof reason === "string" ? reason : undefined;
+  }
+
+  /** With `passkey_unknown`: the passkey that nobody has any more, for `signalUnknownPasskey` in the browser. */
+  get credentialId(): string | undefined {
+    const { credential_id: id } = this.fields;
+    return typeof id === "string" ? id : undefined;
+  }
+
   /** With `invalid_request`: the fields that are not valid. */
   get issues(): readonly Issue[] | undefined {
     const { issues } = this.fields;

@@ -1,4 +1,7 @@
-/** The client of Edge IDP. The verifier of its audit trail is `@edge-idp/sdk/audit`. */
+/**
+ * The client of Edge IDP. The verifier of its audit trail is `@edge-idp/sdk/audit`, and the part of passkeys that runs in
+ * a browser `@edge-idp/sdk/browser`.
+ */
 export type { Assessment, Recommendation } from "./assessment.ts";
 export { EdgeIdp } from "./edge-idp.ts";
 export type { ClientErrorCode, ErrorCode } from "./error-code.ts";
@@ -13,6 +16,7 @@ export type { BackupCodes } from "./resources/backup-codes.ts";
 export type { Health } from "./resources/health.ts";
 export type { Keys } from "./resources/keys.ts";
 export type { ConfigureOtpInput, Otp } from "./resources/otp.ts";
+export type { Passkeys } from "./resources/passkeys.ts";
 export type { Sentinel } from "./resources/sentinel.ts";
 export type { Settings } from "./resources/settings.ts";
 export type { TenantTokens } from "./resources/tenant-tokens.ts";

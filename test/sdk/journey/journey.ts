@@ -1,6 +1,7 @@
 /** The whole tutorial, and every other operation, through the SDK. */
 import { manageTokens, operate } from "./administration.ts";
 import { logIn } from "./login.ts";
+import { usePasskeys } from "./passkeys.ts";
 import type { Sdk } from "./sdk.ts";
 import { readTrail, replaceSecretAndErase } from "./trail.ts";
 import { verifyTrail } from "./verification.ts";
@@ -19,6 +20,7 @@ export async function makeJourney(sdk: Sdk, place: Place): Promise<void> {
   const { tenant, token } = await operator.tenants.create({ name: "Journey", mode: "test" });
   const idp = withToken(token.secret);
   await logIn(sdk, idp);
+  await usePasskeys(sdk, idp);
   await readTrail(sdk, idp);
   await verifyTrail(sdk, idp);
   await replaceSecretAndErase(sdk, idp);
