@@ -7,9 +7,10 @@ import { requirePermission } from "../http/access.ts";
 import { defineRoute, none, respond } from "../http/route.ts";
 import { id, instant, userQuery } from "../http/schemas.ts";
 import {
-  codeLengths,
   defaultParameters,
+  maxCodeLength,
   maxPeriodSeconds,
+  minCodeLength,
   minPeriodSeconds,
   totpAlgorithms,
 } from "../otp/totp.ts";
@@ -32,10 +33,14 @@ const name = createTextSchema(1, 64).meta({
 });
 
 const algorithm = z.enum(totpAlgorithms).meta({ examples: ["SHA1"] });
-const digits = z.literal(codeLengths).meta({
-  description: "The length of a code.",
-  examples: [6],
-});
+const digits = z
+  .int()
+  .min(minCodeLength)
+  .max(maxCodeLength)
+  .meta({
+    description: "The length of a code.",
+    examples: [6],
+  });
 const period = z
   .int()
   .min(minPeriodSeconds)

@@ -8,14 +8,14 @@ import { computeHotp, type HashAlgorithm, importSecret } from "./hotp.ts";
 export const totpAlgorithms = ["SHA1", "SHA256", "SHA512"] as const;
 export type TotpAlgorithm = (typeof totpAlgorithms)[number];
 
-export const codeLengths = [6, 7, 8] as const;
-export type CodeLength = (typeof codeLengths)[number];
+export const minCodeLength = 6;
+export const maxCodeLength = 8;
 
 /** How an authenticator computes codes from its secret. */
 export interface TotpParameters {
   readonly algorithm: TotpAlgorithm;
-  /** The length of a code. */
-  readonly digits: CodeLength;
+  /** The length of a code: 6, 7 or 8. */
+  readonly digits: number;
   /** Seconds of a time step: X of RFC 6238 §4.1. */
   readonly period: number;
 }
@@ -71,7 +71,7 @@ async function findMatches(
   key: CryptoKey,
   code: string,
   steps: readonly number[],
-  digits: CodeLength,
+  digits: number,
 ): Promise<readonly number[]> {
   const codes = await Promise.all(steps.map((step) => computeHotp(key, step, digits)));
   return steps.filter((_, index) =>

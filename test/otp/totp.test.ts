@@ -3,7 +3,6 @@ import { Secret, TOTP } from "otpauth";
 import { describe, expect, test } from "vitest";
 import { computeHotp, importSecret } from "../../src/otp/hotp.ts";
 import {
-  codeLengths,
   defaultParameters,
   defaultWindowSteps,
   findDistantStep,
@@ -135,7 +134,7 @@ describe("RFC 6238 appendix B, with eight digits", () => {
 test("agrees with an independent implementation for any parameters and window", async () => {
   const cases = fc.record({
     algorithm: fc.constantFrom(...totpAlgorithms),
-    digits: fc.constantFrom(...codeLengths),
+    digits: fc.integer({ min: 6, max: 8 }),
     period: fc.integer({ min: minPeriodSeconds, max: maxPeriodSeconds }),
     windowSteps: fc.integer({ min: 0, max: 2 }),
     away: fc.integer({ min: -3, max: 3 }),

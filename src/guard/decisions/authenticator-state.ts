@@ -1,6 +1,6 @@
 /** What a guard keeps of an identity's TOTP secrets. */
 import { z } from "zod";
-import { codeLengths, type TotpParameters, totpAlgorithms } from "../../otp/totp.ts";
+import { type TotpParameters, totpAlgorithms } from "../../otp/totp.ts";
 
 /** What is known of the codes of a secret that were accepted. */
 interface Use {
@@ -61,7 +61,7 @@ export const addedSecretSchema: z.ZodType<AddedSecret> = z.looseObject({
   name: z.string(),
   sealed: z.string(),
   algorithm: z.enum(totpAlgorithms),
-  digits: z.literal(codeLengths),
+  digits: z.int(),
   period: z.int(),
   pendingUntil: z.int().nullable(),
   lastTimeStep: z.int().nullable(),

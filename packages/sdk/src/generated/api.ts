@@ -1270,9 +1270,8 @@ export interface components {
                 /**
                  * @description The length of a code; 6 if absent.
                  * @example 6
-                 * @enum {number}
                  */
-                digits?: 6 | 7 | 8;
+                digits?: number;
                 /**
                  * @description The seconds for which an app shows a code; 30 if absent.
                  * @example 30
@@ -2141,10 +2140,10 @@ export interface components {
                  */
                 algorithm: string;
                 /**
-                 * @description The length of a code. Values: `6`, `7`, `8`; expect further ones.
+                 * @description The length of a code.
                  * @example 6
                  */
-                digits: string;
+                digits: number;
                 /**
                  * @description The seconds for which an app shows a code.
                  * @example 30
@@ -2199,10 +2198,10 @@ export interface components {
              */
             algorithm: string;
             /**
-             * @description The length of a code. Values: `6`, `7`, `8`; expect further ones.
+             * @description The length of a code.
              * @example 6
              */
-            digits: string;
+            digits: number;
             /**
              * @description The seconds for which an app shows a code.
              * @example 30
