@@ -30,11 +30,13 @@ export class TotpKeys {
     sealingKeys: Keyring,
     owner: Owner,
   ): Promise<CryptoKey> {
-    const cached = this.#cache.get(sealed);
+    // With the id: a box that was copied to another secret does not open.
+    const name = `${id} ${sealed}`;
+    const cached = this.#cache.get(name);
     if (cached !== undefined) return cached;
     const context = totpContextOf(owner, isPrimary ? undefined : id);
     const key = await importTotpSecret(await unseal(sealingKeys, context, sealed), { algorithm });
-    this.#cache.set(sealed, key);
+    this.#cache.set(name, key);
     return key;
   }
 

@@ -322,6 +322,17 @@ it("Added authenticators survive an eviction and the loss of the guard's storage
   expect((await user.verify(codeOf(added, begin + periodMs))).status).toBe(200);
 });
 
+it("The box of one secret does not open for another", async () => {
+  const added = await user.addAuthenticator();
+  const other = await user.addAuthenticator();
+  const path = "'$.authenticators[0].sealed', state ->> '$.authenticators[1].sealed'";
+  await replaceState(user, `json_set(state, ${path})`);
+  await evict(user);
+  for (const code of [codeOf(added), codeOf(other), user.code(begin)]) {
+    expect((await user.verify(code)).status).toBe(503);
+  }
+});
+
 it("A user with added authenticators alone has TOTP in the directory", async () => {
   const other = await User.provision(tenant);
   const listed = async (filter: string) =>
