@@ -3,6 +3,7 @@ import { Hono } from "hono";
 import { assessmentRoutes } from "./api/assessments.ts";
 import { auditEventRoutes } from "./api/audit-events.ts";
 import { auditProofRoutes } from "./api/audit-proofs.ts";
+import { authenticatorRoutes } from "./api/authenticators.ts";
 import { createDocumentRoutes } from "./api/docs.ts";
 import { feedRoutes } from "./api/feeds.ts";
 import { createHealthRoutes } from "./api/health.ts";
@@ -34,6 +35,7 @@ const livenessPath = "/healthz";
 export const apiRoutes = [
   ...identityRoutes,
   ...otpRoutes,
+  ...authenticatorRoutes,
   ...passkeyRoutes,
   ...passkeyLoginRoutes,
   ...stepUpRoutes,

@@ -38,6 +38,10 @@ const catalogue = {
     status: 404,
     sentence: "No user with this identifier exists; provision the user first.",
   },
+  authenticator_not_found: {
+    status: 404,
+    sentence: "The user has no authenticator with this id; list the user's authenticators.",
+  },
   passkey_not_found: {
     status: 404,
     sentence: "The user has no passkey with this id; list the user's passkeys.",
@@ -63,7 +67,7 @@ const catalogue = {
   too_many: {
     status: 409,
     sentence:
-      "A tenant has at most 1,000 API tokens that have not ended, and a user at most ten passkeys; revoke or remove one first.",
+      "A tenant has at most 1,000 API tokens that have not ended, and a user at most ten passkeys and five authenticators; revoke or remove one first.",
   },
   last_token: {
     status: 409,

@@ -1,52 +1,57 @@
 /** `/v1/idp/user/otp`, `/v1/idp/otp/verify` and `/v1/idp/user/backup-codes`. */
 import { z } from "zod";
 import { identityIdOf } from "../crypto/id.ts";
-import { createInvalidRequest } from "../errors.ts";
+import { AppError, createInvalidRequest } from "../errors.ts";
 import { askGuard } from "../guard/client.ts";
 import { requirePermission } from "../http/access.ts";
 import { defineRoute, none, respond } from "../http/route.ts";
 import { externalId, shownExternalId, userQuery } from "../http/schemas.ts";
 import { codesPerSet } from "../otp/backup-codes.ts";
 import { type Code, codePattern, parseCode } from "../otp/code.ts";
-import { buildKeyUri } from "../otp/key-uri.ts";
-import { drawQrSvg } from "../otp/qr-code.ts";
+import { defaultParameters } from "../otp/totp.ts";
 import { claimTenantRequestKey } from "../tenancy/claim-request-key.ts";
-import { buildTextPattern, createTextSchema } from "../text-schema.ts";
 import { assessmentId } from "./assessment-schemas.ts";
 import { buildAttemptSession } from "./attempt-session.ts";
+import {
+  exampleSecret,
+  labelFields,
+  qrQuery,
+  requireQrCapacity,
+  secretFields,
+  showKeyUri,
+} from "./enrolment-schemas.ts";
 import { address, agent } from "./session-schemas.ts";
 import { prepareStepUp, shownToken, stepUpRequest } from "./step-up.ts";
 
-const maxIssuerLength = 64;
-const maxAccountLength = 255;
-const exampleSecret = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP";
 const exampleBackupCodes = [
   ...["ABCD-1234", "EFGH-5678", "JKLM-9012", "NPRS-3456", "TUVW-7890"],
   ...["XYZA-2345", "BCDE-6789", "FGHJ-0123", "KLMN-4567", "PRST-8901"],
 ];
-/** Capacity of a QR code (ISO/IEC 18004, version 40, level L). */
-const maxQrBytes = 2953;
-
-function createLabelSchema(maxLength: number, example: string) {
-  return createTextSchema(1, maxLength)
-    .refine((text) => !text.includes(":"), "must not contain a colon")
-    .meta({ pattern: buildTextPattern(":"), examples: [example] });
-}
+const codeIssue = {
+  path: "otp.code",
+  message: "must be a backup code, or a code of as many digits as the user's authenticators show",
+};
 
 const code = z
   .string()
   .meta({
     description:
-      "A TOTP code of six ASCII digits, or a backup code in any case, with or without its dash. White space is dropped, and a typographic dash (U+2010 to U+2015, U+2212) counts as `-`.",
+      "A TOTP code of ASCII digits, or a backup code in any case, with or without its dash. A TOTP code has as many digits as one of the user's authenticators shows, which are six unless one was added with more. White space is dropped, and a typographic dash (U+2010 to U+2015, U+2212) counts as `-`.",
     pattern: codePattern,
     examples: ["552192", "ABCD-1234"],
   })
   .transform((text, context): Code => {
     const parsed = parseCode(text);
     if (parsed !== undefined) return parsed;
-    context.addIssue({ code: "custom", message: "must be a code of six digits or a backup code" });
+    context.addIssue({ code: "custom", message: codeIssue.message });
     return z.NEVER;
   });
+
+/** Only the guard knows how long the user's codes are. The answer is the same as for a text that is no code. */
+function explainImpossibleCode(error: unknown): never {
+  const isImpossible = error instanceof AppError && error.code === "invalid_request";
+  throw isImpossible ? createInvalidRequest([codeIssue]) : error;
+}
 
 export const otpRoutes = [
   defineRoute(
@@ -56,21 +61,15 @@ export const otpRoutes = [
       name: "configureOtp",
       summary: "Create a TOTP secret, which is shown once",
       description:
-        "Creates a TOTP secret (RFC 6238: SHA-1, six digits, 30 seconds) and returns it once. With the setting `otp.enrolment: confirm`, the secret becomes live with its first accepted code.",
+        "Creates the primary TOTP secret of a user (RFC 6238: SHA-1, six digits, 30 seconds) and returns it once. It replaces the primary secret that the user had, and leaves authenticators that were added beside it as they are. With the setting `otp.enrolment: confirm`, the secret becomes live with its first accepted code.",
       tag: "One-time passwords",
       access: requirePermission("idp:write"),
       body: z.strictObject({
         otp: z.strictObject({
-          issuer_name: createLabelSchema(maxIssuerLength, "Acme Enterprise"),
-          account_name: createLabelSchema(maxAccountLength, "alexander@enterprise.com"),
+          ...labelFields,
         }),
       }),
-      query: userQuery.extend({
-        qr: z
-          .enum(["svg"])
-          .optional()
-          .meta({ description: "`svg`: the answer has the key URI as a QR code too." }),
-      }),
+      query: userQuery.extend(qrQuery),
       responses: {
         200: {
           description: "The secret and the key URI for a QR code.",
@@ -81,58 +80,30 @@ export const otpRoutes = [
                 description: "The secret of 160 bits, in base32.",
                 examples: [exampleSecret],
               }),
-              qrcode_payload: z.string().meta({
-                description: "The key URI that an authenticator app reads.",
-                examples: [
-                  buildKeyUri({
-                    issuer: "Acme Enterprise",
-                    account: "alexander@enterprise.com",
-                    secret: exampleSecret,
-                  }),
-                ],
-              }),
+              ...secretFields,
               is_setup_complete: z.boolean(),
-              qrcode_svg: z
-                .string()
-                .optional()
-                .meta({
-                  description:
-                    "With `qr=svg`: the QR code with a quiet zone of four modules on a white ground.",
-                  examples: ['<svg xmlns="http://www.w3.org/2000/svg"></svg>'],
-                }),
             }),
           }),
         },
       },
-      errors: ["user_not_found", "user_suspended"],
+      errors: ["user_not_found", "user_suspended", "too_many"],
     },
     async (request) => {
       const { externalUserId, qr } = request.query;
-      const { issuer_name: issuer, account_name: account } = request.body.otp;
-      // All secrets have the same length, so the size of the QR code is known before one is created.
-      const longestUri = buildKeyUri({ issuer, account, secret: "A".repeat(32) });
-      if (longestUri.length > maxQrBytes) {
-        throw createInvalidRequest([
-          {
-            path: "otp.account_name",
-            message: "is too long for a QR code together with issuer_name",
-          },
-        ]);
-      }
+      const { otp: labels } = request.body;
+      requireQrCapacity("otp", labels, defaultParameters);
       const { tenantId, policy } = request.caller;
       const identityId = await identityIdOf(tenantId, externalUserId);
       await claimTenantRequestKey(request);
       const { secret, isSetupComplete } = await askGuard(request, identityId, (guard, call) =>
         guard.configureTotp(call, policy.otp.enrolment),
       );
-      const payload = buildKeyUri({ issuer, account, secret });
       return respond(200, {
         user: {
           external_id: externalUserId,
           new_otp_secret: secret,
-          qrcode_payload: payload,
+          ...showKeyUri(labels, secret, defaultParameters, qr),
           is_setup_complete: isSetupComplete,
-          ...(qr === "svg" ? { qrcode_svg: drawQrSvg(payload) } : {}),
         },
       });
     },
@@ -143,12 +114,13 @@ export const otpRoutes = [
       path: "/v1/idp/user/otp",
       name: "removeOtp",
       summary: "Remove the TOTP secret and the backup codes",
-      description: "Removes the TOTP secret and the backup codes of a user.",
+      description:
+        "Removes all TOTP secrets of a user, also those of authenticators that were added, and the backup codes.",
       tag: "One-time passwords",
       access: requirePermission("idp:write"),
       body: none,
       query: userQuery,
-      responses: { 204: { description: "The secret and the codes are deleted." } },
+      responses: { 204: { description: "The secrets and the codes are deleted." } },
       errors: ["user_not_found", "otp_not_configured"],
     },
     async (request) => {
@@ -164,7 +136,7 @@ export const otpRoutes = [
       name: "verifyOtp",
       summary: "Verify a TOTP or backup code",
       description:
-        "Verifies a TOTP code or a backup code. Each code is accepted once; failures count towards a lock. The code accepted last, sent again, is `code_already_used` and counts no failure.",
+        "Verifies a backup code, or a TOTP code of any of the user's authenticators. Each code is accepted once; failures count towards a lock. The code accepted last, sent again, is `code_already_used` and counts no failure.",
       tag: "One-time passwords",
       access: requirePermission("idp:write"),
       body: z.strictObject({
@@ -182,7 +154,7 @@ export const otpRoutes = [
             }),
             purpose: z.enum(["confirm"]).optional().meta({
               description:
-                "With `confirm` the code is compared with the pending secret alone, so that neither a code of the old secret nor a backup code is accepted. Without a pending secret the answer is `no_pending_enrolment`.",
+                "With `confirm` the code is compared with pending secrets alone, so that neither a code of the old secret nor a backup code is accepted. Without a pending secret the answer is `no_pending_enrolment`.",
             }),
             token: stepUpRequest.optional(),
           })
@@ -240,9 +212,10 @@ export const otpRoutes = [
       const identityId = await identityIdOf(tenantId, id);
       const session = buildAttemptSession(request.body.otp, identityId, "otp");
       const stepUp = await prepareStepUp(request, request.body.otp.token);
+      const verification = { ...policy.lockout, windowSteps: policy.otp.windowSteps };
       const verified = await askGuard(stepUp.caller, identityId, (guard, call) =>
-        guard.verify({ ...call, ...session }, attempt, policy.lockout, purpose ?? "login"),
-      );
+        guard.verify({ ...call, ...session }, attempt, verification, purpose ?? "login"),
+      ).catch(explainImpossibleCode);
       const { method, backupCodesRemaining, enrolmentConfirmed, risk } = verified;
       return respond(200, {
         status: "success" as const,

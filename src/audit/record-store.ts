@@ -26,7 +26,9 @@ function newestEventsOf(tenantId: SQLWrapper, identityId: SQLWrapper): SQL {
     ORDER BY ${auditEvents.id} DESC LIMIT ${sql.raw(String(maxNewestEvents))})`;
 }
 
-const acceptedPaths = sql.raw("'$.totp.lastTimeStep', '$.lastVerifiedAt', '$.lastMethod'");
+const acceptedPaths = sql.raw(
+  "'$.totp.lastTimeStep', '$.totp.lastUsedAt', '$.lastVerifiedAt', '$.lastMethod'",
+);
 const recordedStep = sql`coalesce(${identities.state} ->> '$.totp.lastTimeStep', -1)`;
 
 /** Whether the newest events have what an accepted code has changed in the new record. */
@@ -156,7 +158,7 @@ export function recordAcceptedCodes(db: Database, tenantId: string, leafIndex: n
   return db
     .update(identities)
     .set({
-      state: sql`json_set(${state}, '$.totp.lastTimeStep', ${code.timeStep}, '$.lastVerifiedAt', ${code.at}, '$.lastMethod', 'totp')`,
+      state: sql`json_set(${state}, '$.totp.lastTimeStep', ${code.timeStep}, '$.totp.lastUsedAt', ${code.at}, '$.lastVerifiedAt', ${code.at}, '$.lastMethod', 'totp')`,
       updatedAt: sql`${code.at}`,
     })
     .from(code)

@@ -1,9 +1,9 @@
 /** The service's ids: 12 bytes as 24 lower-case hex digits. */
 import { joinParts, toHex } from "./bytes.ts";
 import { computeSha256, sha256Of } from "./digest.ts";
+import { timeBytes, timeOfId } from "./id-time.ts";
 
 const idBytes = 12;
-const timeBytes = 6;
 
 export const idPattern = /^[0-9a-f]{24}$/;
 
@@ -18,8 +18,7 @@ export function createId(now: number): string {
 
 /** Creates an id that sorts after the given one, even if that one's clock is ahead. @param now Unix ms */
 export function createIdAfter(previous: string, now: number): string {
-  const previousTime = Number.parseInt(previous.slice(0, 2 * timeBytes), 16);
-  return createId(Math.max(now, previousTime + 1));
+  return createId(Math.max(now, timeOfId(previous) + 1));
 }
 
 /**

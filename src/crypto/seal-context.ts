@@ -7,5 +7,10 @@ export interface Owner {
 }
 
 export interface SealContext extends Owner {
-  readonly purpose: "totp_secret" | "audit_key" | "audit_personal" | `receipt ${string}`;
+  readonly purpose:
+    | "totp_secret"
+    | `totp_secret ${string}`
+    | "audit_key"
+    | "audit_personal"
+    | `receipt ${string}`;
 }

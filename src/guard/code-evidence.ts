@@ -2,47 +2,81 @@
 import { keyOf } from "../crypto/keyring.ts";
 import type { Config } from "../env.ts";
 import { hashBackupCode } from "../otp/backup-codes.ts";
-import { findTimeStep, isCodeOfStep } from "../otp/totp.ts";
+import { findDistantStep, findTimeStep, isCodeOfStep } from "../otp/totp.ts";
+import type { Authenticator } from "./decisions/authenticators.ts";
+import {
+  findLastUsed,
+  findSecrets,
+  isUnspent,
+  type TotpEvidence,
+} from "./decisions/evaluate-totp.ts";
+import type { Attempt, Purpose } from "./decisions/evaluation.ts";
 import type { IdentityState } from "./decisions/state.ts";
 import type { GuardCall } from "./decisions/transition.ts";
-import {
-  type Attempt,
-  type Evidence,
-  findRefusal,
-  findSecrets,
-  type Purpose,
-} from "./decisions/verify.ts";
+import { type Evidence, findRefusal } from "./decisions/verify.ts";
 import type { TotpKeys } from "./totp-keys.ts";
 
 /** Decides nothing. Of an attempt that would be refused, nothing is computed. */
 export async function gatherCodeEvidence(
-  { sealingKeys, backupCodeKeys }: Config,
+  config: Config,
   totpKeys: TotpKeys,
   call: GuardCall,
   state: IdentityState,
   { method, code }: Attempt,
   purpose: Purpose,
+  windowSteps: number,
 ): Promise<Evidence> {
   const { now, tenantId, identityId } = call;
   if (findRefusal(state, method, now, purpose) !== undefined) return { method, withheld: true };
   if (method === "backup_code") {
+    const { backupCodeKeys } = config;
     const keyVersion = state.backupCodes?.keyVersion ?? null;
     if (keyVersion === null) return { method, keyVersion, hash: null };
     const key = keyOf(backupCodeKeys, keyVersion);
     return { method, keyVersion, hash: hashBackupCode(key, tenantId, identityId, code) };
   }
-  const { totp, pendingTotp } = findSecrets(state, now, purpose);
-  const keyFor = (sealed: string) => totpKeys.keyFor(sealed, sealingKeys, call);
-  const findStep = async (secret: typeof pendingTotp | typeof totp) =>
-    secret === null ? undefined : findTimeStep(await keyFor(secret.sealed), code, now);
-  const [step, pendingStep] = await Promise.all([findStep(totp), findStep(pendingTotp)]);
-  const lastTimeStep = totp?.lastTimeStep ?? null;
-  const isNew = step !== undefined && (lastTimeStep === null || step > lastTimeStep);
-  const isLastCode =
-    totp !== null &&
-    lastTimeStep !== null &&
-    !isNew &&
-    (await isCodeOfStep(await keyFor(totp.sealed), code, lastTimeStep));
-  const secrets = { sealed: totp?.sealed ?? null, pendingSealed: pendingTotp?.sealed ?? null };
-  return { method, ...secrets, step, pendingStep, lastTimeStep, isLastCode };
+  const keyFor = (secret: Authenticator) => totpKeys.keyFor(secret, config.sealingKeys, call);
+  return await gatherTotpEvidence(keyFor, call, state, code, purpose, windowSteps);
+}
+
+/**
+ * Compares the code with all secrets, also after a match, so that the time of an answer does not tell which secret
+ * accepted it. For every code that none accepts, the times beyond the window are computed too, so that it does not tell
+ * either why the code was rejected.
+ */
+async function gatherTotpEvidence(
+  keyFor: (secret: Authenticator) => Promise<CryptoKey>,
+  { now }: GuardCall,
+  state: IdentityState,
+  code: string,
+  purpose: Purpose,
+  windowSteps: number,
+): Promise<TotpEvidence> {
+  const secrets = findSecrets(state, now, purpose);
+  const compared = await Promise.all(
+    secrets.map(async (secret) => {
+      const key = await keyFor(secret);
+      return { secret, key, step: await findTimeStep(key, code, now, secret, windowSteps) };
+    }),
+  );
+  const comparisons = compared.map(({ secret: { sealed }, step }) => ({ sealed, step }));
+  const isAccepted = compared.some(({ secret, step }) => isUnspent(secret, step));
+  if (isAccepted) return { method: "totp", comparisons };
+  const lastUsed = findLastUsed(state, secrets);
+  const [distantSteps, isLastCode] = await Promise.all([
+    Promise.all(
+      compared.map(({ secret, key }) =>
+        findDistantStep(key, code, now, secret, secret.lastTimeStep),
+      ),
+    ),
+    lastUsed !== undefined &&
+      isCodeOfStep(await keyFor(lastUsed), code, lastUsed.lastTimeStep, lastUsed),
+  ]);
+  const distant = comparisons.map((comparison, index) => ({
+    ...comparison,
+    distantStep: distantSteps[index],
+  }));
+  if (lastUsed === undefined) return { method: "totp", comparisons: distant };
+  const last = { sealed: lastUsed.sealed, timeStep: lastUsed.lastTimeStep, isLastCode };
+  return { method: "totp", comparisons: distant, last };
 }

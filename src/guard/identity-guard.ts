@@ -7,17 +7,16 @@
  */
 
 import { DurableObject } from "cloudflare:workers";
-import { base32nopad } from "@scure/base";
 import { createAuditKey } from "../audit/personal.ts";
+import { createId } from "../crypto/id.ts";
 import { keyOf } from "../crypto/keyring.ts";
 import type { Owner } from "../crypto/seal-context.ts";
-import { seal } from "../crypto/sealed-box.ts";
 import { StoreError } from "../db/client.ts";
 import { DeadlineError } from "../deadline.ts";
 import { type Config, configOf } from "../env.ts";
 import { causeOf, log } from "../log.ts";
 import { createBackupCodes, hashBackupCode } from "../otp/backup-codes.ts";
-import { secretBytes } from "../otp/totp.ts";
+import { defaultWindowSteps, type TotpParameters } from "../otp/totp.ts";
 import type { RiskPolicy } from "../sentinel/assessment.ts";
 import type { Surroundings } from "../sentinel/assessments/surroundings.ts";
 import type { Verdict } from "../sentinel/history.ts";
@@ -26,10 +25,22 @@ import { AssessedSessions, type FoundSession } from "./assessed-sessions.ts";
 import { gatherCodeEvidence } from "./code-evidence.ts";
 import { assess, type Session } from "./decisions/assess.ts";
 import type { PasskeyVerified } from "./decisions/authenticate-passkey.ts";
+import {
+  listAuthenticators,
+  type ShownAuthenticator,
+  showAuthenticator,
+} from "./decisions/authenticators.ts";
 import { configureTotp, removeTotp, replaceBackupCodes } from "./decisions/credentials.ts";
+import { isPossibleCode } from "./decisions/evaluate-totp.ts";
+import { type Attempt, type Purpose, stale } from "./decisions/evaluation.ts";
 import { recordFeedback } from "./decisions/feedback.ts";
 import { heldClaimsOf } from "./decisions/held-claims.ts";
 import { create, erase, refuseExisting, setStatus, unlock } from "./decisions/lifecycle.ts";
+import {
+  addAuthenticator,
+  removeAuthenticator,
+  renameAuthenticator,
+} from "./decisions/manage-authenticators.ts";
 import type { StoredPasskey } from "./decisions/passkey-state.ts";
 import { removePasskey, renamePasskey } from "./decisions/passkeys.ts";
 import { completeProfile, type Profile, profileOf } from "./decisions/profile.ts";
@@ -43,16 +54,10 @@ import {
   succeed,
   type Transition,
 } from "./decisions/transition.ts";
-import {
-  type Attempt,
-  type Evidence,
-  type Purpose,
-  stale,
-  type Verified,
-  verify,
-} from "./decisions/verify.ts";
+import { type Evidence, type Verified, verify } from "./decisions/verify.ts";
 import { AuditKeys } from "./delivery/audit-keys.ts";
 import { GuardLedger } from "./ledger.ts";
+import { createSecret } from "./new-secret.ts";
 import { PasskeyClaims } from "./passkey-claims.ts";
 import { GuardPasskeys, type PasskeyAttempt, type PasskeyRegistration } from "./passkeys.ts";
 import type { FoundRecord, Rehydrated } from "./rehydration.ts";
@@ -60,13 +65,23 @@ import { type AddReceipt, RequestReplay } from "./replay.ts";
 import { sealSession } from "./seal-session.ts";
 import { GuardStorage } from "./storage.ts";
 import { readStreamedArgument } from "./streamed-argument.ts";
-import { TotpKeys, totpContextOf } from "./totp-keys.ts";
+import { TotpKeys } from "./totp-keys.ts";
 
 /** How often evidence is gathered for one attempt, when the state changes meanwhile. */
 const maxGatherings = 5;
 
 export interface NewBackupCodes {
   readonly codes: readonly string[];
+}
+
+/** What a request for a new authenticator says. */
+export interface AuthenticatorRequest extends TotpParameters {
+  /** Null: it gets one. */
+  readonly name: string | null;
+}
+
+export interface AddedAuthenticator extends ShownAuthenticator {
+  readonly secret: string;
 }
 
 export interface NewSecret {
@@ -77,6 +92,11 @@ export interface NewSecret {
 
 /** What became of an identity of a deleted tenant; `discarded`: D1 may still have its record. */
 export type Erasure = "erased" | "discarded";
+
+export interface VerificationPolicy extends LockoutPolicy {
+  /** Absent in a call of an older build. */
+  readonly windowSteps?: number;
+}
 
 export class IdentityGuard extends DurableObject<Env> {
   readonly #storage: GuardStorage;
@@ -130,14 +150,13 @@ export class IdentityGuard extends DurableObject<Env> {
     });
   }
 
-  /** Creates a TOTP secret. It leaves the guard once, with this answer. */
+  /** Creates the primary TOTP secret. It leaves the guard once, with this answer. */
   async configureTotp(call: GuardCall, enrolment: Enrolment): Promise<GuardResult<NewSecret>> {
     return await this.#runOnce(call, async ({ sealingKeys }, addReceipt) => {
-      const bytes = crypto.getRandomValues(new Uint8Array(secretBytes));
-      const secret = base32nopad.encode(bytes);
-      const sealed = await seal(sealingKeys, totpContextOf(call), bytes);
+      const id = createId(call.now);
+      const { secret, sealed } = await createSecret(sealingKeys, call, "SHA1");
       const result = await this.#ledger.change(await addReceipt({ secret }), (state) =>
-        configureTotp(state, call, sealed, enrolment),
+        configureTotp(state, call, { id, sealed }, enrolment),
       );
       return result.ok ? { ...result, value: { ...result.value, secret } } : result;
     });
@@ -145,6 +164,47 @@ export class IdentityGuard extends DurableObject<Env> {
 
   async removeTotp(call: GuardCall): Promise<GuardResult<void>> {
     return await this.#answer(() => this.#ledger.change(call, (state) => removeTotp(state, call)));
+  }
+
+  /** Creates a TOTP secret beside the others. It leaves the guard once, with this answer. */
+  async addAuthenticator(
+    call: GuardCall,
+    { name, ...parameters }: AuthenticatorRequest,
+    enrolment: Enrolment,
+  ): Promise<GuardResult<AddedAuthenticator>> {
+    return await this.#runOnce(call, async ({ sealingKeys }, addReceipt) => {
+      const id = createId(call.now);
+      const { secret, sealed } = await createSecret(sealingKeys, call, parameters.algorithm, id);
+      const added = { id, name, sealed, isPending: enrolment === "confirm", ...parameters };
+      const result = await this.#ledger.change(await addReceipt({ secret }), (state) =>
+        addAuthenticator(state, call, added),
+      );
+      return result.ok ? { ...result, value: { ...result.value, secret } } : result;
+    });
+  }
+
+  async listAuthenticators(call: GuardCall): Promise<GuardResult<readonly ShownAuthenticator[]>> {
+    return await this.#answer(async () => {
+      const state = await this.#ledger.load(call);
+      if (state === undefined) return fail({ code: "user_not_found" });
+      return succeed(listAuthenticators(state, call.now).map(showAuthenticator));
+    });
+  }
+
+  async renameAuthenticator(
+    call: GuardCall,
+    id: string,
+    name: string,
+  ): Promise<GuardResult<ShownAuthenticator>> {
+    return await this.#answer(() =>
+      this.#ledger.change(call, (state) => renameAuthenticator(state, call, id, name)),
+    );
+  }
+
+  async removeAuthenticator(call: GuardCall, id: string): Promise<GuardResult<void>> {
+    return await this.#answer(() =>
+      this.#ledger.change(call, (state) => removeAuthenticator(state, call, id)),
+    );
   }
 
   /** Creates a set of backup codes. They leave the guard once, with this answer. */
@@ -164,22 +224,24 @@ export class IdentityGuard extends DurableObject<Env> {
 
   /**
    * Verifies one code. Evidence is gathered before the decision; if the state changed meanwhile, the
-   * evidence is stale and is gathered again.
+   * evidence is stale and is gathered again. A code of a length that no code of the identity has is no attempt.
    */
   async verify(
     call: GuardCall,
     attempt: Attempt,
-    policy: LockoutPolicy,
+    policy: VerificationPolicy,
     purpose: Purpose,
   ): Promise<GuardResult<Verified>> {
     return await this.#runOnce(call, async (config, addReceipt) => {
+      const { windowSteps = defaultWindowSteps } = policy;
       const recorded = await addReceipt();
       const assessed = await this.#sessions.findOfAttempt(call);
       for (let gathering = 0; gathering < maxGatherings; gathering += 1) {
         const state = await this.#ledger.load(call);
+        if (!isPossibleCode(state, attempt, call.now)) return fail({ code: "invalid_request" });
         if (state === undefined) return fail({ code: "user_not_found" });
         const [evidence, sealed] = await Promise.all([
-          gatherCodeEvidence(config, this.#totpKeys, call, state, attempt, purpose),
+          gatherCodeEvidence(config, this.#totpKeys, call, state, attempt, purpose, windowSteps),
           sealSession(this.#auditKeys, config.sealingKeys, recorded, state, call.session),
         ]);
         const result = await this.#ledger.commit(sealed, (present) =>

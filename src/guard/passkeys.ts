@@ -15,6 +15,7 @@ import {
   type PasskeyEvidence,
   type PasskeyVerified,
 } from "./decisions/authenticate-passkey.ts";
+import { stale } from "./decisions/evaluation.ts";
 import type { StoredPasskey } from "./decisions/passkey-state.ts";
 import { listPasskeys, listUsablePasskeys } from "./decisions/passkeys.ts";
 import { checkRateLimit, countRequest, refuseAboveLimit } from "./decisions/rate-limit.ts";
@@ -27,7 +28,6 @@ import {
 } from "./decisions/register-passkey.ts";
 import type { IdentityState } from "./decisions/state.ts";
 import { fail, type GuardCall, type GuardResult, succeed } from "./decisions/transition.ts";
-import { stale } from "./decisions/verify.ts";
 import type { AuditKeys } from "./delivery/audit-keys.ts";
 import type { GuardLedger } from "./ledger.ts";
 import { type PasskeyClaims, taken } from "./passkey-claims.ts";

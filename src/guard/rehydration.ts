@@ -18,7 +18,7 @@ function addAcceptedCodes(recorded: IdentityState, codes: readonly AcceptedCode[
     const { totp } = state;
     if (totp?.id !== secretId || timeStep <= (totp.lastTimeStep ?? -1)) continue;
     const accepted = { lastVerifiedAt: at, lastMethod: "totp" as const, updatedAt: at };
-    state = { ...state, ...accepted, totp: { ...totp, lastTimeStep: timeStep } };
+    state = { ...state, ...accepted, totp: { ...totp, lastTimeStep: timeStep, lastUsedAt: at } };
   }
   return state;
 }

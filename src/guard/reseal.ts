@@ -15,15 +15,21 @@ export async function resealState(
   state: IdentityState,
 ): Promise<IdentityState> {
   if (sealingVersionsOf(state).every((version) => version === sealingKeys.newest)) return state;
-  const { totp, pendingTotp, auditKey } = state;
-  const resealTotp = async <T extends { readonly sealed: string }>(secret: T | null) =>
-    secret === null
-      ? null
-      : { ...secret, sealed: await reseal(sealingKeys, totpContextOf(state), secret.sealed) };
+  const { totp, pendingTotp, authenticators, auditKey } = state;
+  const resealTotp = async <T extends { readonly sealed: string }>(
+    secret: T,
+    addedId?: string,
+  ) => ({
+    ...secret,
+    sealed: await reseal(sealingKeys, totpContextOf(state, addedId), secret.sealed),
+  });
   return {
     ...state,
-    totp: await resealTotp(totp),
-    pendingTotp: await resealTotp(pendingTotp),
+    totp: totp && (await resealTotp(totp)),
+    pendingTotp: pendingTotp && (await resealTotp(pendingTotp)),
+    authenticators: await Promise.all(
+      authenticators.map((secret) => resealTotp(secret, secret.id)),
+    ),
     auditKey: auditKey === null ? null : await renewAuditKey(sealingKeys, state, auditKey),
   };
 }

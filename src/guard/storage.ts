@@ -4,7 +4,7 @@
  */
 import type { History } from "../sentinel/history.ts";
 import { SqlTable } from "../sql-table.ts";
-import { type IdentityState, parseState } from "./decisions/state.ts";
+import { type IdentityState, parseState, splitRefusals } from "./decisions/state.ts";
 import type { PendingDelivery, VersionedState } from "./delivery/build-delivery.ts";
 import type { OutboxEntry, WaitingEntry } from "./delivery/outbox-entry.ts";
 import { type KeptAnswer, KeptAnswers } from "./kept-answers.ts";
@@ -26,8 +26,11 @@ interface Companions {
 }
 
 function formatState(state: IdentityState, { waiting, sessions }: Companions): string {
+  const { refusals, laterRefusals } = splitRefusals(state.refusals);
   return JSON.stringify({
     ...state,
+    refusals,
+    ...(laterRefusals.length === 0 ? {} : { laterRefusals }),
     ...(waiting.length === 0 ? {} : { waiting }),
     ...(sessions.length === 0 ? {} : { sessions }),
   });

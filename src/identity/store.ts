@@ -178,13 +178,24 @@ export interface DirectoryEntry {
   readonly pendingUntil: number | null;
 }
 
-/** A value of the state, in either form that builds stored; null if it is absent or the state is damaged. */
+/** The state, in either form that builds stored; null if it is damaged. */
+const readableState = sql`iif(json_valid(${identities.state}), ${identities.state}, NULL)`;
+
+/** A value of the state; null if it is absent. */
 function readState<T>(path: string): SQL<T> {
-  const { state } = identities;
-  return sql<T>`iif(json_valid(${state}), ${state}, NULL) ->> ${sql.raw(`'${path}'`)}`;
+  return sql<T>`${readableState} ->> ${sql.raw(`'${path}'`)}`;
 }
 
-const hasOtp = sql`(${readState("$.totp.sealed")}) IS NOT NULL`;
+/** The secrets beside the primary one. */
+const addedSecrets = sql`json_each(${readableState}, '$.authenticators')`;
+/** When an added secret expires that waits for its first code. */
+const addedUntil = sql`value ->> '$.pendingUntil'`;
+
+const hasOtp = sql`((${readState("$.totp.sealed")}) IS NOT NULL OR EXISTS (SELECT 1 FROM ${addedSecrets} WHERE (${addedUntil}) IS NULL))`;
+/** When the last pending secret expires. */
+const pendingUntil = sql<number | null>`nullif(max(
+  coalesce(${readState("$.pendingTotp.expiresAt")}, 0),
+  coalesce((SELECT max(${addedUntil}) FROM ${addedSecrets}), 0)), 0)`;
 const hasPasskeys = sql`(${readState("$.passkeys.credentials[0].id")}) IS NOT NULL`;
 
 type EntryStatus = "active" | "locked" | "suspended";
@@ -247,7 +258,7 @@ export async function listEntries(
         hasOtp: sql<number>`${hasOtp}`,
         hasPasskeys: sql<number>`${hasPasskeys}`,
         isDisabled: readState<number | null>("$.otpDisabled"),
-        pendingUntil: readState<number | null>("$.pendingTotp.expiresAt"),
+        pendingUntil,
       })
       .from(identities)
       .where(

@@ -55,6 +55,13 @@ function isUnderAnother(path: string, version: number): SQL {
   return sql`(${box} IS NOT NULL AND ${box} NOT LIKE ${`${version}.%`})`;
 }
 
+/** Whether the box of a secret beside the primary one is under another version. */
+function hasSecretUnderAnother(version: number): SQL {
+  const added = sql`json_each(${identities.state}, '$.authenticators')`;
+  const isOther = sql`value ->> '$.sealed' NOT LIKE ${`${version}.%`}`;
+  return sql`EXISTS (SELECT 1 FROM ${added} WHERE ${isOther})`;
+}
+
 /** Finds the last identity of the range that begins after another; undefined if fewer are left. */
 async function findRangeEnd(db: Database, start: Owner, size: number): Promise<Owner | undefined> {
   const rows = await awaitStore(
@@ -90,7 +97,7 @@ export async function countRange(
   const end = await findRangeEnd(db, start, size);
   const paths = ["totp.sealed", "pendingTotp.sealed", "auditKey.sealed"];
   const isOlder = sql.join(
-    paths.map((path) => isUnderAnother(path, version)),
+    [...paths.map((path) => isUnderAnother(path, version)), hasSecretUnderAnother(version)],
     sql` OR `,
   );
   const codeVersion = sql<number | null>`${identities.state} ->> '$.backupCodes.keyVersion'`;

@@ -18,10 +18,11 @@ export const codePattern = buildCodePattern();
 
 function buildCodePattern(): string {
   const spaces = `${whiteSpace}*`;
-  const times = (characters: string, count: number) => `(?:${characters}${spaces}){${count}}`;
+  const times = (characters: string, count: number | string) =>
+    `(?:${characters}${spaces}){${count}}`;
   const dash = `(?:(?:-|${typographicDash})${spaces})?`;
   const backupCode = `${times("[A-HJ-NPR-Za-hj-npr-z]", 4)}${dash}${times("[0-9]", 4)}`;
-  return `^${spaces}(?:${times("[0-9]", 6)}|${backupCode})$`;
+  return `^${spaces}(?:${times("[0-9]", "6,8")}|${backupCode})$`;
 }
 
 const everySpace = new RegExp(whiteSpace, "g");

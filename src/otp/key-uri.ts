@@ -2,8 +2,9 @@
  * The otpauth key URI that authenticator apps read from a QR code
  * (https://github.com/google/google-authenticator/wiki/Key-Uri-Format).
  */
+import { defaultParameters, type TotpParameters } from "./totp.ts";
 
-interface KeyUriParts {
+interface KeyUriParts extends Partial<TotpParameters> {
   /** Neither issuer nor account may contain a colon, which separates them in the label. */
   readonly issuer: string;
   readonly account: string;
@@ -12,10 +13,16 @@ interface KeyUriParts {
 }
 
 /**
- * Spaces are encoded as `%20`, because several apps show a `+` unchanged. Algorithm, digits and period have
- * the defaults of the format and are left out, because some apps refuse parameters that they do not expect.
+ * Spaces are encoded as `%20`, because several apps show a `+` unchanged. Algorithm, digits and period are left out if
+ * they have the defaults of the format, because some apps refuse parameters that they do not expect.
  */
-export function buildKeyUri({ issuer, account, secret }: KeyUriParts): string {
+export function buildKeyUri({ issuer, account, secret, ...parameters }: KeyUriParts): string {
   const label = `${encodeURIComponent(issuer)}:${encodeURIComponent(account)}`;
-  return `otpauth://totp/${label}?secret=${secret}&issuer=${encodeURIComponent(issuer)}`;
+  const { algorithm, digits, period }: TotpParameters = { ...defaultParameters, ...parameters };
+  const others = [
+    ...(algorithm === defaultParameters.algorithm ? [] : [`&algorithm=${algorithm}`]),
+    ...(digits === defaultParameters.digits ? [] : [`&digits=${digits}`]),
+    ...(period === defaultParameters.period ? [] : [`&period=${period}`]),
+  ].join("");
+  return `otpauth://totp/${label}?secret=${secret}&issuer=${encodeURIComponent(issuer)}${others}`;
 }

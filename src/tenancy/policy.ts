@@ -34,7 +34,11 @@ export interface PasskeyPolicy {
 
 export interface TenantPolicy {
   readonly lockout: LockoutPolicy;
-  readonly otp: { readonly enrolment: Enrolment };
+  readonly otp: {
+    readonly enrolment: Enrolment;
+    /** Time steps accepted before and after the current one. */
+    readonly windowSteps: number;
+  };
   readonly passkeys: PasskeyPolicy;
   readonly sentinel: RiskPolicy & {
     /** Addresses and CIDR networks that the tenant trusts, or never trusts. */
@@ -63,7 +67,8 @@ export const defaultPolicy: TenantPolicy = {
     /** NIST SP 800-63B-4 §3.2.2: no more than 100 consecutive failures. */
     disableAfter: 100,
   },
-  otp: { enrolment: "immediate" },
+  // RFC 6238 §5.2 recommends one step.
+  otp: { enrolment: "immediate", windowSteps: 1 },
   passkeys: {
     rpId: null,
     rpName: null,

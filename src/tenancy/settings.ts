@@ -63,7 +63,15 @@ const lockout = z.strictObject({
     "Consecutive failures that disable TOTP. NIST allows at most 100.",
   ),
 });
-const otp = z.strictObject({ enrolment: z.enum(["immediate", "confirm"]) });
+const otp = z.strictObject({
+  enrolment: z.enum(["immediate", "confirm"]),
+  window_steps: createIntegerSchema(
+    0,
+    2,
+    1,
+    "Time steps before and after the current one whose codes are accepted.",
+  ),
+});
 const sentinel = z.strictObject({
   challenge_at: threshold.meta({
     description: "A risk score from this value on is challenged.",
@@ -153,7 +161,7 @@ function settingsOf(policy: TenantPolicy): Settings {
       max_lock_seconds: l.maxLockSeconds,
       disable_after: l.disableAfter,
     },
-    otp: { enrolment: o.enrolment },
+    otp: { enrolment: o.enrolment, window_steps: o.windowSteps },
     passkeys: passkeySettingsOf(p),
     sentinel: {
       challenge_at: s.challengeAt,
@@ -262,7 +270,7 @@ export function policyOf(set: SettingsPatch): TenantPolicy {
       maxLockSeconds: l.max_lock_seconds,
       disableAfter: l.disable_after,
     },
-    otp: { enrolment: o.enrolment },
+    otp: { enrolment: o.enrolment, windowSteps: o.window_steps },
     passkeys: passkeyPolicyOf(p),
     sentinel: {
       challengeAt: s.challenge_at,

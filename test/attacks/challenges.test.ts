@@ -25,9 +25,10 @@ const operationsByAccess: Readonly<Record<string, readonly string[]>> = {
     ...["listTenantTokens", "revokeTenantToken", "eraseTenantUser", "relocateTenant", "listKeys"],
     ...["getUsage", "rebuildStatistics", "reEncrypt"],
   ],
-  "idp:read": ["listUsers", "getUser", "listPasskeys"],
+  "idp:read": ["listUsers", "getUser", "listPasskeys", "listAuthenticators"],
   "idp:write": [
     ...["provisionUser", "setUserStatus", "unlockUser", "eraseUser", "configureOtp", "removeOtp"],
+    ...["addAuthenticator", "renameAuthenticator", "removeAuthenticator"],
     ...["verifyOtp", "regenerateBackupCodes", "createPasskeyRegistrationOptions"],
     ...["registerPasskey", "renamePasskey", "removePasskey", "verifyPasskey"],
     "createPasskeyAuthenticationOptions",

@@ -28,6 +28,7 @@ export class TwoTenants {
     const user = await User.provision(victim, "known only to its tenant");
     const { passkeyId } = await givePasskey(user);
     await user.configure();
+    const { id: authenticatorId } = await user.addAuthenticator();
     await user.backupCodes();
     const { assessment_id: assessmentId } = await user.assess();
     const [{ id: eventId }] = await user.events();
@@ -41,6 +42,7 @@ export class TwoTenants {
       eventId,
       assessmentId,
       passkeyId,
+      authenticatorId,
     });
   }
 

@@ -110,6 +110,13 @@ const wrongCodeOf = ({ user }: World) => ({
   otp: { id: user.externalId, code: user.wrongCode(Date.now()) },
 });
 
+const ownAuthenticator: Case["target"] = async ({ user }, target) => ({
+  ...target,
+  authenticatorId: (await user.addAuthenticator()).id,
+});
+const fillAuthenticators = async ({ user }: World) => {
+  for (let n = 1; n <= 5; n += 1) await user.addAuthenticator();
+};
 const setUp = async ({ tenant }: World) => await setUpPasskeys(tenant);
 const setUpAndSuspend = async (world: World) => {
   await setUp(world);
@@ -170,6 +177,40 @@ const expectations: Readonly<Record<string, Expectation>> = {
       user_suspended: {
         given: suspendUser,
         expectedEvents: ["otp.configured refused user_suspended"],
+      },
+      too_many: {
+        given: fillAuthenticators,
+        expectedEvents: ["otp.configured refused too_many"],
+      },
+    },
+  },
+  addAuthenticator: {
+    success: { expectedEvents: ["authenticator.added success"] },
+    errors: {
+      user_suspended: {
+        given: suspendUser,
+        expectedEvents: ["authenticator.added refused user_suspended"],
+      },
+      too_many: {
+        given: fillAuthenticators,
+        expectedEvents: ["authenticator.added refused too_many"],
+      },
+    },
+  },
+  listAuthenticators: onlyReads,
+  renameAuthenticator: {
+    success: { target: ownAuthenticator, expectedEvents: ["authenticator.renamed success"] },
+    errors: {
+      authenticator_not_found: {
+        expectedEvents: ["authenticator.renamed refused authenticator_not_found"],
+      },
+    },
+  },
+  removeAuthenticator: {
+    success: { target: ownAuthenticator, expectedEvents: ["authenticator.removed success"] },
+    errors: {
+      authenticator_not_found: {
+        expectedEvents: ["authenticator.removed refused authenticator_not_found"],
       },
     },
   },
@@ -471,9 +512,9 @@ async function createTarget({ tenant, user }: World): Promise<RequestTarget> {
   const [{ id: eventId }] = await user.events();
   const { assessment_id: assessmentId } = await user.assess();
   const { externalId, id } = user;
-  const passkeyId = unknownUser.passkeyId;
+  const { passkeyId, authenticatorId } = unknownUser;
   const ids = { tenantId: tenant.id, externalId, id, tokenId: tokens[1].id };
-  return { ...ids, eventId, assessmentId, passkeyId };
+  return { ...ids, eventId, assessmentId, passkeyId, authenticatorId };
 }
 
 function requestIdOf({ headers }: Answer): string | null {

@@ -47,6 +47,7 @@ const shownOnce: Readonly<Record<string, readonly string[]>> = {
   createTenantToken: ["secret"],
   rotateToken: ["secret"],
   configureOtp: ["new_otp_secret", "qrcode_payload", "qrcode_svg"],
+  addAuthenticator: ["new_otp_secret", "qrcode_payload"],
   regenerateBackupCodes: ["backupCodes"],
   verifyOtp: ["token"],
   verifyPasskey: ["token"],
@@ -124,16 +125,30 @@ async function runJourney(answers: string[]): Promise<Secrets> {
     eventId: "",
     assessmentId: "",
     passkeyId: "",
+    authenticatorId: "",
   };
   await ask("provisionUser", unknownUser, { ...asTenant, body: provision });
 
-  const configure = async () => {
-    const path = `${requestTo("configureOtp", target).path}&qr=svg`;
-    const secret: string = (await ask("configureOtp", target, asTenant, path)).body.user
-      .new_otp_secret;
+  const collectSecret = (secret: string) => {
     const bytes = base32nopad.decode(secret);
     secrets.push(secret, hex.encode(bytes), base64.encode(bytes));
     return secret;
+  };
+  const configure = async () => {
+    const path = `${requestTo("configureOtp", target).path}&qr=svg`;
+    return collectSecret(
+      (await ask("configureOtp", target, asTenant, path)).body.user.new_otp_secret,
+    );
+  };
+  const useAuthenticator = async () => {
+    const { authenticator } = (await ask("addAuthenticator", target, asTenant)).body;
+    const shown = codeFor(collectSecret(authenticator.new_otp_secret), Date.now());
+    codes.push(shown);
+    await verify(shown);
+    for (const name of ["listAuthenticators", "renameAuthenticator", "removeAuthenticator"]) {
+      await ask(name, { ...target, authenticatorId: authenticator.id }, asTenant);
+      await ask(name, target, asTenant);
+    }
   };
   const verify = async (code: string, call: Call = asTenant) => {
     const otp = { id: externalId, code, token: { audience: "https://api.example.com" } };
@@ -221,6 +236,7 @@ async function runJourney(answers: string[]): Promise<Secrets> {
   await ask("removePasskey", { ...target, passkeyId }, asTenant);
   await ask("getUser", target, asTenant);
   await ask("listUsers", target, asTenant);
+  await useAuthenticator();
   await ask("removeOtp", target, asTenant);
   await ask("removeOtp", target, asTenant);
   const another = { ...target, externalId: "another@example.com" };

@@ -4,11 +4,12 @@
  */
 import { describe, expect, it } from "vitest";
 import { createId } from "../../src/crypto/id.ts";
+import type { Purpose } from "../../src/guard/decisions/evaluation.ts";
 import type { GuardCall, GuardResult } from "../../src/guard/decisions/transition.ts";
-import type { Purpose } from "../../src/guard/decisions/verify.ts";
 import { IdentityGuard } from "../../src/guard/identity-guard.ts";
 import { streamArgument } from "../../src/guard/streamed-argument.ts";
 import { normaliseBackupCode } from "../../src/otp/backup-codes.ts";
+import { defaultParameters } from "../../src/otp/totp.ts";
 import { type Assessment, assessmentIdOf } from "../../src/sentinel/assessment.ts";
 import type { Surroundings } from "../../src/sentinel/assessments/surroundings.ts";
 import { defaultPolicy } from "../../src/tenancy/policy.ts";
@@ -16,6 +17,7 @@ import { neutralEvidence, usualContext } from "../sentinel/example.ts";
 import { Tenant, User } from "../support/client.ts";
 import { guardOf } from "../support/guard.ts";
 import { expectRequestEvents } from "../support/request-events.ts";
+import { unknownUser } from "../support/requests.ts";
 import type { Case, Scene } from "./case.ts";
 import { passkeyCases } from "./passkey-cases.ts";
 
@@ -66,6 +68,8 @@ function verifyCode(
   };
 }
 
+const findAuthenticatorId = async (user: User) =>
+  String((await user.authenticators())?.[0]?.id ?? unknownUser.authenticatorId);
 const rightCodeOf = (user: User) => user.code(Date.now());
 const wrongCodeOf = (user: User) => user.wrongCode(Date.now());
 const createBackupCode = async (user: User) =>
@@ -244,6 +248,34 @@ const casesByMethod: Readonly<Record<string, readonly Case[]>> = {
       "for a suspended user": ["otp.configured refused user_suspended"],
     },
     { "for a suspended user": suspendUser },
+  ),
+  listAuthenticators: noCases,
+  addAuthenticator: buildCases(
+    async ({ guard, call }) =>
+      await guard.addAuthenticator(call, { ...defaultParameters, name: null }, "immediate"),
+    {
+      "for a user": ["authenticator.added success"],
+      "for a suspended user": ["authenticator.added refused user_suspended"],
+    },
+    { "for a suspended user": suspendUser },
+  ),
+  renameAuthenticator: buildCases(
+    async ({ user, guard, call }) =>
+      await guard.renameAuthenticator(call, await findAuthenticatorId(user), "Work phone"),
+    {
+      "for a user with one": ["authenticator.renamed success"],
+      "for a user without any": ["authenticator.renamed refused authenticator_not_found"],
+    },
+    { "for a user with one": configureUser },
+  ),
+  removeAuthenticator: buildCases(
+    async ({ user, guard, call }) =>
+      await guard.removeAuthenticator(call, await findAuthenticatorId(user)),
+    {
+      "for a user with one": ["authenticator.removed success"],
+      "for a user without any": ["authenticator.removed refused authenticator_not_found"],
+    },
+    { "for a user with one": configureUser },
   ),
   removeTotp: buildCases(
     async ({ guard, call }) => await guard.removeTotp(call),

@@ -1,5 +1,6 @@
 import { exports } from "cloudflare:workers";
 import { describe, expect, it } from "vitest";
+import { codeFor } from "../support/authenticator.ts";
 import { type Answer, send, Tenant, User } from "../support/client.ts";
 import { withSilentSender } from "../support/deadlines.ts";
 import { evict } from "../support/guard.ts";
@@ -51,6 +52,33 @@ describe.each([
     const answers = await sendAtOnce(40, () => user.verify(code));
     expect(countStatus(answers, 200)).toBe(1);
     expect(countStatus(answers, 422) + countStatus(answers, 423)).toBe(39);
+  });
+
+  it("the codes of five authenticators are accepted once each, and a sixth is never added", async () => {
+    const user = await User.withTotp(await Tenant.create());
+    const labels = { issuer_name: "Acme", account_name: "alexander" };
+    const answers = await sendAtOnce(8, () =>
+      user.tenant.send("POST", user.path("/authenticators"), { authenticator: labels }),
+    );
+    expect(countStatus(answers, 201)).toBe(4);
+    expect(countStatus(answers, 409)).toBe(4);
+    const now = Date.now();
+    const added = answers.flatMap(({ body }) => body.authenticator ?? []);
+    const codes = [user.code(now), ...added.map((one) => codeFor(one.new_otp_secret, now))];
+    await settle(user);
+    const verified = await sendAtOnce(10, (index) => user.verify(codes[index % 5] ?? ""));
+    expect(countStatus(verified, 200)).toBe(5);
+    expect(countStatus(verified, 422)).toBe(5);
+  });
+
+  it("wrong codes share one counter, however many authenticators the user has", async () => {
+    const user = await User.withTotp(await Tenant.create());
+    await user.addAuthenticator({ digits: 8 });
+    const wrong = [user.wrongCode(Date.now()), "00000000"];
+    await settle(user);
+    const answers = await sendAtOnce(30, (index) => user.verify(wrong[index % 2]));
+    expect(countStatus(answers, 422)).toBe(5);
+    expect(countStatus(answers, 423)).toBe(25);
   });
 
   it("a right code is not accepted again after an eviction", async () => {

@@ -68,7 +68,9 @@ const kinds = fc.oneof(
   },
   {
     weight: 4,
-    arbitrary: fc.constantFrom<Move["kind"]>("configure", "regenerate", "unlock", "read"),
+    arbitrary: fc.constantFrom<Move["kind"]>(
+      ...(["configure", "add", "remove", "regenerate", "unlock", "read"] as const),
+    ),
   },
   {
     weight: 1,
@@ -91,7 +93,7 @@ function operationOf(
   };
   switch (kind) {
     case "totp": {
-      const secret = pickCreated("configure");
+      const secret = pickCreated(pick % 2 === 0 ? "configure" : "add");
       const shown = Math.floor(at / 30_000) + (pick % 3) - 1;
       return { kind, code: `${secret} ${shown}`, steps: { [secret]: shown } };
     }
@@ -99,6 +101,8 @@ function operationOf(
       return backupCode(pick % 3, pickCreated("regenerate"));
     case "passkey":
       return { kind, challenge: pick % 3, issuedAt: at - 30_000 * (pick % 4) };
+    case "remove":
+      return { kind, secret: pickCreated("add") };
     case "wrong":
       return pick % 2 === 0 ? wrong : { kind: "backup code", set: null, index: 0 };
     default:

@@ -24,7 +24,9 @@ export type Operation =
   | { readonly kind: "passkey"; readonly challenge: number; readonly issuedAt: number }
   /** The guard has lost its storage and loads the record, in which challenges are not. */
   | { readonly kind: "rehydrate" }
-  | { readonly kind: "configure" | "regenerate" | "unlock" | "suspend" | "reactivate" }
+  | { readonly kind: "configure" | "add" | "regenerate" | "unlock" | "suspend" | "reactivate" }
+  /** Removes an added secret. */
+  | { readonly kind: "remove"; readonly secret: number }
   | { readonly kind: "read" }
   /** A read of the trail after all events have been delivered. */
   | { readonly kind: "trail" };
@@ -36,11 +38,17 @@ export interface Call {
   readonly operation: Operation;
 }
 
+interface Secret {
+  readonly id: number;
+  /** The newest accepted step. */
+  readonly lastStep: number | null;
+}
+
 export interface State {
   readonly suspended: boolean;
-  readonly secret: number;
-  /** The newest accepted step of the secret. */
-  readonly lastStep: number | null;
+  /** The primary secret, and those that were added. */
+  readonly primary: Secret;
+  readonly added: readonly Secret[];
   readonly disabled: boolean;
   readonly set: number;
   readonly spent: readonly number[];
@@ -57,7 +65,10 @@ export interface State {
   /** Challenges that were issued at this time or before it are refused. */
   readonly floor: number;
   /** The code accepted last, while its secret or set is the present one. */
-  readonly last: { readonly kind: "totp" | "backup code"; readonly code: string | number } | null;
+  readonly last:
+    | { readonly kind: "totp"; readonly code: string; readonly secret: number }
+    | { readonly kind: "backup code"; readonly code: number }
+    | null;
   /** Number of events so far, by action, outcome and reason. Refused attempts add their `count`. */
   readonly events: Readonly<Record<string, number>>;
 }
@@ -71,6 +82,7 @@ export interface Outcome {
 export const first = 0;
 
 export const codesPerSet = 10;
+const maxSecrets = 5;
 const challengeLifetimeMs = 300_000;
 
 const noFailures = {
@@ -85,8 +97,8 @@ const noFailures = {
 export const initial: State = {
   ...noFailures,
   suspended: false,
-  secret: first,
-  lastStep: null,
+  primary: { id: first, lastStep: null },
+  added: [],
   disabled: false,
   set: first,
   spent: [],
@@ -118,6 +130,10 @@ export const answers = {
   disabled: "423 otp_disabled",
   suspended: "403 user_suspended",
   created: "200 created",
+  added: "201 added",
+  removed: "204 removed",
+  tooMany: "409 too_many",
+  notFound: "404 authenticator_not_found",
   profile: (of: {
     readonly status: string;
     readonly failed: number;
@@ -220,6 +236,17 @@ function refuse(state: State, answer: string, event: string): Outcome {
   return { answer, state: addEvents(state, event) };
 }
 
+/** A new secret enables disabled TOTP, and the count until it is disabled again starts over. */
+function enable(state: State): State {
+  return state.disabled ? { ...state, disabled: false, failuresBefore: state.failures } : state;
+}
+
+/** Nothing is known of the codes of a secret that is gone. */
+function forgetLastCode(state: State, secret: number): State {
+  const isItsCode = state.last?.kind === "totp" && state.last.secret === secret;
+  return isItsCode ? { ...state, last: null } : state;
+}
+
 /** Applies a call: returns its answer and the next state. */
 export function apply(policy: Policy, state: State, { id, at, operation }: Call): Outcome {
   switch (operation.kind) {
@@ -227,15 +254,20 @@ export function apply(policy: Policy, state: State, { id, at, operation }: Call)
       const refusal = findRefusal(state, at);
       if (refusal) return refuse(state, refusal.answer, `otp.verified refused ${refusal.code}`);
       const { code, steps } = operation;
-      const step = steps[state.secret];
-      if (step !== undefined && (state.lastStep === null || step > state.lastStep)) {
-        const last = { kind: "totp", code } as const;
-        return accept({ ...state, lastStep: step, last }, "totp", undefined, at);
+      const matching = [state.primary, ...state.added].filter(({ id }) => steps[id] !== undefined);
+      const isSpent = matching.some(({ id, lastStep }) => (steps[id] ?? 0) <= (lastStep ?? -1));
+      const [used] = matching;
+      if (used !== undefined && !isSpent) {
+        const last = { kind: "totp", code, secret: used.id } as const;
+        // The code is spent for every secret that has it.
+        const spend = ({ id, lastStep }: Secret) => ({ id, lastStep: steps[id] ?? lastStep });
+        const secrets = { primary: spend(state.primary), added: state.added.map(spend) };
+        return accept({ ...state, ...secrets, last }, "totp", undefined, at);
       }
       if (state.last?.kind === "totp" && state.last.code === code) {
         return refuseLastCode(state, policy);
       }
-      return reject(state, policy, step === undefined ? "invalid_code" : "replayed_code", at);
+      return reject(state, policy, isSpent ? "replayed_code" : "invalid_code", at);
     }
     case "backup code": {
       const refusal = findRefusal(state, at);
@@ -274,13 +306,28 @@ export function apply(policy: Policy, state: State, { id, at, operation }: Call)
       if (state.suspended) {
         return refuse(state, answers.suspended, "otp.configured refused user_suspended");
       }
-      const failuresBefore = state.disabled ? state.failures : state.failuresBefore;
-      const last = state.last?.kind === "totp" ? null : state.last;
-      const fresh = { secret: id, lastStep: null, disabled: false, failuresBefore, last };
-      return {
-        answer: answers.created,
-        state: addEvents({ ...state, ...fresh }, "otp.configured success"),
-      };
+      const enabled = enable(forgetLastCode(state, state.primary.id));
+      const fresh = { ...enabled, primary: { id, lastStep: null } };
+      return { answer: answers.created, state: addEvents(fresh, "otp.configured success") };
+    }
+    case "add": {
+      if (state.suspended) {
+        return refuse(state, answers.suspended, "authenticator.added refused user_suspended");
+      }
+      if (1 + state.added.length >= maxSecrets) {
+        return refuse(state, answers.tooMany, "authenticator.added refused too_many");
+      }
+      const more = { ...enable(state), added: [...state.added, { id, lastStep: null }] };
+      return { answer: answers.added, state: addEvents(more, "authenticator.added success") };
+    }
+    case "remove": {
+      const added = state.added.filter((secret) => secret.id !== operation.secret);
+      if (added.length === state.added.length) {
+        const event = "authenticator.removed refused authenticator_not_found";
+        return refuse(state, answers.notFound, event);
+      }
+      const fewer = { ...forgetLastCode(state, operation.secret), added };
+      return { answer: answers.removed, state: addEvents(fewer, "authenticator.removed success") };
     }
     case "regenerate": {
       if (state.suspended) {

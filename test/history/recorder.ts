@@ -6,6 +6,7 @@ import { drainOutbox } from "../support/delivered-trail.ts";
 import { evict, guardOf, loseStorage } from "../support/guard.ts";
 import { PasskeyAuthenticator } from "../support/passkey-authenticator.ts";
 import { page, registerPasskey } from "../support/passkeys.ts";
+import { unknownUser } from "../support/requests.ts";
 import type { History, Recorded } from "./checker.ts";
 import { first, type Operation } from "./model.ts";
 import type { Act, Schedule, Wave } from "./schedule.ts";
@@ -27,6 +28,8 @@ type SentCall = Omit<Recorded, "operation"> & {
   readonly act: Act["kind"] | "rehydrate";
   readonly code: string;
   readonly prepared: PreparedAnswer | undefined;
+  /** The call that added the secret to remove. */
+  readonly target: number | undefined;
 };
 
 /** An answer of the passkey. Its challenge has the number of the answer. */
@@ -36,10 +39,19 @@ interface PreparedAnswer {
   readonly body: object;
 }
 
+/** What an act chose from what the client knows. */
+interface Chosen {
+  readonly code: string;
+  readonly prepared?: PreparedAnswer | undefined;
+  readonly target?: number | undefined;
+}
+
 class Recorder {
   readonly #tenant: Tenant;
   readonly #user: User;
   readonly #secrets: Created<string>[] = [];
+  /** The ids of the added ones. */
+  readonly #authenticators: Created<string>[] = [];
   readonly #sets: Created<readonly string[]>[] = [];
   readonly #codes: string[] = [];
   /** Without a counter, which would refuse older answers. */
@@ -122,9 +134,10 @@ class Recorder {
   /** Has the guard load its record at the time of the wave. */
   async #rehydrate(): Promise<void> {
     const id = this.#calls.length + 1;
-    const call = { id, client: "the test", about: "rehydrate", code: "", prepared: undefined };
+    const call = { id, client: "the test", about: "rehydrate", code: "" };
     const ticks = { sent: ++this.#tick, answered: ++this.#tick };
-    this.#calls.push({ ...call, ...ticks, at: this.#at, act: "rehydrate", answer: "" });
+    const chosen = { prepared: undefined, target: undefined };
+    this.#calls.push({ ...call, ...chosen, ...ticks, at: this.#at, act: "rehydrate", answer: "" });
     await this.#call("the test", { kind: "read" }, false);
   }
 
@@ -157,9 +170,21 @@ class Recorder {
     );
   }
 
-  #requestOf(kind: Act["kind"], code: string, prepared?: PreparedAnswer): ClientRequest {
+  #requestOf(kind: Act["kind"], { code, prepared, target }: Chosen): ClientRequest {
     const user = this.#user;
+    const labels = { issuer_name: "Acme", account_name: "alexander" };
     switch (kind) {
+      case "add":
+        return {
+          method: "POST",
+          path: user.path("/authenticators"),
+          body: { authenticator: labels },
+        };
+      case "remove": {
+        const known = this.#authenticators.find(({ by }) => by === target);
+        const id = known?.value ?? unknownUser.authenticatorId;
+        return { method: "DELETE", path: user.path(`/authenticators/${id}`) };
+      }
       case "passkey":
       case "prepared passkey":
         return { method: "POST", path: "/v1/idp/passkeys/verify", body: prepared?.body };
@@ -167,7 +192,7 @@ class Recorder {
         return {
           method: "POST",
           path: user.path("/otp"),
-          body: { otp: { issuer_name: "Acme", account_name: "alexander" } },
+          body: { otp: labels },
         };
       case "regenerate":
         return { method: "POST", path: user.path("/backup-codes") };
@@ -190,17 +215,21 @@ class Recorder {
   }
 
   /** Sends a request and stores the secret or the codes that the answer shows. */
-  async #send(kind: Act["kind"], id: number, code = "", prepared?: PreparedAnswer) {
-    const request = this.#requestOf(kind, code, prepared);
+  async #send(kind: Act["kind"], id: number, chosen: Chosen = { code: "" }) {
+    const request = this.#requestOf(kind, chosen);
     const answer = await sendAt(this.#tenant.token, this.#at, request);
-    const { user } = answer.body;
+    const { user, authenticator } = answer.body;
+    if (authenticator !== undefined) {
+      this.#secrets.push({ by: id, value: authenticator.new_otp_secret });
+      this.#authenticators.push({ by: id, value: authenticator.id });
+    }
     if (user?.new_otp_secret) this.#secrets.push({ by: id, value: user.new_otp_secret });
     if (user?.backupCodes) this.#sets.push({ by: id, value: user.backupCodes });
     return answer;
   }
 
   async #call(client: string, act: Act, abandoned: boolean): Promise<void> {
-    const { code, about } = this.#chooseCode(act);
+    const { code, about, target } = this.#choose(act);
     const prepared = await this.#chooseAnswer(act);
     const index = this.#calls.length;
     const id = index + 1;
@@ -215,18 +244,23 @@ class Recorder {
       answered: null,
       answer: null,
       prepared,
+      target,
     };
     this.#calls.push(call);
     if (code !== "") this.#codes.push(code);
-    const answer = answerOf(await this.#send(act.kind, id, code, prepared));
+    const answer = answerOf(await this.#send(act.kind, id, { code, prepared, target }));
     if (answer === null) this.unavailable += 1;
     if (answer === null || abandoned) return;
     this.#calls[index] = { ...call, answered: ++this.#tick, answer };
   }
 
-  /** Chooses the code to send from the secrets and codes that the client knows now. */
-  #chooseCode(act: Act): { code: string; about: string } {
+  /** Chooses the code to send, or the secret to remove, from those that the client knows now. */
+  #choose(act: Act): { code: string; about: string; target?: number } {
     switch (act.kind) {
+      case "remove": {
+        const target = (this.#authenticators.at(-1 - act.age) ?? this.#authenticators[0])?.by ?? -1;
+        return { code: "", about: `remove secret #${target}`, target };
+      }
       case "code": {
         const secret = this.#secrets.at(-1 - act.age) ?? this.#secrets[0];
         const code = codeFor(secret?.value ?? "", this.#at + act.away * stepMs);
@@ -270,8 +304,10 @@ class Recorder {
     return steps;
   }
 
-  #operationOf({ act, code, at, prepared }: SentCall): Operation {
+  #operationOf({ act, code, at, prepared, target = -1 }: SentCall): Operation {
     switch (act) {
+      case "remove":
+        return { kind: "remove", secret: target };
       case "passkey":
       case "prepared passkey": {
         const { challenge = 0, issuedAt = 0 } = prepared ?? {};
@@ -299,7 +335,7 @@ class Recorder {
   }
 
   #recordOf(sent: SentCall): Recorded {
-    const { act: _act, code: _code, prepared: _prepared, ...call } = sent;
+    const { act: _act, code: _code, prepared: _prepared, target: _target, ...call } = sent;
     return { ...call, operation: this.#operationOf(sent) };
   }
 }

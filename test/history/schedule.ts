@@ -13,7 +13,18 @@ export type Act =
   /** An answer that was prepared when a wave began, and that may have been sent before. */
   | { readonly kind: "prepared passkey"; readonly age: number }
   | { readonly kind: "wrong code" | "wrong backup code" }
-  | { readonly kind: "configure" | "regenerate" | "unlock" | "suspend" | "reactivate" | "read" }
+  /** Removes an authenticator that was added; `age` 0 is the newest that the client knows. */
+  | { readonly kind: "remove"; readonly age: number }
+  | {
+      readonly kind:
+        | "configure"
+        | "add"
+        | "regenerate"
+        | "unlock"
+        | "suspend"
+        | "reactivate"
+        | "read";
+    }
   /** The guard loses its memory: after an eviction, or in a crash during a call. */
   | { readonly kind: "evict" | "crash" };
 
@@ -46,7 +57,7 @@ export const policies: readonly Policy[] = [
 
 const code: fc.Arbitrary<Act> = fc.record({
   kind: fc.constant("code"),
-  age: fc.constantFrom(0, 0, 0, 0, 1),
+  age: fc.constantFrom(0, 0, 0, 1, 2),
   away: fc.constantFrom(-1, 0, 0, 0, 1),
 });
 const replay: fc.Arbitrary<Act> = fc.record({ kind: fc.constant("replay"), pick: fc.nat(3) });
@@ -56,7 +67,15 @@ const backupCode: fc.Arbitrary<Act> = fc.record({
   index: fc.nat(1),
 });
 
-type Simple = Exclude<Act["kind"], "code" | "replay" | "backup code" | "prepared passkey">;
+const remove: fc.Arbitrary<Act> = fc.record({
+  kind: fc.constant("remove"),
+  age: fc.constantFrom(0, 0, 1),
+});
+
+type Simple = Exclude<
+  Act["kind"],
+  "code" | "replay" | "backup code" | "prepared passkey" | "remove"
+>;
 
 function actOf(...kinds: readonly Simple[]) {
   return fc.record({ kind: fc.constantFrom(...kinds) });
@@ -80,7 +99,8 @@ const anyAct = weighted(
   [6, backupCode],
   [6, passkey],
   [9, wrongCode],
-  [7, actOf("configure", "regenerate", "unlock", "read")],
+  [8, actOf("configure", "add", "regenerate", "unlock", "read")],
+  [1, remove],
   [3, actOf("suspend", "reactivate", "reactivate")],
   [1, actOf("evict", "evict", "evict", "crash")],
 );
@@ -94,6 +114,7 @@ const themes: readonly fc.Arbitrary<Act>[] = [
     [3, actOf("configure")],
     [1, actOf("unlock", "suspend", "reactivate")],
   ),
+  weighted([8, code], [2, replay], [3, actOf("add")], [1, remove], [1, actOf("configure")]),
   weighted([6, backupCode], [2, actOf("regenerate")], [1, actOf("read", "unlock", "evict")]),
   weighted([8, wrongCode], [2, code], [2, passkey], [2, actOf("unlock", "configure", "read")]),
   weighted([8, passkey], [1, code], [3, actOf("suspend", "reactivate", "reactivate", "evict")]),

@@ -43,6 +43,10 @@ export function answerOf({ status, body }: Answer): string | null {
       return body.code === "user_locked"
         ? answers.locked(parseTime(body.locked_until) ?? Number.NaN, body.retry_after_seconds)
         : `423 ${body.code}`;
+    case 201:
+      return answers.added;
+    case 204:
+      return answers.removed;
     case 200:
       if (body.method !== undefined)
         return answers.accepted(body.method, body.backup_codes_remaining);

@@ -14,6 +14,8 @@ const timeoutMs = 60 * 60 * 1000;
 /** Each of these must occur in a long run. Otherwise the histories prove too little. */
 const coverage: Readonly<Record<string, (history: History) => number>> = {
   "codes accepted": (history) => countAnswered(history, /^200 (totp|backup_code)/),
+  "authenticators added": (history) => countAnswered(history, /^201 added/),
+  "authenticators removed": (history) => countAnswered(history, /^204 removed/),
   "codes rejected": (history) => countAnswered(history, /^422 invalid_code/),
   "passkeys accepted": (history) => countAnswered(history, /^200 passkey$/),
   "passkeys refused": (history) => countAnswered(history, /^422 invalid_passkey challenge$/),
@@ -30,7 +32,7 @@ const coverage: Readonly<Record<string, (history: History) => number>> = {
 const maxGatherings = 5;
 
 function countChanges(history: History): number {
-  const kinds = ["configure", "unlock", "suspend", "reactivate"];
+  const kinds = ["configure", "add", "remove", "unlock", "suspend", "reactivate"];
   return history.filter(({ operation }) => kinds.includes(operation.kind)).length;
 }
 

@@ -20,6 +20,7 @@ let otherTenantsTokenId: string;
 let usersEventId: string;
 let usersAssessmentId: string;
 let usersPasskeyId: string;
+let usersAuthenticatorId: string;
 /** A token with all permissions, which ends and is restored for each test. */
 let ended: { id: string; secret: string };
 /** A tenant that is suspended and reactivated in each test, and a token of it with one permission. */
@@ -32,6 +33,7 @@ beforeAll(async () => {
   user = await User.provision(tenant, "known only to its tenant");
   usersPasskeyId = (await givePasskey(user)).passkeyId;
   await user.configure();
+  usersAuthenticatorId = (await user.addAuthenticator()).id;
   await setUpPasskeys(otherTenant);
   const { body } = await otherTenant.send("GET", "/v1/tokens");
   otherTenantsTokenId = body.tokens[0].id;
@@ -145,6 +147,7 @@ describe.each(guarded)("$method $path ($name)", (definition) => {
         eventId: usersEventId,
         assessmentId: usersAssessmentId,
         passkeyId: usersPasskeyId,
+        authenticatorId: usersAuthenticatorId,
       });
       expect(foreign.status).toBe(404);
       expect(withoutRequestId(foreign)).toEqual(withoutRequestId(unknown));

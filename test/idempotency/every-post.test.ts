@@ -26,6 +26,9 @@ const readingPosts = definitions
 const otherBodies: Record<string, object | undefined> = {
   provisionUser: { user: { external_id: "another" } },
   configureOtp: { otp: { issuer_name: "Acme", account_name: "another user" } },
+  addAuthenticator: {
+    authenticator: { issuer_name: "Acme", account_name: "alexander", digits: 8 },
+  },
   verifyOtp: undefined,
   discover: undefined,
   createTenant: { tenant: { name: "Another", mode: "test" } },
@@ -87,6 +90,7 @@ async function createScene(name = ""): Promise<Scene> {
     eventId: "",
     assessmentId,
     passkeyId: "",
+    authenticatorId: "",
   };
   keys += 1;
   return { key: `key-${keys}`, user, target, body };

@@ -40,12 +40,16 @@ async function collectStatuses(tenant: Tenant): Promise<string[]> {
   const user = await User.provision(tenant, "alexander");
   const { passkeyId } = await givePasskey(user);
   await user.configure();
+  const { id: authenticatorId } = await user.addAuthenticator();
   const { assessment_id: assessmentId } = await user.assess();
   await user.verify(user.code(Date.now()), undefined, assessmentId);
   await tenant.send("GET", "/v1/audit/checkpoint");
   const [event] = await user.events();
   const { tokens } = (await tenant.send("GET", "/v1/tokens")).body;
-  const ids = { externalId: user.externalId, id: user.id, assessmentId, passkeyId };
+  const ids = {
+    ...{ externalId: user.externalId, id: user.id },
+    ...{ assessmentId, passkeyId, authenticatorId },
+  };
   const about = { ...ids, tenantId: tenant.id, tokenId: tokens[0].id, eventId: event.id };
   const last = ["setUserStatus", "eraseUser", "rotateToken", "revokeToken"];
   const routes = apiRoutes

@@ -8,6 +8,7 @@ import worker from "../../src/index.ts";
 import { secretOf } from "../../src/keys/keyring-names.ts";
 import { causeOf } from "../../src/log.ts";
 import { stampTenantEvents } from "../../src/tenancy/tenant-audit-key.ts";
+import { codeFor } from "../support/authenticator.ts";
 import { type Answer, send, Tenant, User } from "../support/client.ts";
 import { withD1Fault } from "../support/d1-faults.ts";
 import { snapshotOfD1 } from "../support/d1-snapshot.ts";
@@ -136,6 +137,9 @@ describe("A new sealing key", () => {
     if (first === undefined || second === undefined) throw new Error("no users");
     await first.tenant.setSettings({ otp: { enrolment: "confirm" } });
     await second.configure();
+    const added = await second.addAuthenticator();
+    await first.tenant.setSettings({ otp: { enrolment: "immediate" } });
+    const live = await second.addAuthenticator({ algorithm: "SHA256", digits: 8 });
     const keyed = { headers: { "Idempotency-Key": "k" }, token: first.tenant.token };
     const issued = await send("POST", first.path("/backup-codes"), keyed);
     await evict(first);
@@ -151,6 +155,10 @@ describe("A new sealing key", () => {
     for (const user of users) {
       expect((await user.verify(user.code(Date.now()))).status).toBe(200);
       expect((await user.events())[0].target.external_id).toBe(user.externalId);
+    }
+    for (const { new_otp_secret: secret, ...parameters } of [live, added]) {
+      const code = codeFor(secret, Date.now(), parameters);
+      expect((await second.verify(code)).status).toBe(200);
     }
     const repeated = await send("POST", first.path("/backup-codes"), keyed);
     expect(repeated.body).toEqual(issued.body);

@@ -23,6 +23,23 @@ test("encodes spaces as %20 in label and parameters", () => {
   );
 });
 
+test("has the parameters that differ from the defaults of the format, and no others", () => {
+  const parts = { issuer: "Acme", account: "alexander", secret };
+  const usual = buildKeyUri(parts);
+  expect(buildKeyUri({ ...parts, algorithm: "SHA1", digits: 6, period: 30 })).toBe(usual);
+  for (const [parameters, added] of [
+    [{ algorithm: "SHA256" }, "&algorithm=SHA256"],
+    [{ digits: 8 }, "&digits=8"],
+    [{ period: 60 }, "&period=60"],
+    [{ algorithm: "SHA512", digits: 7, period: 15 }, "&algorithm=SHA512&digits=7&period=15"],
+  ] as const) {
+    const uri = buildKeyUri({ ...parts, ...parameters });
+    expect(uri).toBe(`${usual}${added}`);
+    const app = URI.parse(uri);
+    expect(app).toMatchObject({ algorithm: "SHA1", digits: 6, period: 30, ...parameters });
+  }
+});
+
 test("encodes characters that would end the label or a parameter", () => {
   expect(buildKeyUri({ issuer: "A&B/C?D#E", account: "x=y+z%20", secret })).toBe(
     `otpauth://totp/A%26B%2FC%3FD%23E:x%3Dy%2Bz%2520?secret=${secret}&issuer=A%26B%2FC%3FD%23E`,

@@ -3,11 +3,16 @@ import { Secret, TOTP } from "otpauth";
 import { describe, expect, test } from "vitest";
 import { computeHotp, importSecret } from "../../src/otp/hotp.ts";
 import {
+  defaultParameters,
+  defaultWindowSteps,
+  findDistantStep,
   findTimeStep,
-  maxDriftSteps,
-  periodSeconds,
+  importTotpSecret,
+  maxPeriodSeconds,
+  minPeriodSeconds,
   secretBytes,
   timeStepOf,
+  totpAlgorithms,
   totpCodePattern,
 } from "../../src/otp/totp.ts";
 import { codeFor } from "../support/authenticator.ts";
@@ -29,11 +34,9 @@ function codeOf(timeStep: number): string {
 }
 
 test("uses the parameters that every authenticator app supports", () => {
-  expect({ periodSeconds, drift: maxDriftSteps, secretBytes }).toEqual({
-    periodSeconds: 30,
-    drift: 1,
-    secretBytes: 20,
-  });
+  expect(defaultParameters).toEqual({ algorithm: "SHA1", digits: 6, period: 30 });
+  expect(defaultWindowSteps).toBe(1);
+  expect(secretBytes).toEqual({ SHA1: 20, SHA256: 32, SHA512: 64 });
 });
 
 test("the steps with which the window is tested have distinct codes", () => {
@@ -111,10 +114,72 @@ describe("a code that belongs to two steps", () => {
   });
 });
 
+describe("RFC 6238 appendix B, with eight digits", () => {
+  const names = { SHA1: "SHA-1", SHA256: "SHA-256", SHA512: "SHA-512" } as const;
+
+  test.each(
+    totpAlgorithms.flatMap((algorithm) =>
+      vectors.totp.codes.map((row) => ({ algorithm, time: row.time, code: row[names[algorithm]] })),
+    ),
+  )("$algorithm finds the step of $code at $time s", async ({ algorithm, time, code }) => {
+    const bytes = new TextEncoder().encode(vectors.totp.secrets_ascii[names[algorithm]]);
+    const key = await importTotpSecret(new Uint8Array(bytes), { algorithm });
+    const parameters = { algorithm, digits: 8, period: 30 } as const;
+    const found = await findTimeStep(key, code, time * 1000, parameters, 0);
+    expect(found).toBe(Math.floor(time / 30));
+    expect(await findTimeStep(key, code.slice(2), time * 1000, parameters)).toBeUndefined();
+  });
+});
+
+test("agrees with an independent implementation for any parameters and window", async () => {
+  const cases = fc.record({
+    algorithm: fc.constantFrom(...totpAlgorithms),
+    digits: fc.integer({ min: 6, max: 8 }),
+    period: fc.integer({ min: minPeriodSeconds, max: maxPeriodSeconds }),
+    windowSteps: fc.integer({ min: 0, max: 2 }),
+    away: fc.integer({ min: -3, max: 3 }),
+    bytes: fc.uint8Array({ minLength: 20, maxLength: 64 }),
+    now: fc.integer({ min: 4_000_000, max: 2 ** 42 }),
+  });
+  await fc.assert(
+    fc.asyncProperty(cases, async ({ windowSteps, away, bytes, now, ...parameters }) => {
+      const app = new TOTP({ ...parameters, secret: new Secret({ buffer: bytes.slice().buffer }) });
+      const code = app.generate({ timestamp: now + away * parameters.period * 1000 });
+      const key = await importTotpSecret(new Uint8Array(bytes), parameters);
+      const found = await findTimeStep(key, code, now, parameters, windowSteps);
+      const delta = app.validate({ token: code, timestamp: now, window: windowSteps });
+      expect(found === undefined).toBe(delta === null);
+      if (Math.abs(away) <= windowSteps)
+        expect(found).toBeGreaterThanOrEqual(timeStepOf(now, parameters.period) + away);
+    }),
+  );
+});
+
+describe("a step beyond the window", () => {
+  const at = step * periodMs;
+  const find = async (away: number, lastTimeStep: number | null = null) => {
+    const key = await importTotpSecret(secret);
+    return await findDistantStep(key, codeOf(step + away), at, defaultParameters, lastTimeStep);
+  };
+
+  test.each([-20, -7, 7, 20])("is found up to ten minutes away: %i steps", async (away) => {
+    expect(await find(away)).toBe(step + away);
+  });
+
+  test.each([-21, 21])("is not found further away: %i steps", async (away) => {
+    expect(await find(away)).toBeUndefined();
+  });
+
+  test("is not found once it is spent", async () => {
+    expect(await find(-7, step - 8)).toBe(step - 7);
+    expect(await find(-7, step - 7)).toBeUndefined();
+  });
+});
+
 test("agrees with an independent implementation for any secret and time", async () => {
   await fc.assert(
     fc.asyncProperty(
-      fc.uint8Array({ minLength: secretBytes, maxLength: secretBytes }),
+      fc.uint8Array({ minLength: secretBytes.SHA1, maxLength: secretBytes.SHA1 }),
       fc.integer({ min: 0, max: 8_640_000_000_000 }),
       fc.integer({ min: -3, max: 3 }),
       async (bytes, now, offset) => {
@@ -123,11 +188,11 @@ test("agrees with an independent implementation for any secret and time", async 
         const shownIn = Math.max(0, timeStepOf(now) + offset);
         const code = totp.generate({ timestamp: shownIn * periodMs });
         // `validate` returns the distance in steps to the nearest match, or null.
-        const delta = totp.validate({ token: code, timestamp: now, window: maxDriftSteps });
+        const delta = totp.validate({ token: code, timestamp: now, window: defaultWindowSteps });
         const match = await findStep(own, code, now);
         expect(match === undefined).toBe(delta === null);
         if (match !== undefined) {
-          expect(Math.abs(match - timeStepOf(now))).toBeLessThanOrEqual(maxDriftSteps);
+          expect(Math.abs(match - timeStepOf(now))).toBeLessThanOrEqual(defaultWindowSteps);
           expect(await computeHotp(await importSecret(own), match)).toBe(code);
         }
       },
@@ -139,7 +204,9 @@ test("agrees with an independent implementation for any secret and time", async 
 test.each([
   ["six ASCII digits", "012345", true],
   ["five digits", "12345", false],
-  ["seven digits", "1234567", false],
+  ["seven digits", "1234567", true],
+  ["eight digits", "12345678", true],
+  ["nine digits", "123456789", false],
   ["empty text", "", false],
   ["a leading space", " 123456", false],
   ["a space in the middle", "123 456", false],
@@ -148,7 +215,7 @@ test.each([
   ["an exponent", "1e1234", false],
   ["full-width digits", "１２３４５６", false],
   ["Arabic-Indic digits", "١٢٣٤٥٦", false],
-])("the code pattern accepts only six ASCII digits: %s", (_, text, isCode) => {
+])("the code pattern accepts only six to eight ASCII digits: %s", (_, text, isCode) => {
   expect(totpCodePattern.test(text)).toBe(isCode);
 });
 

@@ -17,6 +17,7 @@ import { drainOutbox } from "../support/delivered-trail.ts";
 import { holdDeliveries } from "../support/held-deliveries.ts";
 import { deliverMessages, holdMessages } from "../support/queue.ts";
 import { eventOf, fileEvents } from "../support/trail.ts";
+import { authenticatorScenarios } from "./authenticator-scenarios.ts";
 import { billedOperations, type Deletions, formatBill, type Seal } from "./bill.ts";
 import { directoryScenarios } from "./directory-scenarios.ts";
 import { discoverScenarios } from "./discover-scenarios.ts";
@@ -28,6 +29,7 @@ import { verifyScenarios } from "./verify-scenarios.ts";
 
 const known = [
   ...verifyScenarios,
+  ...authenticatorScenarios,
   ...passkeyScenarios,
   ...discoverScenarios,
   ...directoryScenarios,

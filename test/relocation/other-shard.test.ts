@@ -93,6 +93,7 @@ describe("A tenant that was created in another database", () => {
       ...{ tenantId: tenant.id, externalId: user.externalId, id: user.id },
       ...{ tokenId: tokens[1].id, eventId, assessmentId },
       passkeyId,
+      authenticatorId: (await user.addAuthenticator()).id,
     };
     const last = ["removeOtp", "removePasskey", "eraseUser", "revokeToken"];
     const names = apiRoutes

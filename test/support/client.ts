@@ -151,6 +151,20 @@ export class User {
     return answer;
   }
 
+  /** Adds an authenticator beside those that the user has. @throws if the status is not 201 */
+  async addAuthenticator(parameters: object = {}): Promise<Answer["body"]> {
+    const labels = { issuer_name: "Acme", account_name: "alexander" };
+    const { status, body } = await this.tenant.send("POST", this.path("/authenticators"), {
+      authenticator: { ...labels, ...parameters },
+    });
+    if (status !== 201) throw new Error(`Not added: ${status} ${JSON.stringify(body)}`);
+    return body.authenticator;
+  }
+
+  async authenticators(): Promise<Answer["body"][]> {
+    return (await this.tenant.send("GET", this.path("/authenticators"))).body.authenticators;
+  }
+
   async verify(code: unknown, token?: string, assessmentId?: string): Promise<Answer> {
     const reference = assessmentId === undefined ? {} : { assessment_id: assessmentId };
     const body = { otp: { id: this.externalId, code, ...reference } };

@@ -16,6 +16,7 @@ export interface RequestTarget {
   readonly eventId: string;
   readonly assessmentId: string;
   readonly passkeyId: string;
+  readonly authenticatorId: string;
 }
 
 const session = { ip: "1.1.1.1", ua: "EnterpriseAgent/1.0" };
@@ -43,6 +44,21 @@ export function requestTo(name: string, target: RequestTarget) {
     verifyOtp: {
       path: "/v1/idp/otp/verify",
       body: { otp: { id: target.externalId, code: "123456" } },
+      hasTarget: true,
+    },
+    addAuthenticator: {
+      path: `/v1/idp/user/authenticators${query}`,
+      body: { authenticator: { issuer_name: "Acme", account_name: "alexander" } },
+      hasTarget: true,
+    },
+    listAuthenticators: { path: `/v1/idp/user/authenticators${query}`, hasTarget: true },
+    renameAuthenticator: {
+      path: `/v1/idp/user/authenticators/${target.authenticatorId}${query}`,
+      body: { authenticator: { name: "renamed" } },
+      hasTarget: true,
+    },
+    removeAuthenticator: {
+      path: `/v1/idp/user/authenticators/${target.authenticatorId}${query}`,
       hasTarget: true,
     },
     regenerateBackupCodes: { path: `/v1/idp/user/backup-codes${query}`, hasTarget: true },
@@ -161,4 +177,5 @@ export const unknownUser = {
   eventId: "0".repeat(24),
   assessmentId: "0".repeat(48),
   passkeyId: "0".repeat(24),
+  authenticatorId: "0".repeat(24),
 };

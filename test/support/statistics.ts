@@ -20,8 +20,11 @@ function findValue(metric: string, { action, outcome, reason }: Event): string |
     verifications: { "otp.verified": outcome },
     enrolments: {
       "otp.configured": outcome === "refused" ? "refused" : "configured",
+      "authenticator.added": outcome === "refused" ? "refused" : "configured",
       "otp.confirmed": "confirmed",
-      ...(outcome === "success" ? { "otp.removed": "removed" } : {}),
+      ...(outcome === "success"
+        ? { "otp.removed": "removed", "authenticator.removed": "removed" }
+        : {}),
     },
     locks: { "user.locked": "locked", "user.unlocked": "unlocked", "otp.disabled": "disabled" },
     assessments: { "session.assessed": outcome === "refused" ? "refused" : reason },

@@ -8,7 +8,7 @@ const defaults = {
     max_lock_seconds: 86400,
     disable_after: 100,
   },
-  otp: { enrolment: "immediate" },
+  otp: { enrolment: "immediate", window_steps: 1 },
   passkeys: {
     rp_id: null,
     rp_name: null,

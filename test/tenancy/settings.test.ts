@@ -17,7 +17,7 @@ const defaults = {
     max_lock_seconds: 86_400,
     disable_after: 100,
   },
-  otp: { enrolment: "immediate" },
+  otp: { enrolment: "immediate", window_steps: 1 },
   passkeys: {
     rp_id: null,
     rp_name: null,
@@ -63,7 +63,7 @@ describe("a patch", () => {
     });
     expect(applyDefaults({ otp: { enrolment: "confirm" }, sentinel: { deny_at: 0.9 } })).toEqual({
       ...defaults,
-      otp: { enrolment: "confirm" },
+      otp: { ...defaults.otp, enrolment: "confirm" },
       sentinel: { ...defaults.sentinel, deny_at: 0.9 },
     });
   });
@@ -71,7 +71,7 @@ describe("a patch", () => {
   test("changes the policy", () => {
     const policy = policyOf({
       lockout: { max_failed_attempts: 3, lock_seconds: 10, max_lock_seconds: 20, disable_after: 9 },
-      otp: { enrolment: "confirm" },
+      otp: { enrolment: "confirm", window_steps: 2 },
       passkeys: {
         rp_id: "example.com",
         rp_name: "Example",
@@ -93,7 +93,7 @@ describe("a patch", () => {
     });
     expect(policy).toEqual({
       lockout: { maxFailedAttempts: 3, lockSeconds: 10, maxLockSeconds: 20, disableAfter: 9 },
-      otp: { enrolment: "confirm" },
+      otp: { enrolment: "confirm", windowSteps: 2 },
       passkeys: {
         rpId: "example.com",
         rpName: "Example",
@@ -183,6 +183,8 @@ describe("the patch schema", () => {
     { lockout: { disable_after: 1 } },
     { lockout: { disable_after: 100 } },
     { otp: { enrolment: "confirm" } },
+    { otp: { window_steps: 0 } },
+    { otp: { window_steps: 2 } },
     { passkeys: { rp_id: "example.com", rp_name: "Bücher & mehr" } },
     { passkeys: { rp_id: "a-1.xn--bcher-kva.example" } },
     { passkeys: { rp_id: "localhost", origins: ["http://localhost", "http://localhost:8787"] } },
@@ -221,6 +223,8 @@ describe("the patch schema", () => {
     ["lockout.disable_after", { lockout: { disable_after: Number.POSITIVE_INFINITY } }],
     ["otp.enrolment", { otp: { enrolment: "later" } }],
     ["otp.enrolment", { otp: { enrolment: "Immediate" } }],
+    ["otp.window_steps", { otp: { window_steps: -1 } }],
+    ["otp.window_steps", { otp: { window_steps: 3 } }],
     ["passkeys.rp_id", { passkeys: { rp_id: "Example.com" } }],
     ["passkeys.rp_id", { passkeys: { rp_id: "example.com:443" } }],
     ["passkeys.rp_id", { passkeys: { rp_id: "https://example.com" } }],

@@ -1,6 +1,7 @@
 import { Connection } from "./connection.ts";
 import type { EdgeIdpOptions } from "./options.ts";
 import { Audit } from "./resources/audit.ts";
+import { Authenticators } from "./resources/authenticators.ts";
 import { BackupCodes } from "./resources/backup-codes.ts";
 import { Health } from "./resources/health.ts";
 import { Keys } from "./resources/keys.ts";
@@ -24,6 +25,7 @@ import { Users } from "./resources/users.ts";
 export class EdgeIdp {
   readonly users: Users;
   readonly otp: Otp;
+  readonly authenticators: Authenticators;
   readonly backupCodes: BackupCodes;
   readonly passkeys: Passkeys;
   readonly stepUp: StepUp;
@@ -42,6 +44,7 @@ export class EdgeIdp {
     this.#options = options;
     this.users = new Users(connection);
     this.otp = new Otp(connection);
+    this.authenticators = new Authenticators(connection);
     this.backupCodes = new BackupCodes(connection);
     this.passkeys = new Passkeys(connection);
     this.stepUp = new StepUp(connection);

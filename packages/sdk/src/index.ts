@@ -11,6 +11,7 @@ export { IdpError, type IdpErrorDetails } from "./idp-error.ts";
 export type { EdgeIdpOptions, RequestOptions } from "./options.ts";
 export { type Page, Pages } from "./pages.ts";
 export type { Audit } from "./resources/audit.ts";
+export type { Authenticators } from "./resources/authenticators.ts";
 export type { BackupCodes } from "./resources/backup-codes.ts";
 export type { Health } from "./resources/health.ts";
 export type { Keys } from "./resources/keys.ts";

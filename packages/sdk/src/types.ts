@@ -27,6 +27,15 @@ export type UserFilters = Filters<"listUsers">;
 
 export type OtpSetup = Schemas["ConfigureOtpResult"]["user"];
 export type VerifyOtpResult = Schemas["VerifyOtpResult"];
+
+/** An authenticator of a user: one TOTP secret, which is not shown. */
+export type Authenticator = Schemas["Authenticator"];
+export type AuthenticatorSetup = Schemas["AddAuthenticatorResult"]["authenticator"];
+export type NewAuthenticator = Schemas["AddAuthenticatorInput"]["authenticator"] & {
+  /** `svg` adds the QR code to the answer, as `qrcode_svg`. */
+  readonly qr?: "svg" | undefined;
+};
+
 /** What verify takes besides user and code. */
 export type VerifyOtpInput = Omit<Schemas["VerifyOtpInput"]["otp"], "id" | "code">;
 

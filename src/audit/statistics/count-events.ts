@@ -93,10 +93,12 @@ function counterOf({ action, outcome, reason }: CountedEvent): string | undefine
     case "otp.verified":
       return `verifications.${outcome}`;
     case "otp.configured":
+    case "authenticator.added":
       return `enrolments.${isRefused ? "refused" : "configured"}`;
     case "otp.confirmed":
       return "enrolments.confirmed";
     case "otp.removed":
+    case "authenticator.removed":
       return isRefused ? undefined : "enrolments.removed";
     case "user.locked":
       return "locks.locked";

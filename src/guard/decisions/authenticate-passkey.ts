@@ -6,6 +6,7 @@
 import type { OpenedChallenge } from "../../passkeys/challenge.ts";
 import { checkCounter } from "../../passkeys/counter.ts";
 import type { Assertion, PasskeyReason, PasskeyRefusal } from "../../passkeys/passkey.ts";
+import { stale } from "./evaluation.ts";
 import type { AddedRisk } from "./feedback.ts";
 import type { PasskeyState, StoredPasskey } from "./passkey-state.ts";
 import { invalidPasskey, listPasskeys, refusedChallenge } from "./passkeys.ts";
@@ -20,7 +21,6 @@ import {
   succeed,
   type Transition,
 } from "./transition.ts";
-import { stale } from "./verify.ts";
 
 /** What was computed about an answer, with the passkey that it was computed from. */
 export interface PasskeyEvidence {

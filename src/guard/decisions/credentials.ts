@@ -1,31 +1,33 @@
 /** Changes of an identity's credentials (pure): TOTP and backup codes. */
+
 import type { Enrolment } from "../../tenancy/policy.ts";
-import { restartDisableCount } from "./lockout.ts";
+import { isFull, lockoutForNewSecret, pendingLifetimeMs } from "./authenticators.ts";
 import { applyChange, refuse } from "./refusals.ts";
-import { createLiveSecret, type IdentityState } from "./state.ts";
+import type { IdentityState } from "./state.ts";
 import { type EventEntry, type GuardCall, succeed, type Transition } from "./transition.ts";
 
-/** How long a pending secret can be confirmed (enrolment `confirm`). */
-const pendingLifetimeMs = 10 * 60 * 1000;
-
 /**
- * Sets a new secret: live at once, or pending until a code of it is accepted. The failures stay counted.
- * If they disabled TOTP, the count until it is disabled again starts over.
+ * Sets a new primary secret: live at once, or pending until a code of it is accepted. The secrets beside it stay. The
+ * failures stay counted. If they disabled TOTP, the count until it is disabled again starts over.
  */
 export function configureTotp(
   state: IdentityState,
   call: GuardCall,
-  sealed: string,
+  { id, sealed }: { readonly id: string; readonly sealed: string },
   enrolment: Enrolment,
 ): Transition<{ readonly isSetupComplete: boolean }> {
   if (state.status === "suspended") {
     return refuse(state, call, "otp.configured", { code: "user_suspended" });
   }
-  const lockout = state.otpDisabled ? restartDisableCount(state.lockout) : state.lockout;
+  const { now } = call;
+  if (isFull(state, now, "primary")) {
+    return refuse(state, call, "otp.configured", { code: "too_many" });
+  }
+  const lockout = lockoutForNewSecret(state);
   const change: Partial<IdentityState> =
     enrolment === "immediate"
-      ? { totp: createLiveSecret(sealed, null), pendingTotp: null, otpDisabled: false, lockout }
-      : { pendingTotp: { sealed, expiresAt: call.now + pendingLifetimeMs }, lockout };
+      ? { totp: { sealed, lastTimeStep: null, id }, pendingTotp: null, otpDisabled: false, lockout }
+      : { pendingTotp: { sealed, expiresAt: now + pendingLifetimeMs, id }, lockout };
   const entry: EventEntry = {
     action: "otp.configured",
     outcome: "success",
@@ -36,17 +38,23 @@ export function configureTotp(
 }
 
 /**
- * Removes TOTP, a pending secret, and the backup codes: codes left behind would be valid again after the
- * next enrolment. The failures stay counted.
+ * Removes TOTP: all secrets, live or pending, so that no code is accepted any more, and the backup codes: codes left
+ * behind would be valid again after the next enrolment. The failures stay counted.
  */
 export function removeTotp(state: IdentityState, call: GuardCall): Transition<void> {
-  if (state.totp === null && state.pendingTotp === null) {
+  const { totp, pendingTotp, authenticators: added } = state;
+  if (totp === null && pendingTotp === null && added.length === 0) {
     return refuse(state, call, "otp.removed", { code: "otp_not_configured" });
   }
+  const removed: EventEntry = { action: "otp.removed", outcome: "success" };
   return applyChange(
     state,
-    { totp: null, pendingTotp: null, backupCodes: null },
-    [{ action: "otp.removed", outcome: "success" }],
+    { totp: null, pendingTotp: null, authenticators: [], backupCodes: null },
+    [
+      added.length === 0
+        ? removed
+        : { ...removed, details: { added_authenticators: added.length } },
+    ],
     succeed(undefined),
     call.now,
   );

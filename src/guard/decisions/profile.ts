@@ -1,4 +1,5 @@
 /** What the API shows of an identity (pure). */
+import { hasLiveSecret } from "./authenticators.ts";
 import { isLocked } from "./lockout.ts";
 import { listPasskeys } from "./passkeys.ts";
 import type { IdentityState } from "./state.ts";
@@ -64,13 +65,20 @@ export function statusOf(
   return lockedUntil !== null && now < lockedUntil ? "locked" : "active";
 }
 
+/** When the last pending secret expires; null without one. */
+function pendingUntilOf({ pendingTotp, authenticators }: IdentityState): number | null {
+  const added = authenticators.flatMap(({ pendingUntil }) => pendingUntil ?? []);
+  const all = pendingTotp === null ? added : [pendingTotp.expiresAt, ...added];
+  return all.length === 0 ? null : Math.max(...all);
+}
+
 export function profileOf(state: IdentityState, now: number): Profile {
   const locked = isLocked(state.lockout, now);
   const facts: OtpFacts = {
     // A disabled TOTP counts: a login that asks for a code only if there is TOTP must still ask.
-    hasOtp: state.totp !== null,
+    hasOtp: hasLiveSecret(state),
     isDisabled: state.otpDisabled,
-    pendingUntil: state.pendingTotp?.expiresAt ?? null,
+    pendingUntil: pendingUntilOf(state),
   };
   return {
     id: state.identityId,

@@ -11,7 +11,7 @@ import { z } from "zod";
 import { isDigest, restoreHex, shortDigestLength, shortenHex } from "../../crypto/short-hex.ts";
 import { noPasskeys } from "./passkey-state.ts";
 import { hasUnreported, omitSession } from "./refusals.ts";
-import { type IdentityState, stateSchema } from "./state.ts";
+import { type IdentityState, type StoredRefusals, splitRefusals, stateSchema } from "./state.ts";
 
 type Hashes = NonNullable<IdentityState["backupCodes"]>["spent"];
 
@@ -41,12 +41,15 @@ const initialState = {
   lastMethod: null,
   totp: null,
   pendingTotp: null,
+  authenticators: [],
+  lastAuthenticatorId: null,
   otpDisabled: false,
   backupCodes: null,
   passkeys: null,
   auditKey: null,
   refusals: [],
-} satisfies Partial<IdentityState>;
+  laterRefusals: [],
+} satisfies Partial<IdentityState & StoredRefusals>;
 
 /** The values that differ from the initial ones. */
 function selectChanged(values: object, initial: object): Record<string, unknown> {
@@ -92,7 +95,8 @@ interface RowFields {
 export function formatRecordedState(state: IdentityState): string {
   const { identityId: id, lockout, backupCodes, passkeys } = state;
   const { lastVerifiedAt, lastMethod, totp, pendingTotp, otpDisabled, auditKey } = state;
-  const refusals = state.refusals.filter(hasUnreported).map(omitSession);
+  const { authenticators, lastAuthenticatorId } = state;
+  const refusals = splitRefusals(state.refusals.filter(hasUnreported).map(omitSession));
   const { lockedUntil: _lockedUntil, ...counts } = lockout;
   const codes = backupCodes && {
     ...backupCodes,
@@ -102,9 +106,10 @@ export function formatRecordedState(state: IdentityState): string {
   const changed = selectChanged(
     {
       ...{ lastVerifiedAt, lastMethod, totp, pendingTotp, otpDisabled },
+      ...{ authenticators, lastAuthenticatorId },
       backupCodes: codes && selectChanged(codes, { unspent: "", spent: "" }),
       passkeys: passkeys && selectChanged(passkeys, noPasskeys),
-      ...{ auditKey, refusals },
+      ...{ auditKey, ...refusals },
       ...selectUnknown(state),
     },
     initialState,

@@ -1,6 +1,7 @@
 /** The decision on the registration of a passkey (pure). The answer of the browser is verified before. */
 import type { OpenedChallenge } from "../../passkeys/challenge.ts";
 import type { NewCredential, PasskeyRefusal } from "../../passkeys/passkey.ts";
+import { hasLiveSecret } from "./authenticators.ts";
 import { noPasskeys, type StoredPasskey } from "./passkey-state.ts";
 import { invalidPasskey, listPasskeys, refusedChallenge } from "./passkeys.ts";
 import { applyChange, refuse } from "./refusals.ts";
@@ -30,7 +31,7 @@ export const unclaimed = Symbol("unclaimed");
  */
 function hasFactor(state: IdentityState): boolean {
   const hasBackupCodes = (state.backupCodes?.unspent.length ?? 0) > 0;
-  return state.totp !== null || hasBackupCodes || listPasskeys(state).length > 0;
+  return hasLiveSecret(state) || hasBackupCodes || listPasskeys(state).length > 0;
 }
 
 /** The reason to refuse any registration now; undefined if there is none. */

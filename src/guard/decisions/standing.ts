@@ -1,9 +1,11 @@
 /** What discover shows of a user besides the assessment (pure). */
 import type { Assessment } from "../../sentinel/assessment.ts";
+import { hasLiveSecret } from "./authenticators.ts";
+import type { Attempt } from "./evaluation.ts";
 import { listUsablePasskeys } from "./passkeys.ts";
 import { type Profile, profileOf } from "./profile.ts";
 import type { IdentityState } from "./state.ts";
-import { type Attempt, findRefusal } from "./verify.ts";
+import { findRefusal } from "./verify.ts";
 
 export interface Standing {
   readonly user: Pick<Profile, "status" | "lockedUntil" | "otpStatus">;
@@ -21,7 +23,7 @@ export type Assessed = Assessment & Standing;
  */
 function findFactors(state: IdentityState, now: number, rpId: string | null): readonly Factor[] {
   const holds = {
-    totp: state.totp !== null && !state.otpDisabled,
+    totp: hasLiveSecret(state) && !state.otpDisabled,
     backup_code: (state.backupCodes?.unspent.length ?? 0) > 0,
   };
   const codes = (["totp", "backup_code"] as const).filter(

@@ -3,6 +3,14 @@ import { z } from "zod";
 import { type Actor, type AuditAction, actorTypes } from "../../audit/event.ts";
 import type { AuditKey } from "../../audit/personal.ts";
 import type { Owner } from "../../crypto/seal-context.ts";
+import {
+  type AddedSecret,
+  addedSecretSchema,
+  type PendingSecret,
+  type PrimarySecret,
+  pendingSecretSchema,
+  primarySecretSchema,
+} from "./authenticator-state.ts";
 import type { LockoutState } from "./lockout.ts";
 import { type PasskeyState, passkeyStateSchema } from "./passkey-state.ts";
 
@@ -28,6 +36,9 @@ const refusableActions = [
   "otp.verified",
   "otp.configured",
   "otp.removed",
+  "authenticator.added",
+  "authenticator.renamed",
+  "authenticator.removed",
   "backup_codes.generated",
   "passkey.registered",
   "passkey.verified",
@@ -36,6 +47,11 @@ const refusableActions = [
   "session.assessed",
 ] as const;
 export type RefusableAction = (typeof refusableActions)[number];
+/** Builds of version 0.1 open no state that has a refusal of another action. */
+const firstActions: readonly AuditAction[] = [
+  ...(["user.provisioned", "otp.verified", "otp.configured", "otp.removed"] as const),
+  ...(["backup_codes.generated", "session.assessed"] as const),
+];
 
 /** What the tenant's backend said about the session of an attempt. It is for the audit trail alone. */
 export interface AttemptSession {
@@ -61,6 +77,20 @@ export interface RefusalRun {
   readonly lastSession?: AttemptSession;
 }
 
+/** Refusals as they are stored: those of later actions are where an older build ignores them. */
+export interface StoredRefusals {
+  readonly refusals: readonly RefusalRun[];
+  readonly laterRefusals: readonly RefusalRun[];
+}
+
+export function splitRefusals(refusals: readonly RefusalRun[]): StoredRefusals {
+  const isFirst = ({ action }: RefusalRun) => firstActions.includes(action);
+  return {
+    refusals: refusals.filter(isFirst),
+    laterRefusals: refusals.filter((run) => !isFirst(run)),
+  };
+}
+
 export interface IdentityState extends Owner {
   readonly externalId: string;
   /** `erased` is a tombstone: it stays until the data in D1 is deleted too. */
@@ -70,16 +100,12 @@ export interface IdentityState extends Owner {
   readonly lastVerifiedAt: number | null;
   /** What the code accepted last was. Null before the first one, and in a state that an older build stored. */
   readonly lastMethod: "totp" | "backup_code" | null;
-  readonly totp: {
-    /** The secret in a sealed box. */
-    readonly sealed: string;
-    /** The newest accepted time step; every step up to it is spent (RFC 6238 §5.2). */
-    readonly lastTimeStep: number | null;
-    /** Tells the secret from earlier ones, also when it is sealed again. Older builds stored none. */
-    readonly id?: string;
-  } | null;
-  /** A secret that waits for its first code (enrolment `confirm`). */
-  readonly pendingTotp: { readonly sealed: string; readonly expiresAt: number } | null;
+  readonly totp: PrimarySecret | null;
+  readonly pendingTotp: PendingSecret | null;
+  /** In the order in which they were added. */
+  readonly authenticators: readonly AddedSecret[];
+  /** The added secret whose code was accepted last; null if it was the primary one. */
+  readonly lastAuthenticatorId: string | null;
   /** After too many failures in a row, no code is evaluated until TOTP is configured again. */
   readonly otpDisabled: boolean;
   readonly backupCodes: {
@@ -99,21 +125,6 @@ export interface IdentityState extends Owner {
   readonly rates: Readonly<Partial<Record<RateKind, RateWindow>>>;
 }
 
-/** Of base64url: 48 bits. */
-const secretIdLength = 8;
-
-/**
- * Creates the live secret. Its id is the end of the box in which it got its id, which each box has for itself and
- * which says nothing about the secret.
- */
-export function createLiveSecret(
-  sealed: string,
-  lastTimeStep: number | null,
-  id = sealed.slice(-secretIdLength),
-): NonNullable<IdentityState["totp"]> {
-  return { sealed, lastTimeStep, id };
-}
-
 const actorSchema = z.looseObject({
   type: z.enum(actorTypes),
   id: z.string().nullable(),
@@ -127,8 +138,21 @@ const attemptSession = z.looseObject({
 
 const rateWindow = z.looseObject({ startedAt: z.int(), count: z.int() }).exactOptional();
 
+const refusalRuns = z.array(
+  z.looseObject({
+    action: z.enum(refusableActions),
+    reason: z.string(),
+    unreported: z.int(),
+    reports: z.int(),
+    lastAt: z.int(),
+    lastActor: actorSchema,
+    lastRequestId: z.string(),
+    lastSession: attemptSession.exactOptional(),
+  }),
+);
+
 /** Every object is open: a guard that went back to this build keeps the fields of a newer one. */
-export const stateSchema: z.ZodType<IdentityState> = z.looseObject({
+const storedSchema = z.looseObject({
   tenantId: z.string(),
   identityId: z.string(),
   externalId: z.string(),
@@ -137,14 +161,10 @@ export const stateSchema: z.ZodType<IdentityState> = z.looseObject({
   updatedAt: z.int(),
   lastVerifiedAt: z.int().nullable(),
   lastMethod: z.enum(["totp", "backup_code"]).nullable().default(null),
-  totp: z
-    .looseObject({
-      sealed: z.string(),
-      lastTimeStep: z.int().nullable(),
-      id: z.string().exactOptional(),
-    })
-    .nullable(),
-  pendingTotp: z.looseObject({ sealed: z.string(), expiresAt: z.int() }).nullable(),
+  totp: primarySecretSchema.nullable(),
+  pendingTotp: pendingSecretSchema.nullable(),
+  authenticators: z.array(addedSecretSchema).default([]),
+  lastAuthenticatorId: z.string().nullable().default(null),
   otpDisabled: z.boolean(),
   backupCodes: z
     .looseObject({ keyVersion: z.int(), unspent: z.array(z.string()), spent: z.array(z.string()) })
@@ -158,18 +178,8 @@ export const stateSchema: z.ZodType<IdentityState> = z.looseObject({
     failedBeforeEnrolment: z.int(),
   }),
   auditKey: z.looseObject({ id: z.string(), sealed: z.string() }).nullable().default(null),
-  refusals: z.array(
-    z.looseObject({
-      action: z.enum(refusableActions),
-      reason: z.string(),
-      unreported: z.int(),
-      reports: z.int(),
-      lastAt: z.int(),
-      lastActor: actorSchema,
-      lastRequestId: z.string(),
-      lastSession: attemptSession.exactOptional(),
-    }),
-  ),
+  refusals: refusalRuns,
+  laterRefusals: refusalRuns.default([]),
   recent: z.array(
     z.looseObject({ at: z.int(), kind: z.enum(["success", "failure", "refused", "assessed"]) }),
   ),
@@ -182,6 +192,10 @@ export const stateSchema: z.ZodType<IdentityState> = z.looseObject({
     })
     .default({}),
 });
+
+export const stateSchema: z.ZodType<IdentityState> = storedSchema.transform(
+  ({ laterRefusals, ...state }) => ({ ...state, refusals: [...state.refusals, ...laterRefusals] }),
+);
 
 const storedState = z.looseObject({ waiting: z.unknown().optional() });
 

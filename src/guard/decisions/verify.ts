@@ -6,10 +6,13 @@
 import { encodeUtf8 } from "../../crypto/bytes.ts";
 import { timingSafeEqual } from "../../crypto/constant-time.ts";
 import type { LockoutPolicy } from "../../tenancy/policy.ts";
+import { isLive, listAuthenticators, nameInEvent } from "./authenticators.ts";
+import { evaluateTotp, type TotpEvidence } from "./evaluate-totp.ts";
+import { type Attempt, alreadyUsed, type Evaluation, type Purpose, stale } from "./evaluation.ts";
 import type { AddedRisk } from "./feedback.ts";
 import { countFailure, countRemainingAttempts, isLocked, noFailures } from "./lockout.ts";
 import { addSessionOf, applyChange, refuse } from "./refusals.ts";
-import { createLiveSecret, type IdentityState } from "./state.ts";
+import type { IdentityState } from "./state.ts";
 import {
   addRecentAttempt,
   type EventEntry,
@@ -20,28 +23,9 @@ import {
   type Transition,
 } from "./transition.ts";
 
-/** A code in its normalised spelling. */
-export type Attempt =
-  | { readonly method: "totp"; readonly code: string }
-  | { readonly method: "backup_code"; readonly code: string };
-
-/** A code that confirms is compared with the pending secret alone. */
-export type Purpose = "login" | "confirm";
-
 /** What was computed about an attempt, with the stored values that it was computed from. */
 export type Evidence =
-  | {
-      readonly method: "totp";
-      /** The sealed secrets that the code was compared with. If they changed, the evidence is stale. */
-      readonly sealed: string | null;
-      readonly pendingSealed: string | null;
-      /** The newest time step of the window that has this code. */
-      readonly step: number | undefined;
-      readonly pendingStep: number | undefined;
-      /** The time step that was accepted last, and whether it has this code too; it may be before the window. */
-      readonly lastTimeStep: number | null;
-      readonly isLastCode: boolean;
-    }
+  | TotpEvidence
   | {
       readonly method: "backup_code";
       /** The key version of the set that the hash was computed for; null without a set. */
@@ -53,7 +37,6 @@ export type Evidence =
       readonly method: Attempt["method"];
       readonly withheld: true;
     };
-type TotpEvidence = Extract<Evidence, { readonly sealed: unknown }>;
 type BackupCodeEvidence = Extract<Evidence, { readonly hash: unknown }>;
 
 export interface Verified extends AddedRisk {
@@ -62,24 +45,6 @@ export interface Verified extends AddedRisk {
   readonly backupCodesRemaining?: number;
   /** Set when the code made a pending secret live. */
   readonly enrolmentConfirmed?: true;
-}
-
-/** Returned when the state changed while the evidence was gathered: it must be gathered again. */
-export const stale = Symbol("stale");
-
-/**
- * The secrets that a code is compared with: the live one, unless failures disabled it, and the pending one, until
- * it expires.
- */
-export function findSecrets(
-  { totp, pendingTotp, otpDisabled }: IdentityState,
-  now: number,
-  purpose: Purpose = "login",
-): Pick<IdentityState, "totp" | "pendingTotp"> {
-  return {
-    totp: otpDisabled || purpose === "confirm" ? null : totp,
-    pendingTotp: pendingTotp !== null && now < pendingTotp.expiresAt ? pendingTotp : null,
-  };
 }
 
 /** The reason to refuse any code now; undefined if one may be evaluated. */
@@ -93,58 +58,14 @@ export function findRefusal(
   if (isLocked(state.lockout, now)) {
     return { code: "user_locked", lockedUntil: state.lockout.lockedUntil };
   }
-  const { pendingTotp: pending } = findSecrets(state, now);
-  if (state.otpDisabled && (pending === null || method === "backup_code")) {
+  const secrets = listAuthenticators(state, now);
+  const hasPending = !secrets.every(isLive);
+  if (state.otpDisabled && (!hasPending || method === "backup_code")) {
     return { code: "otp_disabled", lockedUntil: null };
   }
-  if (purpose === "confirm" && pending === null) return { code: "no_pending_enrolment" };
-  const hasTotp = state.totp !== null || pending !== null;
-  const hasFactor = hasTotp || (method === "backup_code" && state.backupCodes !== null);
+  if (purpose === "confirm" && !hasPending) return { code: "no_pending_enrolment" };
+  const hasFactor = secrets.length > 0 || (method === "backup_code" && state.backupCodes !== null);
   return hasFactor ? undefined : { code: "otp_not_configured" };
-}
-
-interface Evaluation {
-  readonly accepted: boolean;
-  /**
-   * The reason for a rejection. Only `code_already_used` counts no failure, and the client receives it. For every
-   * other reason the client receives `invalid_code`; only the trail has the reason itself.
-   */
-  readonly reason?: "invalid_code" | "replayed_code" | "spent_code" | "code_already_used";
-  readonly change: Partial<IdentityState>;
-  readonly confirmed?: boolean;
-}
-
-const alreadyUsed: Evaluation = { accepted: false, reason: "code_already_used", change: {} };
-
-function evaluateTotp(
-  state: IdentityState,
-  evidence: TotpEvidence,
-  now: number,
-  purpose: Purpose,
-): Evaluation | typeof stale {
-  const { totp, pendingTotp: pending } = findSecrets(state, now, purpose);
-  if (evidence.sealed !== (totp?.sealed ?? null)) return stale;
-  if (evidence.pendingSealed !== (pending?.sealed ?? null)) return stale;
-  const { step, pendingStep } = evidence;
-  const last = totp?.lastTimeStep ?? null;
-  if (totp !== null && step !== undefined && (last === null || step > last)) {
-    const used = { ...totp, ...createLiveSecret(totp.sealed, step, totp.id) };
-    return { accepted: true, change: { totp: used } };
-  }
-  if (last !== null && state.lastMethod === "totp") {
-    if (step !== last && evidence.lastTimeStep !== last) return stale;
-    if (step === last || evidence.isLastCode) return alreadyUsed;
-  }
-  if (step !== undefined) return { accepted: false, reason: "replayed_code", change: {} };
-  if (pending !== null && pendingStep !== undefined) {
-    const switched = createLiveSecret(pending.sealed, pendingStep);
-    return {
-      accepted: true,
-      confirmed: true,
-      change: { totp: switched, pendingTotp: null, otpDisabled: false },
-    };
-  }
-  return { accepted: false, reason: "invalid_code", change: {} };
 }
 
 function evaluateBackupCode(
@@ -171,15 +92,23 @@ function accept(
   state: IdentityState,
   call: GuardCall,
   method: Attempt["method"],
-  { change, confirmed }: Evaluation,
+  { change, confirmed, authenticator }: Evaluation,
 ): Transition<Verified> {
-  const { lastTimeStep: timeStep, id: secretId } = change.totp ?? {};
+  const named = authenticator === undefined ? {} : nameInEvent(authenticator);
+  // D1 reads the time step of the primary secret from the event. For the others, it has the record.
+  const { lastTimeStep: timeStep, id: secretId } =
+    authenticator?.isPrimary === true ? (change.totp ?? {}) : {};
   const success: EventEntry = {
-    ...{ action: "otp.verified", outcome: "success", details: { method } },
+    ...{ action: "otp.verified", outcome: "success", details: { method, ...named } },
     ...(secretId === undefined || timeStep == null ? {} : { accepted: { secretId, timeStep } }),
   };
   const entries = [addSessionOf(success, call.session)];
-  if (confirmed) entries.push({ action: "otp.confirmed", outcome: "success" });
+  if (confirmed) {
+    const confirmation = { action: "otp.confirmed", outcome: "success" } as const;
+    entries.push(
+      authenticator?.isPrimary === false ? { ...confirmation, details: named } : confirmation,
+    );
+  }
   const remaining = change.backupCodes?.unspent.length;
   return applyChange(
     state,
@@ -204,21 +133,18 @@ function reject(
   state: IdentityState,
   call: GuardCall,
   method: Attempt["method"],
-  reason: string,
+  { reason = "invalid_code", authenticator, clockOffBySeconds }: Evaluation,
   policy: LockoutPolicy,
 ): Transition<Verified> {
   const failure = countFailure(state.lockout, policy, call.now);
   const { failedAttempts, locks, lockedUntil } = failure.state;
+  const clock =
+    authenticator === undefined || clockOffBySeconds === undefined
+      ? {}
+      : { clock_off_by_seconds: clockOffBySeconds, ...nameInEvent(authenticator) };
+  const details = { method, failed_attempts: failedAttempts, ...clock };
   const entries: EventEntry[] = [
-    addSessionOf(
-      {
-        action: "otp.verified",
-        outcome: "failure",
-        reason,
-        details: { method, failed_attempts: failedAttempts },
-      },
-      call.session,
-    ),
+    addSessionOf({ action: "otp.verified", outcome: "failure", reason, details }, call.session),
   ];
   if (failure.locked) {
     entries.push({
@@ -241,7 +167,9 @@ function reject(
     {
       lockout: failure.state,
       otpDisabled: state.otpDisabled || failure.disabled,
-      pendingTotp: failure.disabled ? null : state.pendingTotp,
+      ...(failure.disabled
+        ? { pendingTotp: null, authenticators: state.authenticators.filter(isLive) }
+        : {}),
       recent: addRecentAttempt(state, "failure", call.now),
     },
     entries,
@@ -286,5 +214,5 @@ export function verify(
     const attemptsRemaining = countRemainingAttempts(state.lockout, policy);
     return refuse(state, call, "otp.verified", { code: "code_already_used", attemptsRemaining });
   }
-  return reject(state, call, method, evaluation.reason ?? "invalid_code", policy);
+  return reject(state, call, method, evaluation, policy);
 }

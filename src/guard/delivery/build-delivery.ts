@@ -58,8 +58,10 @@ export interface Delivery {
 }
 
 /** Versions of the sealing keys that the state's boxes are under. */
-export function sealingVersionsOf({ totp, pendingTotp, auditKey }: IdentityState): number[] {
-  const boxes = [totp?.sealed, pendingTotp?.sealed, auditKey?.sealed];
+export function sealingVersionsOf(state: IdentityState): number[] {
+  const { totp, pendingTotp, authenticators, auditKey } = state;
+  const added = authenticators.map(({ sealed }) => sealed);
+  const boxes = [totp?.sealed, pendingTotp?.sealed, ...added, auditKey?.sealed];
   return boxes.flatMap((box) => (box === undefined ? [] : (versionOf(box) ?? [])));
 }
 

@@ -20,6 +20,7 @@ import {
   step,
 } from "./example.ts";
 
+const id = "0".repeat(24);
 const used = buildIdentity({
   totp: { sealed: "sealed-1", lastTimeStep: step },
   pendingTotp: { sealed: "sealed-0", expiresAt: now + minute },
@@ -29,11 +30,16 @@ const used = buildIdentity({
 
 describe("configuring TOTP with immediate enrolment", () => {
   test("activates the new, unused secret and deletes a pending one", () => {
-    const { state, entries, result } = configureTotp(used, call, "sealed-2", "immediate");
+    const { state, entries, result } = configureTotp(
+      used,
+      call,
+      { id, sealed: "sealed-2" },
+      "immediate",
+    );
     expect(result).toEqual({ ok: true, value: { isSetupComplete: true } });
     expect(state).toEqual({
       ...used,
-      totp: { sealed: "sealed-2", lastTimeStep: null, id: "sealed-2" },
+      totp: { sealed: "sealed-2", lastTimeStep: null, id },
       pendingTotp: null,
       updatedAt: now,
     });
@@ -45,7 +51,7 @@ describe("configuring TOTP with immediate enrolment", () => {
     const locked = buildIdentity(
       buildLockout({ failedAttempts: 5, locks: 1, lockedUntil: now + minute }),
     );
-    const { state } = configureTotp(locked, call, "sealed-2", "immediate");
+    const { state } = configureTotp(locked, call, { id, sealed: "sealed-2" }, "immediate");
     expect(state.lockout).toEqual(locked.lockout);
     const evidence = buildTotpEvidence({ sealed: "sealed-2", step });
     expect(expectDecision(verify(state, call, evidence, lockoutPolicy)).result).toMatchObject({
@@ -55,25 +61,34 @@ describe("configuring TOTP with immediate enrolment", () => {
   });
 
   test("reports whether a secret was replaced", () => {
-    const { entries } = configureTotp(buildIdentity({ totp: null }), call, "sealed-1", "immediate");
+    const { entries } = configureTotp(
+      buildIdentity({ totp: null }),
+      call,
+      { id, sealed: "sealed-1" },
+      "immediate",
+    );
     expect(entries[0]?.details).toEqual({ enrolment: "immediate", replaced: false });
   });
 });
 
 describe("configuring TOTP with confirmed enrolment", () => {
   test("keeps the old secret and its spent step; the new secret is pending for ten minutes", () => {
-    const { state, result } = configureTotp(used, call, "sealed-2", "confirm");
+    const { state, result } = configureTotp(used, call, { id, sealed: "sealed-2" }, "confirm");
     expect(result).toEqual({ ok: true, value: { isSetupComplete: false } });
     expect(state).toEqual({
       ...used,
-      pendingTotp: { sealed: "sealed-2", expiresAt: now + 10 * minute },
+      pendingTotp: {
+        sealed: "sealed-2",
+        expiresAt: now + 10 * minute,
+        id,
+      },
       updatedAt: now,
     });
   });
 
   test("leaves a disabled TOTP disabled until a code of the new secret is accepted", () => {
     const disabled = buildIdentity({ otpDisabled: true, ...buildLockout({ failedAttempts: 100 }) });
-    const { state } = configureTotp(disabled, call, "sealed-2", "confirm");
+    const { state } = configureTotp(disabled, call, { id, sealed: "sealed-2" }, "confirm");
     expect(state.otpDisabled).toBe(true);
     const evidence = buildTotpEvidence({
       sealed: null,
@@ -98,7 +113,7 @@ describe("configuring TOTP again after it was disabled", () => {
   test.each(["immediate", "confirm"] as const)(
     "allows a hundred more failures (%s)",
     (enrolment) => {
-      let { state } = configureTotp(disabled, call, "sealed-2", enrolment);
+      let { state } = configureTotp(disabled, call, { id, sealed: "sealed-2" }, enrolment);
       expect(state.lockout).toEqual({ ...disabled.lockout, failedBeforeEnrolment: 100 });
       const sealed = enrolment === "immediate" ? "sealed-2" : null;
       const pendingSealed = enrolment === "immediate" ? null : "sealed-2";
@@ -125,7 +140,7 @@ describe("configuring TOTP again after it was disabled", () => {
   );
 
   test("enables TOTP again", () => {
-    const { state } = configureTotp(disabled, call, "sealed-2", "immediate");
+    const { state } = configureTotp(disabled, call, { id, sealed: "sealed-2" }, "immediate");
     expect(state.otpDisabled).toBe(false);
     const evidence = buildTotpEvidence({ sealed: "sealed-2", step });
     expect(expectDecision(verify(state, call, evidence, lockoutPolicy)).result.ok).toBe(true);
@@ -135,7 +150,7 @@ describe("configuring TOTP again after it was disabled", () => {
     const almostDisabled = buildIdentity(
       buildLockout({ failedAttempts: 99, failuresThisRound: 4, locks: 19 }),
     );
-    const { state } = configureTotp(almostDisabled, call, "sealed-2", "immediate");
+    const { state } = configureTotp(almostDisabled, call, { id, sealed: "sealed-2" }, "immediate");
     const evidence = buildTotpEvidence({ sealed: "sealed-2" });
     expect(expectDecision(verify(state, call, evidence, lockoutPolicy)).state.otpDisabled).toBe(
       true,
@@ -175,7 +190,7 @@ describe("removing TOTP", () => {
     const disabled: IdentityState = { ...used, otpDisabled: true };
     const removed = removeTotp(disabled, call).state;
     expect(removed.otpDisabled).toBe(true);
-    const again = configureTotp(removed, call, "sealed-2", "immediate").state;
+    const again = configureTotp(removed, call, { id, sealed: "sealed-2" }, "immediate").state;
     expect(again).toMatchObject({ otpDisabled: false, backupCodes: null });
   });
 });
@@ -205,8 +220,14 @@ describe("for a suspended user", () => {
   const suspended: IdentityState = { ...used, status: "suspended" };
 
   test.each([
-    ["no secret is created", configureTotp(suspended, call, "sealed-2", "immediate")],
-    ["no pending secret is created", configureTotp(suspended, call, "sealed-2", "confirm")],
+    [
+      "no secret is created",
+      configureTotp(suspended, call, { id, sealed: "sealed-2" }, "immediate"),
+    ],
+    [
+      "no pending secret is created",
+      configureTotp(suspended, call, { id, sealed: "sealed-2" }, "confirm"),
+    ],
     ["no backup codes are created", replaceBackupCodes(suspended, call, 1, ["x"])],
   ])("%s", (_, { state, entries, result }) => {
     expect(result).toEqual({ ok: false, error: { code: "user_suspended" } });

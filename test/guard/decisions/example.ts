@@ -1,6 +1,7 @@
 /** An example identity, and calls and evidence for the tests of the guard's decisions. */
 
 import type { AuditEntry } from "../../../src/audit/event.ts";
+import type { Comparison, TotpEvidence } from "../../../src/guard/decisions/evaluate-totp.ts";
 import type { StoredPasskey } from "../../../src/guard/decisions/passkey-state.ts";
 import type { IdentityState } from "../../../src/guard/decisions/state.ts";
 import type { GuardCall, Transition } from "../../../src/guard/decisions/transition.ts";
@@ -66,6 +67,8 @@ export function buildIdentity(changes: Partial<IdentityState> = {}): IdentitySta
     lastMethod: null,
     totp: { sealed: "sealed-1", lastTimeStep: null },
     pendingTotp: null,
+    authenticators: [],
+    lastAuthenticatorId: null,
     otpDisabled: false,
     backupCodes: null,
     passkeys: null,
@@ -90,20 +93,35 @@ export function buildLockout(
   return { lockout: { ...buildIdentity().lockout, ...changes } };
 }
 
-/** Evidence of a wrong code for the example's secret; `changes` can make it right. */
-export function buildTotpEvidence(
-  changes: Partial<Extract<Evidence, { readonly sealed: unknown }>> = {},
-): Evidence {
-  return {
-    method: "totp",
-    sealed: "sealed-1",
-    pendingSealed: null,
-    step: undefined,
-    pendingStep: undefined,
-    lastTimeStep: null,
-    isLastCode: false,
-    ...changes,
-  };
+/**
+ * Evidence of a wrong code for the example's secret, a pending one and others; `changes` can make it right. A secret
+ * that is null has no part in it.
+ */
+export function buildTotpEvidence({
+  sealed = "sealed-1",
+  step,
+  pendingSealed = null,
+  pendingStep,
+  others = [],
+  lastTimeStep = null,
+  isLastCode = false,
+}: {
+  readonly sealed?: string | null;
+  readonly step?: number | undefined;
+  readonly pendingSealed?: string | null;
+  readonly pendingStep?: number | undefined;
+  readonly others?: readonly Comparison[];
+  /** The step of the example's secret that was accepted last. */
+  readonly lastTimeStep?: number | null;
+  readonly isLastCode?: boolean;
+} = {}): TotpEvidence {
+  const comparisons = [
+    ...(sealed === null ? [] : [{ sealed, step }]),
+    ...(pendingSealed === null ? [] : [{ sealed: pendingSealed, step: pendingStep }]),
+    ...others,
+  ];
+  if (sealed === null || lastTimeStep === null) return { method: "totp", comparisons };
+  return { method: "totp", comparisons, last: { sealed, timeStep: lastTimeStep, isLastCode } };
 }
 
 export function buildBackupEvidence(hash: string | null, keyVersion: number | null = 1): Evidence {

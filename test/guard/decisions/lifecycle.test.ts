@@ -167,6 +167,8 @@ describe("erasing", () => {
       lastMethod: null,
       totp: null,
       pendingTotp: null,
+      authenticators: [],
+      lastAuthenticatorId: null,
       otpDisabled: false,
       backupCodes: null,
       passkeys: null,

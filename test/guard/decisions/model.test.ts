@@ -6,33 +6,42 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import type { AuditEntry } from "../../../src/audit/event.ts";
+import { deriveId } from "../../../src/crypto/id.ts";
+import {
+  type Authenticator,
+  isLive,
+  listAuthenticators,
+} from "../../../src/guard/decisions/authenticators.ts";
 import {
   configureTotp,
   removeTotp,
   replaceBackupCodes,
 } from "../../../src/guard/decisions/credentials.ts";
+import { findLastUsed, findSecrets } from "../../../src/guard/decisions/evaluate-totp.ts";
+import type { Purpose } from "../../../src/guard/decisions/evaluation.ts";
 import { setStatus, unlock } from "../../../src/guard/decisions/lifecycle.ts";
+import {
+  addAuthenticator,
+  removeAuthenticator,
+} from "../../../src/guard/decisions/manage-authenticators.ts";
 import { reportRefusals } from "../../../src/guard/decisions/refusals.ts";
 import { type IdentityState, parseState } from "../../../src/guard/decisions/state.ts";
 import type { Transition } from "../../../src/guard/decisions/transition.ts";
-import {
-  type Evidence,
-  findRefusal,
-  findSecrets,
-  type Purpose,
-  verify,
-} from "../../../src/guard/decisions/verify.ts";
+import { type Evidence, findRefusal, verify } from "../../../src/guard/decisions/verify.ts";
+import { defaultParameters } from "../../../src/otp/totp.ts";
 import { buildIdentity, callAt, expectDecision, now } from "./example.ts";
 
 /** A strict policy, so that short sequences reach every rule. */
 const policy = { maxFailedAttempts: 2, lockSeconds: 5, maxLockSeconds: 15, disableAfter: 5 };
 
 const stepsAway = fc.constantFrom(-1, 0, 1);
+const pick = fc.nat(5);
 const commands = fc.array(
   fc.oneof(
-    { weight: 6, arbitrary: fc.record({ kind: fc.constant("live code"), stepsAway }) },
-    { weight: 2, arbitrary: fc.record({ kind: fc.constant("pending code"), stepsAway }) },
-    { weight: 1, arbitrary: fc.record({ kind: fc.constant("code to confirm"), stepsAway }) },
+    { weight: 6, arbitrary: fc.record({ kind: fc.constant("live code"), stepsAway, pick }) },
+    { weight: 1, arbitrary: fc.record({ kind: fc.constant("shared code"), stepsAway }) },
+    { weight: 2, arbitrary: fc.record({ kind: fc.constant("pending code"), stepsAway, pick }) },
+    { weight: 1, arbitrary: fc.record({ kind: fc.constant("code to confirm"), stepsAway, pick }) },
     { weight: 3, arbitrary: fc.record({ kind: fc.constant("last code") }) },
     { weight: 10, arbitrary: fc.record({ kind: fc.constant("wrong code") }) },
     { weight: 4, arbitrary: fc.record({ kind: fc.constant("backup code"), pick: fc.nat(5) }) },
@@ -41,6 +50,9 @@ const commands = fc.array(
     { weight: 1, arbitrary: fc.record({ kind: fc.constant("configure") }) },
     { weight: 1, arbitrary: fc.record({ kind: fc.constant("configure to confirm") }) },
     { weight: 1, arbitrary: fc.record({ kind: fc.constant("remove") }) },
+    { weight: 2, arbitrary: fc.record({ kind: fc.constant("add") }) },
+    { weight: 1, arbitrary: fc.record({ kind: fc.constant("add to confirm") }) },
+    { weight: 1, arbitrary: fc.record({ kind: fc.constant("remove one"), pick }) },
     { weight: 1, arbitrary: fc.record({ kind: fc.constant("regenerate") }) },
     { weight: 1, arbitrary: fc.record({ kind: fc.constant("suspend") }) },
     { weight: 2, arbitrary: fc.record({ kind: fc.constant("reactivate") }) },
@@ -65,6 +77,18 @@ type Command = {
   readonly ms?: number;
 };
 
+/** The sealed secrets that have the code. */
+function findShowing(secrets: readonly Authenticator[], kind: string, pick: number) {
+  const isPendingCode = kind === "pending code" || kind === "code to confirm";
+  const isCode = isPendingCode || kind === "live code" || kind === "shared code";
+  const boxes = secrets
+    .filter((secret) => isCode && isLive(secret) !== isPendingCode)
+    .map(({ sealed }) => sealed);
+  if (kind === "shared code") return boxes.slice(0, 2);
+  const box = boxes[pick % Math.max(1, boxes.length)];
+  return box === undefined ? [] : [box];
+}
+
 /** One identity, and everything that was created, accepted or reported for it. */
 class World {
   state: IdentityState = buildIdentity();
@@ -84,6 +108,8 @@ class World {
   sinceEnabled = 0;
   refused = 0;
   alreadyUsed = 0;
+  /** Accepted codes that two secrets had. */
+  shared = 0;
   reportedRefusals = 0;
 
   run(command: Command): void {
@@ -97,7 +123,8 @@ class World {
       case "configure to confirm": {
         const enrolment = command.kind === "configure" ? "immediate" : "confirm";
         const sealed = `sealed-${++this.#created}`;
-        const transition = configureTotp(state, call, sealed, enrolment);
+        const id = deriveId(this.at, this.#created, "model");
+        const transition = configureTotp(state, call, { id, sealed }, enrolment);
         if (transition.result.ok && state.otpDisabled) this.sinceEnabled = 0;
         this.#apply(transition);
         return;
@@ -106,6 +133,26 @@ class World {
         this.#apply(removeTotp(state, call));
         if (this.state.backupCodes === null) this.lastCode = null;
         return;
+      case "add":
+      case "add to confirm": {
+        const created = ++this.#created;
+        const transition = addAuthenticator(state, call, {
+          ...defaultParameters,
+          id: deriveId(this.at, created, "model"),
+          name: null,
+          sealed: `sealed-${created}`,
+          isPending: command.kind === "add to confirm",
+        });
+        if (transition.result.ok && state.otpDisabled) this.sinceEnabled = 0;
+        this.#apply(transition);
+        return;
+      }
+      case "remove one": {
+        const all = listAuthenticators(state, this.at);
+        const id = all[(command.pick ?? 0) % Math.max(1, all.length)]?.id ?? "";
+        this.#apply(removeAuthenticator(state, call, id));
+        return;
+      }
       case "regenerate": {
         const codes = Array.from({ length: 3 }, (_, index) => `code-${++this.#created}-${index}`);
         const transition = replaceBackupCodes(state, call, 1, codes);
@@ -166,29 +213,36 @@ class World {
     }
     const method = "totp";
     if (findRefusal(state, method, at, purpose) !== undefined) return { method, withheld: true };
-    const { totp, pendingTotp } = findSecrets(state, at, purpose);
-    const lastTimeStep = totp?.lastTimeStep ?? null;
-    const isPendingCode = kind === "pending code" || kind === "code to confirm";
-    return {
-      method,
-      sealed: totp?.sealed ?? null,
-      pendingSealed: pendingTotp?.sealed ?? null,
-      step: kind === "live code" && totp !== null ? shown : undefined,
-      pendingStep: isPendingCode && pendingTotp !== null ? shown : undefined,
-      lastTimeStep,
-      isLastCode:
-        lastTimeStep !== null &&
-        (kind === "last code" || (kind === "live code" && shown === lastTimeStep)),
-    };
+    const secrets = findSecrets(state, at, purpose);
+    const showing = findShowing(secrets, kind, pick);
+    const comparisons = secrets.map(({ sealed }) =>
+      showing.includes(sealed) ? { sealed, step: shown } : { sealed },
+    );
+    const lastUsed = findLastUsed(state, secrets);
+    if (lastUsed === undefined) return { method, comparisons };
+    const { sealed, lastTimeStep: timeStep } = lastUsed;
+    const isLastCode =
+      kind === "last code" || (showing.includes(sealed) && shown === lastUsed.lastTimeStep);
+    return { method, comparisons, last: { sealed, timeStep, isLastCode } };
+  }
+
+  /** The codes of the secrets that have the code. */
+  #namesOf({ stepsAway = 0 }: Command, evidence: Evidence): readonly string[] {
+    if (!("comparisons" in evidence)) return [];
+    const shown = Math.floor(this.at / 30_000) + stepsAway;
+    return evidence.comparisons.flatMap(({ sealed, step }) =>
+      step === undefined ? [] : [`${sealed} ${shown}`],
+    );
   }
 
   /** One name for each code that could have been accepted last. */
-  #nameCode({ kind, stepsAway = 0 }: Command, evidence: Evidence): string | null {
+  #nameCode(command: Command, evidence: Evidence): string | null {
     if ("withheld" in evidence) return null;
     if (evidence.method === "backup_code") return evidence.hash;
-    const shown = Math.floor(this.at / 30_000) + stepsAway;
-    if (kind === "last code") return `${evidence.sealed} ${evidence.lastTimeStep}`;
-    return kind === "live code" ? `${evidence.sealed} ${shown}` : null;
+    const { last } = evidence;
+    if (command.kind === "last code") return last ? `${last.sealed} ${last.timeStep}` : null;
+    const names = this.#namesOf(command, evidence);
+    return names.find((name) => name === this.lastCode) ?? names[0] ?? null;
   }
 
   #attempt(command: Command): void {
@@ -218,10 +272,14 @@ class World {
     if (result.ok) {
       this.#resetFailures();
       if (result.value.method === "totp") {
-        const shown = Math.floor(this.at / 30_000) + (command.stepsAway ?? 0);
-        this.lastCode = `${after.totp?.sealed} ${shown}`;
-        this.accepted.push(this.lastCode);
-        expect(after.totp?.lastTimeStep).toBe(shown);
+        const names = this.#namesOf(command, evidence);
+        this.lastCode = names[0] ?? null;
+        this.accepted.push(...names);
+        if (names.length > 1) this.shared += 1;
+        const spent = listAuthenticators(after, this.at).map(
+          ({ sealed, lastTimeStep }) => `${sealed} ${lastTimeStep}`,
+        );
+        expect(spent).toEqual(expect.arrayContaining([...names]));
       } else {
         const used = before.backupCodes?.unspent.filter(
           (code) => !after.backupCodes?.unspent.includes(code),
@@ -239,6 +297,7 @@ class World {
     this.sinceEnabled += 1;
     expect(after.lockout.failedAttempts).toBe(before.lockout.failedAttempts + 1);
     expect(after.totp).toEqual(before.totp);
+    expect(after.authenticators.filter(isLive)).toEqual(before.authenticators.filter(isLive));
     expect(after.backupCodes).toEqual(before.backupCodes);
     expect(this.inRound).toBeLessThanOrEqual(policy.maxFailedAttempts);
     expect(this.sinceEnabled).toBeLessThanOrEqual(policy.disableAfter);
@@ -260,16 +319,21 @@ function checkRules(before: IdentityState, world: World): void {
   // No code is accepted twice: neither a time step of a secret nor a backup code.
   expect(new Set(world.accepted).size).toBe(world.accepted.length);
   expect(new Set(world.spent).size).toBe(world.spent.length);
-  if (before.totp !== null && state.totp?.sealed === before.totp.sealed) {
-    expect(state.totp.lastTimeStep ?? -1).toBeGreaterThanOrEqual(before.totp.lastTimeStep ?? -1);
+  const earlier = new Map(
+    listAuthenticators(before, world.at).map(({ sealed, lastTimeStep }) => [sealed, lastTimeStep]),
+  );
+  const all = listAuthenticators(state, world.at);
+  for (const { sealed, lastTimeStep } of all) {
+    expect(lastTimeStep ?? -1).toBeGreaterThanOrEqual(earlier.get(sealed) ?? -1);
   }
+  expect(all.filter(({ isPrimary }) => !isPrimary).length).toBeLessThanOrEqual(5);
   // A spent backup code stays spent, and no code disappears from a set that is not replaced.
   const set = state.backupCodes;
   for (const code of world.spent) expect(set?.unspent ?? []).not.toContain(code);
   const isSameSet = before.backupCodes?.unspent[0] !== undefined && set !== null;
-  const all = [...(before.backupCodes?.unspent ?? []), ...(before.backupCodes?.spent ?? [])];
-  if (isSameSet && all.some((code) => [...set.unspent, ...set.spent].includes(code))) {
-    expect([...set.unspent, ...set.spent].toSorted()).toEqual(all.toSorted());
+  const allCodes = [...(before.backupCodes?.unspent ?? []), ...(before.backupCodes?.spent ?? [])];
+  if (isSameSet && allCodes.some((code) => [...set.unspent, ...set.spent].includes(code))) {
+    expect([...set.unspent, ...set.spent].toSorted()).toEqual(allCodes.toSorted());
   }
   // The counter is the number of failures since the last success or unlock.
   expect(state.lockout.failedAttempts).toBe(world.consecutive);
@@ -289,6 +353,8 @@ test("no sequence of requests breaks a rule of an identity", () => {
     disabled: 0,
     confirmed: 0,
     used: 0,
+    added: 0,
+    shared: 0,
   };
   fc.assert(
     fc.property(commands, (sequence) => {
@@ -299,6 +365,8 @@ test("no sequence of requests breaks a rule of an identity", () => {
         checkRules(before, world);
         if (world.state.otpDisabled && !before.otpDisabled) reached.disabled += 1;
         if (world.state.lockout.locks > before.lockout.locks) reached.locked += 1;
+        if (command.kind === "add" && world.state.authenticators !== before.authenticators)
+          reached.added += 1;
         if (/pending code|code to confirm/.test(command.kind) && world.state.totp !== before.totp)
           reached.confirmed += 1;
       }
@@ -306,6 +374,7 @@ test("no sequence of requests breaks a rule of an identity", () => {
       reached.spent += world.spent.length;
       reached.refused += world.refused;
       reached.used += world.alreadyUsed;
+      reached.shared += world.shared;
     }),
     { numRuns: 500 },
   );

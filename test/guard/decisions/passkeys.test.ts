@@ -4,6 +4,7 @@ import {
   authenticatePasskey,
   type PasskeyEvidence,
 } from "../../../src/guard/decisions/authenticate-passkey.ts";
+import { stale } from "../../../src/guard/decisions/evaluation.ts";
 import { noPasskeys, type PasskeyState } from "../../../src/guard/decisions/passkey-state.ts";
 import { removePasskey } from "../../../src/guard/decisions/passkeys.ts";
 import {
@@ -17,7 +18,6 @@ import {
   spendChallenge,
 } from "../../../src/guard/decisions/spent-challenges.ts";
 import type { IdentityState } from "../../../src/guard/decisions/state.ts";
-import { stale } from "../../../src/guard/decisions/verify.ts";
 import { buildIdentity, call, callAt, examplePasskey, minute, now } from "./example.ts";
 
 const challengeAt = (issuedAt: number, nonce = `nonce-${issuedAt}`) => ({ nonce, issuedAt });

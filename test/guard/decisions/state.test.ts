@@ -1,13 +1,19 @@
 /** The state of an identity as the guard stores it, and as D1 keeps it. */
 import fc from "fast-check";
 import { expect, test } from "vitest";
+import type { AddedSecret } from "../../../src/guard/decisions/authenticator-state.ts";
 import type { StoredPasskey } from "../../../src/guard/decisions/passkey-state.ts";
 import {
   formatRecordedState,
   parseRecordedState,
 } from "../../../src/guard/decisions/recorded-state.ts";
 import { refuse, reportRefusals } from "../../../src/guard/decisions/refusals.ts";
-import { type IdentityState, parseState } from "../../../src/guard/decisions/state.ts";
+import {
+  type IdentityState,
+  parseState,
+  splitRefusals,
+} from "../../../src/guard/decisions/state.ts";
+import { totpAlgorithms } from "../../../src/otp/totp.ts";
 import { algorithms } from "../../../src/passkeys/passkey.ts";
 import { buildIdentity, call } from "./example.ts";
 
@@ -25,6 +31,13 @@ const passkey: fc.Arbitrary<StoredPasskey> = fc.record({
   ...{ signCount: fc.nat(), createdAt: time, lastUsedAt: orNull(time) },
 });
 
+const authenticator: fc.Arbitrary<AddedSecret> = fc.record({
+  ...{ id: text, name: text, sealed: text, period: fc.nat() },
+  algorithm: fc.constantFrom(...totpAlgorithms),
+  digits: fc.integer({ min: 6, max: 8 }),
+  ...{ pendingUntil: orNull(time), lastTimeStep: orNull(time), lastUsedAt: orNull(time) },
+});
+
 const states: fc.Arbitrary<IdentityState> = fc.record({
   tenantId: text,
   identityId: text,
@@ -34,8 +47,23 @@ const states: fc.Arbitrary<IdentityState> = fc.record({
   updatedAt: time,
   lastVerifiedAt: orNull(time),
   lastMethod: fc.constantFrom("totp", "backup_code", null),
-  totp: orNull(fc.record({ sealed: text, lastTimeStep: orNull(time) })),
-  pendingTotp: orNull(fc.record({ sealed: text, expiresAt: time })),
+  totp: orNull(
+    fc.record(
+      {
+        ...{ sealed: text, lastTimeStep: orNull(time), id: text, name: text },
+        lastUsedAt: orNull(time),
+      },
+      { requiredKeys: ["sealed", "lastTimeStep"] },
+    ),
+  ),
+  pendingTotp: orNull(
+    fc.record(
+      { sealed: text, expiresAt: time, id: text, name: text },
+      { requiredKeys: ["sealed", "expiresAt"] },
+    ),
+  ),
+  authenticators: fc.array(authenticator, { maxLength: 2 }),
+  lastAuthenticatorId: orNull(text),
   otpDisabled: fc.boolean(),
   backupCodes: orNull(
     fc.record({
@@ -100,6 +128,21 @@ test("a record keeps the whole state, except for attempts, rate limits and repor
       expect(recorded).toEqual(omitReported(state));
     }),
   );
+});
+
+test("a refusal of an action that version 0.1 does not know is stored where that version ignores it", () => {
+  const error = { code: "authenticator_not_found" } as const;
+  const refused = refuse(buildIdentity(), call, "authenticator.removed", error).state;
+  const state = refuse(refused, call, "otp.verified", { code: "user_locked" }).state;
+  const text = formatRecordedState(state);
+  expect(JSON.parse(text).refusals).toMatchObject([{ action: "otp.verified" }]);
+  const actionsOf = ({ refusals }: IdentityState) =>
+    refusals.map(({ action }) => action).toSorted();
+  const both = ["authenticator.removed", "otp.verified"];
+  expect(actionsOf(parseRecordedState(text, rowOf(state)))).toEqual(both);
+  const stored = { ...state, ...splitRefusals(state.refusals) };
+  expect(actionsOf(stored)).toEqual(["otp.verified"]);
+  expect(actionsOf(parseState(JSON.stringify(stored)))).toEqual(both);
 });
 
 test("a record has no session of a refusal, because a session names an address", () => {

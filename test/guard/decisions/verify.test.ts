@@ -1,7 +1,9 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { findSecrets } from "../../../src/guard/decisions/evaluate-totp.ts";
+import { stale } from "../../../src/guard/decisions/evaluation.ts";
 import { type IdentityState, parseState } from "../../../src/guard/decisions/state.ts";
-import { type Evidence, findSecrets, stale, verify } from "../../../src/guard/decisions/verify.ts";
+import { type Evidence, verify } from "../../../src/guard/decisions/verify.ts";
 import {
   buildBackupEvidence,
   buildIdentity,
@@ -126,10 +128,10 @@ describe("a right TOTP code", () => {
     expect(result).toEqual({ ok: true, value: { method: "totp" } });
     expect(describeEntries(entries)).toEqual(["otp.verified success"]);
     expect(entries[0]?.details).toEqual({ method: "totp" });
-    expect(entries[0]?.accepted).toEqual({ secretId: "sealed-1", timeStep: step });
+    expect(entries[0]?.accepted).toEqual({ secretId: after.totp?.id, timeStep: step });
     expect(after).toEqual({
       ...state,
-      totp: { sealed: "sealed-1", lastTimeStep: step, id: "sealed-1" },
+      totp: { sealed: "sealed-1", lastTimeStep: step, lastUsedAt: now, id: expect.any(String) },
       lockout: buildIdentity().lockout,
       lastVerifiedAt: now,
       lastMethod: "totp",
@@ -386,7 +388,8 @@ describe("a pending secret", () => {
     const evidence = buildTotpEvidence({ pendingSealed: "sealed-2", pendingStep: step });
     const { state: after, entries, result } = verifyEvidence(state, evidence);
     expect(result).toEqual({ ok: true, value: { method: "totp", enrolmentConfirmed: true } });
-    expect(after.totp).toEqual({ sealed: "sealed-2", lastTimeStep: step, id: "sealed-2" });
+    const use = { lastTimeStep: step, lastUsedAt: now, id: expect.any(String) };
+    expect(after.totp).toEqual({ sealed: "sealed-2", ...use });
     expect(after.pendingTotp).toBeNull();
     expect(describeEntries(entries)).toEqual(["otp.verified success", "otp.confirmed success"]);
     const replay = verifyEvidence(after, buildTotpEvidence({ sealed: "sealed-2", step }));
@@ -397,7 +400,7 @@ describe("a pending secret", () => {
     const old = buildIdentity({ pendingTotp: pending });
     const evidence = buildTotpEvidence({ pendingSealed: "sealed-2", step });
     const { state: after, entries } = verifyEvidence(old, evidence);
-    expect(after.totp).toEqual({ sealed: "sealed-1", lastTimeStep: step, id: "sealed-1" });
+    expect(after.totp).toMatchObject({ sealed: "sealed-1", lastTimeStep: step });
     expect(after.pendingTotp).toEqual(pending);
     expect(describeEntries(entries)).toEqual(["otp.verified success"]);
   });
@@ -412,7 +415,7 @@ describe("a pending secret", () => {
       buildIdentity({ totp: null, pendingTotp: pending }),
       evidence,
     );
-    expect(after.totp).toEqual({ sealed: "sealed-2", lastTimeStep: step, id: "sealed-2" });
+    expect(after.totp).toMatchObject({ sealed: "sealed-2", lastTimeStep: step });
   });
 
   test("enables a disabled TOTP again, with the new secret only", () => {
@@ -436,8 +439,9 @@ describe("a pending secret", () => {
   });
 
   test("can be confirmed until its last millisecond", () => {
-    expect(findSecrets(state, pending.expiresAt - 1).pendingTotp).toEqual(pending);
-    expect(findSecrets(state, pending.expiresAt).pendingTotp).toBeNull();
+    const boxesAt = (at: number) => findSecrets(state, at).map(({ sealed }) => sealed);
+    expect(boxesAt(pending.expiresAt - 1)).toEqual(["sealed-1", "sealed-2"]);
+    expect(boxesAt(pending.expiresAt)).toEqual(["sealed-1"]);
     const late = callAt(pending.expiresAt);
     const { result, state: after } = verifyEvidence(state, wrongTotp, late);
     expect(result).toMatchObject({ ok: false, error: { code: "invalid_code" } });
@@ -564,8 +568,7 @@ describe("gathered evidence", () => {
 });
 
 test("no secret is live while TOTP is disabled", () => {
-  const liveSecretOf = (state: IdentityState) => findSecrets(state, now).totp;
-  expect(liveSecretOf(buildIdentity())).toEqual({ sealed: "sealed-1", lastTimeStep: null });
-  expect(liveSecretOf(buildIdentity({ otpDisabled: true }))).toBeNull();
-  expect(liveSecretOf(buildIdentity({ totp: null }))).toBeNull();
+  expect(findSecrets(buildIdentity(), now)).toMatchObject([{ sealed: "sealed-1" }]);
+  expect(findSecrets(buildIdentity({ otpDisabled: true }), now)).toEqual([]);
+  expect(findSecrets(buildIdentity({ totp: null }), now)).toEqual([]);
 });

@@ -66,9 +66,35 @@ export async function replaceSecretAndErase(sdk: Sdk, idp: EdgeIdp): Promise<voi
   expectEqual("confirmed", (await confirm()).enrolment_confirmed, true);
   await expectError(sdk, "no_pending_enrolment", confirm());
 
+  await useAnotherAuthenticator(sdk, idp);
   await idp.otp.remove(alexander);
   await expectError(sdk, "otp_not_configured", idp.otp.remove(alexander));
   await idp.users.erase(alexander);
   const gone = await expectError(sdk, "user_not_found", idp.users.get(alexander));
   expectEqual("request id", gone.requestId, gone.fields.request_id);
+}
+
+/** Adds a second authenticator with longer codes, and removes it. */
+async function useAnotherAuthenticator(sdk: Sdk, idp: EdgeIdp): Promise<void> {
+  const names = { issuer_name: "Acme", account_name: "alexander", name: "Tablet" };
+  const added = await idp.authenticators.add(alexander, { ...names, digits: 8, qr: "svg" });
+  expectEqual("added", [added.name, added.status, added.digits], ["Tablet", "pending", 8]);
+  const { id } = added;
+  const testClock = new Date();
+  const code = new Authenticator(added.qrcode_payload).codeAt(testClock);
+  const verified = await idp.otp.verify(alexander, code, {}, { testClock });
+  expectEqual("confirmed", verified.enrolment_confirmed, true);
+  const renamed = await idp.authenticators.rename(alexander, id, "Old tablet");
+  expectEqual("renamed", [renamed.name, renamed.drift_seconds], ["Old tablet", 0]);
+  const listed = await idp.authenticators.list(alexander);
+  expectEqual(
+    "listed",
+    listed.map(({ is_primary, status }) => [is_primary, status]),
+    [
+      [true, "active"],
+      [false, "active"],
+    ],
+  );
+  await idp.authenticators.remove(alexander, id);
+  await expectError(sdk, "authenticator_not_found", idp.authenticators.remove(alexander, id));
 }

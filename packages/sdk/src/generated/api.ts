@@ -111,16 +111,16 @@ export interface paths {
         put?: never;
         /**
          * Create a TOTP secret, which is shown once
-         * @description Creates a TOTP secret (RFC 6238: SHA-1, six digits, 30 seconds) and returns it once. With the setting `otp.enrolment: confirm`, the secret becomes live with its first accepted code.
+         * @description Creates the primary TOTP secret of a user (RFC 6238: SHA-1, six digits, 30 seconds) and returns it once. It replaces the primary secret that the user had, and leaves authenticators that were added beside it as they are. With the setting `otp.enrolment: confirm`, the secret becomes live with its first accepted code.
          *
          *     Permission: `idp:write`.
          *
-         *     Error codes: `invalid_request`, `body_too_large`, `internal_error`, `unavailable`, `invalid_json`, `unsupported_media_type`, `missing_token`, `invalid_token`, `rate_limited`, `insufficient_scope`, `tenant_suspended`, `idempotency_in_progress`, `idempotency_mismatch`, `user_not_found`, `user_suspended`.
+         *     Error codes: `invalid_request`, `body_too_large`, `internal_error`, `unavailable`, `invalid_json`, `unsupported_media_type`, `missing_token`, `invalid_token`, `rate_limited`, `insufficient_scope`, `tenant_suspended`, `idempotency_in_progress`, `idempotency_mismatch`, `user_not_found`, `user_suspended`, `too_many`.
          */
         post: operations["configureOtp"];
         /**
          * Remove the TOTP secret and the backup codes
-         * @description Removes the TOTP secret and the backup codes of a user.
+         * @description Removes all TOTP secrets of a user, also those of authenticators that were added, and the backup codes.
          *
          *     Permission: `idp:write`.
          *
@@ -143,7 +143,7 @@ export interface paths {
         put?: never;
         /**
          * Verify a TOTP or backup code
-         * @description Verifies a TOTP code or a backup code. Each code is accepted once; failures count towards a lock. The code accepted last, sent again, is `code_already_used` and counts no failure.
+         * @description Verifies a backup code, or a TOTP code of any of the user's authenticators. Each code is accepted once; failures count towards a lock. The code accepted last, sent again, is `code_already_used` and counts no failure.
          *
          *     Permission: `idp:write`.
          *
@@ -178,6 +178,70 @@ export interface paths {
         options?: never;
         head?: never;
         patch?: never;
+        trace?: never;
+    };
+    "/v1/idp/user/authenticators": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List a user's authenticators
+         * @description Lists the TOTP secrets of a user: the primary one first, then one that shall replace it, then those that were added. Pending ones that have expired are left out.
+         *
+         *     Permission: `idp:read`.
+         *
+         *     Error codes: `invalid_request`, `body_too_large`, `internal_error`, `unavailable`, `invalid_json`, `missing_token`, `invalid_token`, `rate_limited`, `insufficient_scope`, `tenant_suspended`, `user_not_found`.
+         */
+        get: operations["listAuthenticators"];
+        put?: never;
+        /**
+         * Add an authenticator, whose secret is shown once
+         * @description Creates a TOTP secret beside those that the user has, and returns it once. A user has at most five, the primary one included; a code of any of them is accepted. With the setting `otp.enrolment: confirm`, the authenticator becomes active with its first accepted code. Many apps support only the defaults of algorithm, digits and period.
+         *
+         *     Permission: `idp:write`.
+         *
+         *     Error codes: `invalid_request`, `body_too_large`, `internal_error`, `unavailable`, `invalid_json`, `unsupported_media_type`, `missing_token`, `invalid_token`, `rate_limited`, `insufficient_scope`, `tenant_suspended`, `idempotency_in_progress`, `idempotency_mismatch`, `user_not_found`, `user_suspended`, `too_many`.
+         */
+        post: operations["addAuthenticator"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/idp/user/authenticators/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Remove an authenticator
+         * @description Removes one authenticator, which may be the primary one or pending, so that its codes are not accepted any more. The others and the backup codes stay; `DELETE /v1/idp/user/otp` removes all.
+         *
+         *     Permission: `idp:write`.
+         *
+         *     Error codes: `invalid_request`, `body_too_large`, `internal_error`, `unavailable`, `invalid_json`, `missing_token`, `invalid_token`, `rate_limited`, `insufficient_scope`, `tenant_suspended`, `user_not_found`, `authenticator_not_found`.
+         */
+        delete: operations["removeAuthenticator"];
+        options?: never;
+        head?: never;
+        /**
+         * Rename an authenticator
+         * @description Changes the name of an authenticator.
+         *
+         *     Permission: `idp:write`.
+         *
+         *     Error codes: `invalid_request`, `body_too_large`, `internal_error`, `unavailable`, `invalid_json`, `unsupported_media_type`, `missing_token`, `invalid_token`, `rate_limited`, `insufficient_scope`, `tenant_suspended`, `user_not_found`, `authenticator_not_found`.
+         */
+        patch: operations["renameAuthenticator"];
         trace?: never;
     };
     "/v1/idp/user/passkeys/options": {
@@ -1177,7 +1241,7 @@ export interface components {
                  */
                 id: string;
                 /**
-                 * @description A TOTP code of six ASCII digits, or a backup code in any case, with or without its dash. White space is dropped, and a typographic dash (U+2010 to U+2015, U+2212) counts as `-`.
+                 * @description A TOTP code of ASCII digits, or a backup code in any case, with or without its dash. A TOTP code has as many digits as one of the user's authenticators shows, which are six unless one was added with more. White space is dropped, and a typographic dash (U+2010 to U+2015, U+2212) counts as `-`.
                  * @example 552192
                  * @example ABCD-1234
                  */
@@ -1204,7 +1268,7 @@ export interface components {
                     ua: string | null;
                 };
                 /**
-                 * @description With `confirm` the code is compared with the pending secret alone, so that neither a code of the old secret nor a backup code is accepted. Without a pending secret the answer is `no_pending_enrolment`.
+                 * @description With `confirm` the code is compared with pending secrets alone, so that neither a code of the old secret nor a backup code is accepted. Without a pending secret the answer is `no_pending_enrolment`.
                  * @enum {string}
                  */
                 purpose?: "confirm";
@@ -1228,6 +1292,44 @@ export interface components {
              * @default 120
              */
             lifetime_seconds?: number;
+        };
+        AddAuthenticatorInput: {
+            authenticator: {
+                /** @example Acme Enterprise */
+                issuer_name: string;
+                /** @example alexander@enterprise.com */
+                account_name: string;
+                /**
+                 * @description What the user calls the authenticator. Without it, `Authenticator` and a number.
+                 * @example Work phone
+                 */
+                name?: string;
+                /**
+                 * @description `SHA1` if absent.
+                 * @example SHA1
+                 * @enum {string}
+                 */
+                algorithm?: "SHA1" | "SHA256" | "SHA512";
+                /**
+                 * @description The length of a code; 6 if absent.
+                 * @example 6
+                 */
+                digits?: number;
+                /**
+                 * @description The seconds for which an app shows a code; 30 if absent.
+                 * @example 30
+                 */
+                period?: number;
+            };
+        };
+        RenameAuthenticatorInput: {
+            authenticator: {
+                /**
+                 * @description What the user calls the authenticator.
+                 * @example Work phone
+                 */
+                name: string;
+            };
         };
         CreatePasskeyRegistrationOptionsInput: {
             passkey: {
@@ -1627,6 +1729,11 @@ export interface components {
                 otp?: {
                     /** @enum {string} */
                     enrolment?: "immediate" | "confirm";
+                    /**
+                     * @description Time steps before and after the current one whose codes are accepted.
+                     * @example 1
+                     */
+                    window_steps?: number;
                 };
                 passkeys?: {
                     /**
@@ -1987,12 +2094,12 @@ export interface components {
                  * @example otpauth://totp/Acme%20Enterprise:alexander%40enterprise.com?secret=JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP&issuer=Acme%20Enterprise
                  */
                 qrcode_payload: string;
-                is_setup_complete: boolean;
                 /**
                  * @description With `qr=svg`: the QR code with a quiet zone of four modules on a white ground.
                  * @example <svg xmlns="http://www.w3.org/2000/svg"></svg>
                  */
                 qrcode_svg?: string;
+                is_setup_complete: boolean;
             } & {
                 [key: string]: unknown;
             };
@@ -2061,6 +2168,118 @@ export interface components {
             } & {
                 [key: string]: unknown;
             };
+        } & {
+            [key: string]: unknown;
+        };
+        AddAuthenticatorResult: {
+            authenticator: {
+                /**
+                 * @description The authenticator's id.
+                 * @example 6908bffd1c2e4a5b9d7f0a31
+                 */
+                id: string;
+                /**
+                 * @description What the user calls the authenticator.
+                 * @example Work phone
+                 */
+                name: string;
+                /**
+                 * @description Values: `SHA1`, `SHA256`, `SHA512`; expect further ones.
+                 * @example SHA1
+                 */
+                algorithm: string;
+                /**
+                 * @description The length of a code.
+                 * @example 6
+                 */
+                digits: number;
+                /**
+                 * @description The seconds for which an app shows a code.
+                 * @example 30
+                 */
+                period: number;
+                /**
+                 * @description `pending`: the first accepted code makes the authenticator active, within ten minutes. Values: `active`, `pending`; expect further ones.
+                 * @example active
+                 */
+                status: string;
+                /**
+                 * @description The secret in base32, as long as the hash of the algorithm.
+                 * @example JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP
+                 */
+                new_otp_secret: string;
+                /**
+                 * @description The key URI that an authenticator app reads.
+                 * @example otpauth://totp/Acme%20Enterprise:alexander%40enterprise.com?secret=JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP&issuer=Acme%20Enterprise
+                 */
+                qrcode_payload: string;
+                /**
+                 * @description With `qr=svg`: the QR code with a quiet zone of four modules on a white ground.
+                 * @example <svg xmlns="http://www.w3.org/2000/svg"></svg>
+                 */
+                qrcode_svg?: string;
+            } & {
+                [key: string]: unknown;
+            };
+        } & {
+            [key: string]: unknown;
+        };
+        ListAuthenticatorsResult: {
+            authenticators: components["schemas"]["Authenticator"][];
+        } & {
+            [key: string]: unknown;
+        };
+        /** @description An authenticator of a user: one TOTP secret. */
+        Authenticator: {
+            /**
+             * @description The authenticator's id.
+             * @example 6908bffd1c2e4a5b9d7f0a31
+             */
+            id: string;
+            /**
+             * @description What the user calls the authenticator.
+             * @example Work phone
+             */
+            name: string;
+            /**
+             * @description Values: `SHA1`, `SHA256`, `SHA512`; expect further ones.
+             * @example SHA1
+             */
+            algorithm: string;
+            /**
+             * @description The length of a code.
+             * @example 6
+             */
+            digits: number;
+            /**
+             * @description The seconds for which an app shows a code.
+             * @example 30
+             */
+            period: number;
+            /**
+             * @description `pending`: the first accepted code makes the authenticator active, within ten minutes. Values: `active`, `pending`; expect further ones.
+             * @example active
+             */
+            status: string;
+            /** @description Null for a primary secret of a version before authenticators had ids. */
+            created_at: string | null;
+            /** @description When a code was accepted last. */
+            last_used_at: string | null;
+            /**
+             * @description How far the time of the code accepted last was ahead (above zero) or behind (below zero), in whole periods. One period behind is usual: people take time to type. Null before the first code.
+             * @example 0
+             */
+            drift_seconds: number | null;
+            /**
+             * @description Whether it is the one that `POST /v1/idp/user/otp` makes and replaces.
+             * @example false
+             */
+            is_primary: boolean;
+        } & {
+            [key: string]: unknown;
+        };
+        RenameAuthenticatorResult: {
+            authenticator: components["schemas"]["Authenticator"];
         } & {
             [key: string]: unknown;
         };
@@ -2869,7 +3088,7 @@ export interface components {
                 [key: string]: unknown;
             };
             /**
-             * @description Values: `tenant.created`, `tenant.relocated`, `tenant.deletion_started`, `tenant.deleted`, `tenant.renamed`, `tenant.suspended`, `tenant.reactivated`, `settings.changed`, `token.created`, `token.rotated`, `token.revoked`, `user.provisioned`, `user.suspended`, `user.reactivated`, `user.locked`, `user.unlocked`, `user.erased`, `otp.configured`, `otp.confirmed`, `otp.verified`, `otp.disabled`, `otp.removed`, `backup_codes.generated`, `passkey.registered`, `passkey.verified`, `passkey.renamed`, `passkey.removed`, `session.assessed`, `session.judged`, `request.refused`; expect further ones.
+             * @description Values: `tenant.created`, `tenant.relocated`, `tenant.deletion_started`, `tenant.deleted`, `tenant.renamed`, `tenant.suspended`, `tenant.reactivated`, `settings.changed`, `token.created`, `token.rotated`, `token.revoked`, `user.provisioned`, `user.suspended`, `user.reactivated`, `user.locked`, `user.unlocked`, `user.erased`, `otp.configured`, `otp.confirmed`, `otp.verified`, `otp.disabled`, `otp.removed`, `authenticator.added`, `authenticator.renamed`, `authenticator.removed`, `backup_codes.generated`, `passkey.registered`, `passkey.verified`, `passkey.renamed`, `passkey.removed`, `session.assessed`, `session.judged`, `request.refused`; expect further ones.
              * @example tenant.created
              */
             action: string;
@@ -3376,6 +3595,11 @@ export interface components {
                  * @example immediate
                  */
                 enrolment: string;
+                /**
+                 * @description Time steps before and after the current one whose codes are accepted.
+                 * @example 1
+                 */
+                window_steps: number;
             } & {
                 [key: string]: unknown;
             };
@@ -4671,8 +4895,8 @@ export interface operations {
                      *         "external_id": "ORG_USR_9921_AFG",
                      *         "new_otp_secret": "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP",
                      *         "qrcode_payload": "otpauth://totp/Acme%20Enterprise:alexander%40enterprise.com?secret=JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP&issuer=Acme%20Enterprise",
-                     *         "is_setup_complete": true,
-                     *         "qrcode_svg": "<svg xmlns=\"http://www.w3.org/2000/svg\"></svg>"
+                     *         "qrcode_svg": "<svg xmlns=\"http://www.w3.org/2000/svg\"></svg>",
+                     *         "is_setup_complete": true
                      *       }
                      *     }
                      */
@@ -4733,7 +4957,11 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description `idempotency_in_progress`: A request with this Idempotency-Key is in progress; retry in a moment to receive its response. */
+            /**
+             * @description `idempotency_in_progress`: A request with this Idempotency-Key is in progress; retry in a moment to receive its response.
+             *
+             *     `too_many`: A tenant has at most 1,000 API tokens that have not ended, and a user at most ten passkeys and five authenticators; revoke or remove one first.
+             */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -4830,7 +5058,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description The secret and the codes are deleted. */
+            /** @description The secrets and the codes are deleted. */
             204: {
                 headers: {
                     /** @description Limits that the request counted against. */
@@ -5355,6 +5583,688 @@ export interface operations {
             };
         };
     };
+    listAuthenticators: {
+        parameters: {
+            query: {
+                /**
+                 * @description The tenant's own id of the user. It is opaque, case-sensitive and compared exactly.
+                 * @example ORG_USR_9921_AFG
+                 */
+                externalUserId: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description All authenticators of the user. */
+            200: {
+                headers: {
+                    /** @description Limits that the request counted against. */
+                    "RateLimit-Policy"?: string;
+                    /** @description Remaining quota per limit, where known. */
+                    RateLimit?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "authenticators": [
+                     *         {
+                     *           "id": "6908bffd1c2e4a5b9d7f0a31",
+                     *           "name": "Work phone",
+                     *           "algorithm": "SHA1",
+                     *           "digits": 6,
+                     *           "period": 30,
+                     *           "status": "active",
+                     *           "created_at": "2026-08-15T09:30:00.000Z",
+                     *           "last_used_at": "2026-08-15T09:30:00.000Z",
+                     *           "drift_seconds": 0,
+                     *           "is_primary": false
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ListAuthenticatorsResult"];
+                };
+            };
+            /**
+             * @description `invalid_request`: The request is not valid; see issues.
+             *
+             *     `invalid_json`: The body is not valid JSON in UTF-8; send one JSON object.
+             */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /**
+             * @description `missing_token`: No API token was sent; send one as 'Authorization: Bearer <token>'.
+             *
+             *     `invalid_token`: The API token is unknown, revoked, expired or mistyped; use a valid one.
+             */
+            401: {
+                headers: {
+                    /** @description The challenge of RFC 6750. */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /**
+             * @description `insufficient_scope`: The API token lacks a permission; use a token that has it.
+             *
+             *     `tenant_suspended`: The tenant is suspended; ask the operator of the service to reactivate it.
+             */
+            403: {
+                headers: {
+                    /** @description Names the missing permission (RFC 6750). */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `user_not_found`: No user with this identifier exists; provision the user first. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `body_too_large`: The body exceeds 16 KiB; send a smaller one. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `rate_limited`: Too many requests were sent; wait as long as Retry-After states. */
+            429: {
+                headers: {
+                    /** @description Seconds until the limit resets. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `internal_error`: The service failed to process the request; report the request_id to its operator. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `unavailable`: Temporarily unavailable. The request may have been applied; retry it with the same Idempotency-Key. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description An error with a status that a later version may add. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    addAuthenticator: {
+        parameters: {
+            query: {
+                /**
+                 * @description The tenant's own id of the user. It is opaque, case-sensitive and compared exactly.
+                 * @example ORG_USR_9921_AFG
+                 */
+                externalUserId: string;
+                /**
+                 * @description `svg`: the answer has the key URI as a QR code too.
+                 * @example svg
+                 */
+                qr?: "svg";
+            };
+            header?: {
+                /**
+                 * @description A value of your choice, new for each request. Within 24 hours, the same request with the same key returns the first response (`Idempotent-Replayed: true`) and changes nothing.
+                 * @example 01987c5e-6f0a-7b3c-9d21-4e8f5a6b7c8d
+                 */
+                "Idempotency-Key"?: string;
+                /**
+                 * @description The tenant's own id of the administrator or support agent on whose behalf the request acts. The audit trail shows it as `actor.acting_for`.
+                 * @example ORG_ADMIN_17
+                 */
+                "Acting-For"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "authenticator": {
+                 *         "issuer_name": "Acme Enterprise",
+                 *         "account_name": "alexander@enterprise.com",
+                 *         "name": "Work phone",
+                 *         "algorithm": "SHA1",
+                 *         "digits": 6,
+                 *         "period": 30
+                 *       }
+                 *     }
+                 */
+                "application/json": components["schemas"]["AddAuthenticatorInput"];
+            };
+        };
+        responses: {
+            /** @description The authenticator, its secret, and the key URI for a QR code. */
+            201: {
+                headers: {
+                    /** @description `true` if this is the response of an earlier request with the same key. */
+                    "Idempotent-Replayed"?: string;
+                    /** @description Limits that the request counted against. */
+                    "RateLimit-Policy"?: string;
+                    /** @description Remaining quota per limit, where known. */
+                    RateLimit?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "authenticator": {
+                     *         "id": "6908bffd1c2e4a5b9d7f0a31",
+                     *         "name": "Work phone",
+                     *         "algorithm": "SHA1",
+                     *         "digits": 6,
+                     *         "period": 30,
+                     *         "status": "active",
+                     *         "new_otp_secret": "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP",
+                     *         "qrcode_payload": "otpauth://totp/Acme%20Enterprise:alexander%40enterprise.com?secret=JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP&issuer=Acme%20Enterprise",
+                     *         "qrcode_svg": "<svg xmlns=\"http://www.w3.org/2000/svg\"></svg>"
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["AddAuthenticatorResult"];
+                };
+            };
+            /**
+             * @description `invalid_request`: The request is not valid; see issues.
+             *
+             *     `invalid_json`: The body is not valid JSON in UTF-8; send one JSON object.
+             */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /**
+             * @description `missing_token`: No API token was sent; send one as 'Authorization: Bearer <token>'.
+             *
+             *     `invalid_token`: The API token is unknown, revoked, expired or mistyped; use a valid one.
+             */
+            401: {
+                headers: {
+                    /** @description The challenge of RFC 6750. */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /**
+             * @description `insufficient_scope`: The API token lacks a permission; use a token that has it.
+             *
+             *     `tenant_suspended`: The tenant is suspended; ask the operator of the service to reactivate it.
+             *
+             *     `user_suspended`: The user is suspended; reactivate the user first.
+             */
+            403: {
+                headers: {
+                    /** @description Names the missing permission (RFC 6750). */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `user_not_found`: No user with this identifier exists; provision the user first. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /**
+             * @description `idempotency_in_progress`: A request with this Idempotency-Key is in progress; retry in a moment to receive its response.
+             *
+             *     `too_many`: A tenant has at most 1,000 API tokens that have not ended, and a user at most ten passkeys and five authenticators; revoke or remove one first.
+             */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `body_too_large`: The body exceeds 16 KiB; send a smaller one. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `unsupported_media_type`: The body is not JSON; send it with 'Content-Type: application/json'. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `idempotency_mismatch`: This Idempotency-Key was used for a different request; use a new key for each new request. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `rate_limited`: Too many requests were sent; wait as long as Retry-After states. */
+            429: {
+                headers: {
+                    /** @description Seconds until the limit resets. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `internal_error`: The service failed to process the request; report the request_id to its operator. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `unavailable`: Temporarily unavailable. The request may have been applied; retry it with the same Idempotency-Key. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description An error with a status that a later version may add. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    removeAuthenticator: {
+        parameters: {
+            query: {
+                /**
+                 * @description The tenant's own id of the user. It is opaque, case-sensitive and compared exactly.
+                 * @example ORG_USR_9921_AFG
+                 */
+                externalUserId: string;
+            };
+            header?: {
+                /**
+                 * @description The tenant's own id of the administrator or support agent on whose behalf the request acts. The audit trail shows it as `actor.acting_for`.
+                 * @example ORG_ADMIN_17
+                 */
+                "Acting-For"?: string;
+            };
+            path: {
+                /**
+                 * @description An `id` that the service returned.
+                 * @example 6908bffd1c2e4a5b9d7f0a31
+                 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The authenticator is removed. */
+            204: {
+                headers: {
+                    /** @description Limits that the request counted against. */
+                    "RateLimit-Policy"?: string;
+                    /** @description Remaining quota per limit, where known. */
+                    RateLimit?: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /**
+             * @description `invalid_request`: The request is not valid; see issues.
+             *
+             *     `invalid_json`: The body is not valid JSON in UTF-8; send one JSON object.
+             */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /**
+             * @description `missing_token`: No API token was sent; send one as 'Authorization: Bearer <token>'.
+             *
+             *     `invalid_token`: The API token is unknown, revoked, expired or mistyped; use a valid one.
+             */
+            401: {
+                headers: {
+                    /** @description The challenge of RFC 6750. */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /**
+             * @description `insufficient_scope`: The API token lacks a permission; use a token that has it.
+             *
+             *     `tenant_suspended`: The tenant is suspended; ask the operator of the service to reactivate it.
+             */
+            403: {
+                headers: {
+                    /** @description Names the missing permission (RFC 6750). */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /**
+             * @description `user_not_found`: No user with this identifier exists; provision the user first.
+             *
+             *     `authenticator_not_found`: The user has no authenticator with this id; list the user's authenticators.
+             */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `body_too_large`: The body exceeds 16 KiB; send a smaller one. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `rate_limited`: Too many requests were sent; wait as long as Retry-After states. */
+            429: {
+                headers: {
+                    /** @description Seconds until the limit resets. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `internal_error`: The service failed to process the request; report the request_id to its operator. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `unavailable`: Temporarily unavailable. The request may have been applied; retry it with the same Idempotency-Key. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description An error with a status that a later version may add. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    renameAuthenticator: {
+        parameters: {
+            query: {
+                /**
+                 * @description The tenant's own id of the user. It is opaque, case-sensitive and compared exactly.
+                 * @example ORG_USR_9921_AFG
+                 */
+                externalUserId: string;
+            };
+            header?: {
+                /**
+                 * @description The tenant's own id of the administrator or support agent on whose behalf the request acts. The audit trail shows it as `actor.acting_for`.
+                 * @example ORG_ADMIN_17
+                 */
+                "Acting-For"?: string;
+            };
+            path: {
+                /**
+                 * @description An `id` that the service returned.
+                 * @example 6908bffd1c2e4a5b9d7f0a31
+                 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "authenticator": {
+                 *         "name": "Work phone"
+                 *       }
+                 *     }
+                 */
+                "application/json": components["schemas"]["RenameAuthenticatorInput"];
+            };
+        };
+        responses: {
+            /** @description The authenticator. */
+            200: {
+                headers: {
+                    /** @description Limits that the request counted against. */
+                    "RateLimit-Policy"?: string;
+                    /** @description Remaining quota per limit, where known. */
+                    RateLimit?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "authenticator": {
+                     *         "id": "6908bffd1c2e4a5b9d7f0a31",
+                     *         "name": "Work phone",
+                     *         "algorithm": "SHA1",
+                     *         "digits": 6,
+                     *         "period": 30,
+                     *         "status": "active",
+                     *         "created_at": "2026-08-15T09:30:00.000Z",
+                     *         "last_used_at": "2026-08-15T09:30:00.000Z",
+                     *         "drift_seconds": 0,
+                     *         "is_primary": false
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RenameAuthenticatorResult"];
+                };
+            };
+            /**
+             * @description `invalid_request`: The request is not valid; see issues.
+             *
+             *     `invalid_json`: The body is not valid JSON in UTF-8; send one JSON object.
+             */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /**
+             * @description `missing_token`: No API token was sent; send one as 'Authorization: Bearer <token>'.
+             *
+             *     `invalid_token`: The API token is unknown, revoked, expired or mistyped; use a valid one.
+             */
+            401: {
+                headers: {
+                    /** @description The challenge of RFC 6750. */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /**
+             * @description `insufficient_scope`: The API token lacks a permission; use a token that has it.
+             *
+             *     `tenant_suspended`: The tenant is suspended; ask the operator of the service to reactivate it.
+             */
+            403: {
+                headers: {
+                    /** @description Names the missing permission (RFC 6750). */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /**
+             * @description `user_not_found`: No user with this identifier exists; provision the user first.
+             *
+             *     `authenticator_not_found`: The user has no authenticator with this id; list the user's authenticators.
+             */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `body_too_large`: The body exceeds 16 KiB; send a smaller one. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `unsupported_media_type`: The body is not JSON; send it with 'Content-Type: application/json'. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `rate_limited`: Too many requests were sent; wait as long as Retry-After states. */
+            429: {
+                headers: {
+                    /** @description Seconds until the limit resets. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `internal_error`: The service failed to process the request; report the request_id to its operator. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `unavailable`: Temporarily unavailable. The request may have been applied; retry it with the same Idempotency-Key. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description An error with a status that a later version may add. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
     createPasskeyRegistrationOptions: {
         parameters: {
             query: {
@@ -5502,7 +6412,7 @@ export interface operations {
             /**
              * @description `passkeys_not_set_up`: The tenant has not set up passkeys; set passkeys.rp_id and passkeys.origins first.
              *
-             *     `too_many`: A tenant has at most 1,000 API tokens that have not ended, and a user at most ten passkeys; revoke or remove one first.
+             *     `too_many`: A tenant has at most 1,000 API tokens that have not ended, and a user at most ten passkeys and five authenticators; revoke or remove one first.
              */
             409: {
                 headers: {
@@ -5877,7 +6787,7 @@ export interface operations {
              *
              *     `passkeys_not_set_up`: The tenant has not set up passkeys; set passkeys.rp_id and passkeys.origins first.
              *
-             *     `too_many`: A tenant has at most 1,000 API tokens that have not ended, and a user at most ten passkeys; revoke or remove one first.
+             *     `too_many`: A tenant has at most 1,000 API tokens that have not ended, and a user at most ten passkeys and five authenticators; revoke or remove one first.
              *
              *     `passkey_exists`: This passkey is registered already; use it, or create another one.
              */
@@ -7829,7 +8739,7 @@ export interface operations {
                  * @description Events of this kind.
                  * @example tenant.created
                  */
-                action?: "tenant.created" | "tenant.relocated" | "tenant.deletion_started" | "tenant.deleted" | "tenant.renamed" | "tenant.suspended" | "tenant.reactivated" | "settings.changed" | "token.created" | "token.rotated" | "token.revoked" | "user.provisioned" | "user.suspended" | "user.reactivated" | "user.locked" | "user.unlocked" | "user.erased" | "otp.configured" | "otp.confirmed" | "otp.verified" | "otp.disabled" | "otp.removed" | "backup_codes.generated" | "passkey.registered" | "passkey.verified" | "passkey.renamed" | "passkey.removed" | "session.assessed" | "session.judged" | "request.refused";
+                action?: "tenant.created" | "tenant.relocated" | "tenant.deletion_started" | "tenant.deleted" | "tenant.renamed" | "tenant.suspended" | "tenant.reactivated" | "settings.changed" | "token.created" | "token.rotated" | "token.revoked" | "user.provisioned" | "user.suspended" | "user.reactivated" | "user.locked" | "user.unlocked" | "user.erased" | "otp.configured" | "otp.confirmed" | "otp.verified" | "otp.disabled" | "otp.removed" | "authenticator.added" | "authenticator.renamed" | "authenticator.removed" | "backup_codes.generated" | "passkey.registered" | "passkey.verified" | "passkey.renamed" | "passkey.removed" | "session.assessed" | "session.judged" | "request.refused";
                 /**
                  * @description Events with this outcome.
                  * @example success
@@ -9954,7 +10864,7 @@ export interface operations {
             /**
              * @description `idempotency_in_progress`: A request with this Idempotency-Key is in progress; retry in a moment to receive its response.
              *
-             *     `too_many`: A tenant has at most 1,000 API tokens that have not ended, and a user at most ten passkeys; revoke or remove one first.
+             *     `too_many`: A tenant has at most 1,000 API tokens that have not ended, and a user at most ten passkeys and five authenticators; revoke or remove one first.
              *
              *     `tenant_deleting`: The tenant is being deleted, so it cannot be changed any more; create a new one.
              */
@@ -10843,7 +11753,7 @@ export interface operations {
             /**
              * @description `idempotency_in_progress`: A request with this Idempotency-Key is in progress; retry in a moment to receive its response.
              *
-             *     `too_many`: A tenant has at most 1,000 API tokens that have not ended, and a user at most ten passkeys; revoke or remove one first.
+             *     `too_many`: A tenant has at most 1,000 API tokens that have not ended, and a user at most ten passkeys and five authenticators; revoke or remove one first.
              */
             409: {
                 headers: {
@@ -11042,7 +11952,7 @@ export interface operations {
             /**
              * @description `idempotency_in_progress`: A request with this Idempotency-Key is in progress; retry in a moment to receive its response.
              *
-             *     `too_many`: A tenant has at most 1,000 API tokens that have not ended, and a user at most ten passkeys; revoke or remove one first.
+             *     `too_many`: A tenant has at most 1,000 API tokens that have not ended, and a user at most ten passkeys and five authenticators; revoke or remove one first.
              */
             409: {
                 headers: {
@@ -11291,7 +12201,8 @@ export interface operations {
                      *           "disable_after": 100
                      *         },
                      *         "otp": {
-                     *           "enrolment": "immediate"
+                     *           "enrolment": "immediate",
+                     *           "window_steps": 1
                      *         },
                      *         "passkeys": {
                      *           "rp_id": "login.example.com",
@@ -11450,7 +12361,8 @@ export interface operations {
                  *           "disable_after": 100
                  *         },
                  *         "otp": {
-                 *           "enrolment": "immediate"
+                 *           "enrolment": "immediate",
+                 *           "window_steps": 1
                  *         },
                  *         "passkeys": {
                  *           "rp_id": "login.example.com",
@@ -11514,7 +12426,8 @@ export interface operations {
                      *           "disable_after": 100
                      *         },
                      *         "otp": {
-                     *           "enrolment": "immediate"
+                     *           "enrolment": "immediate",
+                     *           "window_steps": 1
                      *         },
                      *         "passkeys": {
                      *           "rp_id": "login.example.com",

@@ -21,11 +21,11 @@ export class Otp {
   }
 
   /**
-   * Creates a TOTP secret. Show `qrcode_payload` or `qrcode_svg` to the user at once: the service never shows the
+   * Creates the primary TOTP secret, which replaces the one before; `authenticators.add` adds others beside it. Show `qrcode_payload` or `qrcode_svg` to the user at once: the service never shows the
    * secret again. With the setting `otp.enrolment: "confirm"`, `is_setup_complete` is false, and the secret becomes live
    * with the first code that `verify` accepts within ten minutes. Permission: `idp:write`.
    *
-   * @throws IdpError `user_not_found`, `user_suspended`
+   * @throws IdpError `user_not_found`, `user_suspended`, `too_many` (the user has five authenticators beside it)
    */
   async configure(
     externalId: string,
@@ -39,9 +39,10 @@ export class Otp {
   }
 
   /**
-   * Verifies a code as the user typed it: six digits, or a backup code. A code that is not accepted is an error.
-   * `purpose: "confirm"` tries the code against a pending secret alone. With `token: { audience }`, the result has a
-   * step-up token for another service, which verifies it with `@edge-idp/sdk/tokens`. Permission: `idp:write`.
+   * Verifies a code as the user typed it: the digits that an authenticator shows, or a backup code. A code that is not
+   * accepted is an error. `purpose: "confirm"` tries the code against pending secrets alone. With
+   * `token: { audience }`, the result has a step-up token for another service, which verifies it with
+   * `@edge-idp/sdk/tokens`. Permission: `idp:write`.
    *
    * @throws IdpError `invalid_code` (see `attemptsRemaining`), `code_already_used` (wait for the next code),
    * `user_locked` (see `lockedUntil`), `otp_disabled` (only a new secret helps), `otp_not_configured`,
@@ -65,7 +66,7 @@ export class Otp {
   }
 
   /**
-   * Removes the TOTP secret and the backup codes. If the reply to the first try was lost, its retry finds none: treat
+   * Removes all authenticators and the backup codes. If the reply to the first try was lost, its retry finds none: treat
    * `otp_not_configured` as done. Permission: `idp:write`.
    *
    * @throws IdpError `otp_not_configured`, `user_not_found`

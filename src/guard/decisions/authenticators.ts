@@ -1,0 +1,180 @@
+/** An identity's TOTP secrets as a list (pure): the primary one, a new one that shall replace it, and those added. */
+import { joinParts, toHex } from "../../crypto/bytes.ts";
+import { sha256Of } from "../../crypto/digest.ts";
+import { timeOfId } from "../../crypto/id-time.ts";
+import { defaultParameters, type TotpParameters, timeStepOf } from "../../otp/totp.ts";
+import type { PendingSecret, PrimarySecret } from "./authenticator-state.ts";
+import { restartDisableCount } from "./lockout.ts";
+import type { IdentityState } from "./state.ts";
+
+/** The primary secret included. */
+export const maxAuthenticators = 5;
+/** How long a pending secret can be confirmed (enrolment `confirm`). */
+export const pendingLifetimeMs = 10 * 60 * 1000;
+export const defaultName = "Authenticator";
+
+/** One TOTP secret of an identity. Times are Unix ms. */
+export interface Authenticator extends TotpParameters {
+  readonly id: string;
+  readonly name: string;
+  readonly sealed: string;
+  readonly isPrimary: boolean;
+  /** When it expires unless a code of it is accepted; null once it is live. */
+  readonly pendingUntil: number | null;
+  /** Null for a primary secret that an older build created. */
+  readonly createdAt: number | null;
+  readonly lastTimeStep: number | null;
+  readonly lastUsedAt: number | null;
+}
+
+/** An older build gave a primary secret no id, so that one is derived. */
+function describePrimary(
+  { tenantId, identityId }: IdentityState,
+  secret: PrimarySecret | PendingSecret,
+  place: "primary" | "pending",
+) {
+  const derive = (of: string) =>
+    toHex(sha256Of(joinParts(tenantId, identityId, of)).subarray(0, 12));
+  const id = secret.id ?? derive(place);
+  // A derived id has no time. It is stored with the first accepted code.
+  const isDerived = id === derive("primary") || id === derive("pending");
+  return {
+    id,
+    name: secret.name ?? defaultName,
+    sealed: secret.sealed,
+    isPrimary: true,
+    createdAt: isDerived ? null : timeOfId(id),
+    lastTimeStep: secret.lastTimeStep ?? null,
+    lastUsedAt: secret.lastUsedAt ?? null,
+    ...defaultParameters,
+  };
+}
+
+/** The secrets that are live or can still be confirmed, in the order in which a code is compared with them. */
+export function listAuthenticators(state: IdentityState, now: number): readonly Authenticator[] {
+  const { totp, pendingTotp, authenticators } = state;
+  const all: readonly (Authenticator | null)[] = [
+    totp && {
+      ...describePrimary(state, totp, "primary"),
+      pendingUntil: null,
+    },
+    pendingTotp && {
+      ...describePrimary(state, pendingTotp, "pending"),
+      pendingUntil: pendingTotp.expiresAt,
+    },
+    ...authenticators.map((secret) => ({
+      ...secret,
+      isPrimary: false,
+      createdAt: timeOfId(secret.id),
+    })),
+  ];
+  return all
+    .filter(
+      (secret) => secret !== null && (secret.pendingUntil === null || now < secret.pendingUntil),
+    )
+    .flatMap((secret) => secret ?? []);
+}
+
+/** How far a step is after the step of a moment, in seconds. @param at Unix ms */
+export function driftOf(
+  { period }: Pick<Authenticator, "period">,
+  step: number,
+  at: number,
+): number {
+  return (step - timeStepOf(at, period)) * period;
+}
+
+/** An authenticator as the API shows it. */
+export interface ShownAuthenticator extends Omit<Authenticator, "sealed" | "lastTimeStep"> {
+  /** Of the code accepted last; null before the first one. */
+  readonly driftSeconds: number | null;
+}
+
+export function showAuthenticator({
+  sealed: _sealed,
+  lastTimeStep,
+  ...shown
+}: Authenticator): ShownAuthenticator {
+  const { lastUsedAt } = shown;
+  const isUnused = lastTimeStep === null || lastUsedAt === null;
+  return { ...shown, driftSeconds: isUnused ? null : driftOf(shown, lastTimeStep, lastUsedAt) };
+}
+
+export function isLive({ pendingUntil }: Pick<Authenticator, "pendingUntil">): boolean {
+  return pendingUntil === null;
+}
+
+/** Whether a secret is live, also if failures disabled it. */
+export function hasLiveSecret({ totp, authenticators }: IdentityState): boolean {
+  return totp !== null || authenticators.some(isLive);
+}
+
+/** What no code can be compared with any more is left out. */
+export function listUnexpired({ authenticators }: IdentityState, now: number) {
+  return authenticators.filter(({ pendingUntil }) => pendingUntil === null || now < pendingUntil);
+}
+
+/** Whether a secret more than the identity has would be too many. The primary one and its replacement count once. */
+export function isFull(state: IdentityState, now: number, added: "primary" | "added"): boolean {
+  const { pendingTotp, totp } = state;
+  const hasPending = pendingTotp !== null && now < pendingTotp.expiresAt;
+  const primary = added === "primary" || totp !== null || hasPending ? 1 : 0;
+  const others = listUnexpired(state, now).length + (added === "added" ? 1 : 0);
+  return primary + others > maxAuthenticators;
+}
+
+/** The event names an authenticator by its id, unless it is the primary one. */
+export function nameInEvent({ id, isPrimary }: Authenticator): {
+  readonly authenticator_id?: string;
+} {
+  return isPrimary ? {} : { authenticator_id: id };
+}
+
+type AuthenticatorChange = Partial<
+  Pick<Authenticator, "id" | "name" | "lastTimeStep" | "lastUsedAt">
+>;
+type Secrets = Pick<IdentityState, "totp" | "pendingTotp" | "authenticators">;
+
+/** Changes one of the secrets. */
+export function changeAuthenticator<State extends Secrets>(
+  state: State,
+  { sealed }: Pick<Authenticator, "sealed">,
+  change: AuthenticatorChange,
+): State {
+  const { totp, pendingTotp, authenticators } = state;
+  return {
+    ...state,
+    totp: totp?.sealed === sealed ? { ...totp, ...change } : totp,
+    pendingTotp: pendingTotp?.sealed === sealed ? { ...pendingTotp, ...change } : pendingTotp,
+    authenticators: authenticators.map((secret) =>
+      secret.sealed === sealed ? { ...secret, ...change } : secret,
+    ),
+  };
+}
+
+/** Makes a pending secret live. It replaces the primary one if it was created for that. */
+export function confirmAuthenticator<State extends Secrets>(
+  state: State,
+  { sealed }: Pick<Authenticator, "sealed">,
+): State {
+  const { pendingTotp, authenticators } = state;
+  if (pendingTotp?.sealed === sealed) {
+    const { expiresAt: _expiresAt, ...confirmed } = pendingTotp;
+    const { lastTimeStep = null } = confirmed;
+    return { ...state, totp: { ...confirmed, lastTimeStep }, pendingTotp: null };
+  }
+  return {
+    ...state,
+    authenticators: authenticators.map((secret) =>
+      secret.sealed === sealed ? { ...secret, pendingUntil: null } : secret,
+    ),
+  };
+}
+
+/** The lockout when a new secret is set up: if failures disabled TOTP, the count until that starts over. */
+export function lockoutForNewSecret({
+  otpDisabled,
+  lockout,
+}: IdentityState): IdentityState["lockout"] {
+  return otpDisabled ? restartDisableCount(lockout) : lockout;
+}
