@@ -41,6 +41,15 @@ export const onError: ErrorHandler<AppEnv> = (error, c) => {
 export const onNotFound: NotFoundHandler<AppEnv> = (c) =>
   createErrorResponse(c, new AppError("not_found"));
 
+/** Whether a request to the path can reach the route: `/passkeys/:id` takes `/passkeys/options` too. */
+function takesPath(route: string, path: string): boolean {
+  const [wanted, given] = [route.split("/"), path.split("/")];
+  return (
+    wanted.length === given.length &&
+    wanted.every((segment, index) => segment.startsWith(":") || segment === given[index])
+  );
+}
+
 /** Responds with 405 and the allowed methods on every path that has routes. Mount it after the routes. */
 export function refuseOtherMethods(app: Hono<AppEnv>): void {
   const methodsByPath = new Map<string, Set<string>>();
@@ -51,8 +60,11 @@ export function refuseOtherMethods(app: Hono<AppEnv>): void {
     if (method === "GET") methods.add("HEAD");
     methodsByPath.set(path, methods);
   }
-  for (const [path, methods] of methodsByPath) {
-    const allow = [...methods].toSorted().join(", ");
+  for (const path of methodsByPath.keys()) {
+    const methods = [...methodsByPath].flatMap(([route, own]) =>
+      takesPath(route, path) ? [...own] : [],
+    );
+    const allow = [...new Set(methods)].toSorted().join(", ");
     app.all(path, (c) =>
       createErrorResponse(c, new AppError("method_not_allowed", { headers: { Allow: allow } })),
     );
