@@ -45,7 +45,7 @@ describe.each([...templates])("%s", (template) => {
 });
 
 describe.each(operations)("$method $template", ({ name, method, isPublic, template }) => {
-  it("allows no other origin, forbids caching and has a request id", async () => {
+  it("allows no other origin, forbids caching unless it answers public keys, and has a request id", async () => {
     const { path, body } = isPublic
       ? { path: template, body: undefined }
       : requestTo(name, unknownUser);
@@ -56,7 +56,8 @@ describe.each(operations)("$method $template", ({ name, method, isPublic, templa
     });
     const names = [...headers.keys()].filter((header) => header.startsWith("access-control"));
     expect(names).toEqual([]);
-    expect(headers.get("Cache-Control")).toBe("no-store");
+    const caching = template === "/.well-known/jwks.json" ? "public, max-age=300" : "no-store";
+    expect(headers.get("Cache-Control")).toBe(caching);
     expect(headers.get("X-Content-Type-Options")).toBe("nosniff");
     expect(headers.get("X-Request-Id")).toMatch(/^[0-9a-f]{24}$/);
     expect(headers.get("Set-Cookie")).toBeNull();

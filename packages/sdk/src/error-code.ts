@@ -24,6 +24,7 @@ export const serviceErrorCodes = [
   "otp_not_configured",
   "passkey_exists",
   "passkey_not_configured",
+  "authenticator_not_found",
   "passkey_not_found",
   "passkey_unknown",
   "passkeys_not_set_up",

@@ -1,6 +1,7 @@
 /** The state of an identity as the guard stores it, and as D1 keeps it. */
 import fc from "fast-check";
 import { expect, test } from "vitest";
+import type { ErrorCode } from "../../../src/errors.ts";
 import type { AddedSecret } from "../../../src/guard/decisions/authenticator-state.ts";
 import type { StoredPasskey } from "../../../src/guard/decisions/passkey-state.ts";
 import {
@@ -131,9 +132,14 @@ test("a record keeps the whole state, except for attempts, rate limits and repor
 });
 
 test("a refusal of an action that version 0.1 does not know is stored where that version ignores it", () => {
-  const error = { code: "authenticator_not_found" } as const;
-  const refused = refuse(buildIdentity(), call, "authenticator.removed", error).state;
-  const state = refuse(refused, call, "otp.verified", { code: "user_locked" }).state;
+  // The first refusal of a run is reported at once, and the second one waits.
+  const refuseTwice = (
+    before: IdentityState,
+    action: "authenticator.removed" | "otp.verified",
+    code: ErrorCode,
+  ) => refuse(refuse(before, call, action, { code }).state, call, action, { code }).state;
+  const refused = refuseTwice(buildIdentity(), "authenticator.removed", "authenticator_not_found");
+  const state = refuseTwice(refused, "otp.verified", "user_locked");
   const text = formatRecordedState(state);
   expect(JSON.parse(text).refusals).toMatchObject([{ action: "otp.verified" }]);
   const actionsOf = ({ refusals }: IdentityState) =>

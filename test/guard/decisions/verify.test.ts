@@ -116,7 +116,7 @@ describe("a right TOTP code", () => {
   test("keeps the name of its secret, which is sealed again later", () => {
     const totp = { sealed: "sealed-1", lastTimeStep: step - 1, id: "earlier" };
     const { state, entries } = verifyEvidence(buildIdentity({ totp }), buildTotpEvidence({ step }));
-    expect(state.totp).toEqual({ ...totp, lastTimeStep: step });
+    expect(state.totp).toEqual({ ...totp, lastTimeStep: step, lastUsedAt: now });
     expect(entries[0]?.accepted).toEqual({ secretId: "earlier", timeStep: step });
   });
 
