@@ -30,7 +30,7 @@ import { configureTotp, removeTotp, replaceBackupCodes } from "./decisions/crede
 import { recordFeedback } from "./decisions/feedback.ts";
 import { create, erase, refuseExisting, setStatus, unlock } from "./decisions/lifecycle.ts";
 import type { StoredPasskey } from "./decisions/passkey-state.ts";
-import { removePasskey, renamePasskey } from "./decisions/passkeys.ts";
+import { type PasskeyDemand, removePasskey, renamePasskey } from "./decisions/passkeys.ts";
 import { completeProfile, type Profile, profileOf } from "./decisions/profile.ts";
 import { checkRateLimit, countRequest, refuseAboveLimit } from "./decisions/rate-limit.ts";
 import { type Assessed, completeAssessed, hasStanding } from "./decisions/standing.ts";
@@ -235,9 +235,9 @@ export class IdentityGuard extends DurableObject<Env> {
 
   async startPasskeyAuthentication(
     call: GuardCall,
-    rpId: string,
+    demand: PasskeyDemand,
   ): Promise<GuardResult<readonly StoredPasskey[]>> {
-    return await this.#answer(() => this.#passkeys.startAuthentication(call, rpId));
+    return await this.#answer(() => this.#passkeys.startAuthentication(call, demand));
   }
 
   async verifyPasskey(
@@ -315,7 +315,10 @@ export class IdentityGuard extends DurableObject<Env> {
     return await this.#answer(async () => {
       const state = await this.#ledger.load(call);
       if (state === undefined) return fail({ code: "user_not_found" });
-      return { ...result, value: completeAssessed(result.value, state, call.now, session.rpId) };
+      return {
+        ...result,
+        value: completeAssessed(result.value, state, call.now, session.passkeys),
+      };
     });
   }
 

@@ -16,7 +16,7 @@ import {
   type PasskeyVerified,
 } from "./decisions/authenticate-passkey.ts";
 import type { StoredPasskey } from "./decisions/passkey-state.ts";
-import { listPasskeys, listUsablePasskeys } from "./decisions/passkeys.ts";
+import { listPasskeys, listUsablePasskeys, type PasskeyDemand } from "./decisions/passkeys.ts";
 import { checkRateLimit, countRequest, refuseAboveLimit } from "./decisions/rate-limit.ts";
 import { refuse } from "./decisions/refusals.ts";
 import {
@@ -111,15 +111,15 @@ export class GuardPasskeys {
     return refusal === undefined ? succeed(listPasskeys(state)) : fail(refusal);
   }
 
-  /** Writes nothing. @returns the passkeys of the relying party */
+  /** Writes nothing. @returns the passkeys that a login can use */
   async startAuthentication(
     call: GuardCall,
-    rpId: string,
+    demand: PasskeyDemand,
   ): Promise<GuardResult<readonly StoredPasskey[]>> {
     const state = await this.#ledger.load(call);
     if (state === undefined) return fail({ code: "user_not_found" });
     if (state.status === "suspended") return fail({ code: "user_suspended" });
-    const usable = listUsablePasskeys(state, rpId);
+    const usable = listUsablePasskeys(state, demand);
     return usable.length === 0 ? fail({ code: "passkey_not_configured" }) : succeed(usable);
   }
 
