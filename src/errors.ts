@@ -107,7 +107,8 @@ const catalogue = {
   },
   passkey_not_configured: {
     status: 409,
-    sentence: "The user has no passkey for the tenant's rp_id; register one first.",
+    sentence:
+      "The user has no passkey that the tenant's rp_id and user_verification accept; register one first.",
   },
   passkey_exists: {
     status: 409,

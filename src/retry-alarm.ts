@@ -15,6 +15,9 @@ export const deliveryDelayMs = 200;
  */
 const maxDeliveryDelayMs = 2 * 60 * 60 * 1000;
 
+/** The platform repeats an alarm that it could not run for some minutes, and then gives it up. */
+const maxOverdueMs = 10 * 60 * 1000;
+
 /** Stored after a failure, and deleted by the next success, so that a delivery that succeeds writes no row. */
 const failureKey = "delivery_failure";
 
@@ -64,13 +67,15 @@ export class RetryAlarm {
     return this.findFailure() !== null;
   }
 
-  /** Makes the alarm fire within the delay, or later while deliveries fail. */
+  /** Makes the alarm fire within the delay, or later while deliveries fail. One that is long overdue does not count. */
   async arm(delayMs: number): Promise<void> {
+    const now = Date.now();
+    if (this.#at !== undefined && this.#at < now - maxOverdueMs) this.#at = undefined;
     const failure = this.findFailure();
     // The alarm of a failed delivery stays as it is.
     if (this.#at !== undefined && failure !== null) return;
     const backoffMs = failure === null ? 0 : computeRetryDelay(failure.count, Math.random());
-    const at = Date.now() + Math.max(delayMs, backoffMs);
+    const at = now + Math.max(delayMs, backoffMs);
     if (this.#at === undefined || this.#at > at) await this.#set(at);
   }
 

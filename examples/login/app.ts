@@ -59,12 +59,12 @@ app.post("/login", async (c) => {
   const context = readContext(c);
   const { recommendation, assessment_id, user, factors } = await idp.sentinel.assess(id, context);
   const notice = recommendation === "challenge" ? "This login is unusual. Is it you?" : "";
-  const hasOtp = user.otp_status !== "none" && user.otp_status !== "pending";
+  const isEnrolled = !["none", "pending"].includes(user.otp_status) || factors.includes("passkey");
   if (user.locked_until) return show(c, explainLock(user.locked_until), 403);
   // A session that should be challenged must not set up the factor to challenge it with.
-  if (recommendation === "deny" || (notice && !hasOtp)) return refuse(c);
+  if (recommendation === "deny" || (notice && !isEnrolled)) return refuse(c);
   const session = { ...anonymous, step: "code", id, name, factors } as const;
-  if (hasOtp) return enter(c, { ...session, notice, proof: { assessment_id, context } });
+  if (isEnrolled) return enter(c, { ...session, notice, proof: { assessment_id, context } });
   const otp = await idp.otp.configure(id, { issuer_name: "Acme", account_name: name, qr: "svg" });
   const qr = html`${raw(otp.qrcode_svg)}<p>Scan it, or enter <code>${otp.new_otp_secret}</code>`;
   return enter(c, { ...session, notice: qr, proof: { purpose: "confirm", context } });

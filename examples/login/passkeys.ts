@@ -55,6 +55,7 @@ export function explainPasskey({ code, reason, credentialId }: Partial<IdpError>
     passkey_exists: "You have this passkey already.",
     too_many: "You have ten passkeys. Remove one first.",
     verification_required: "Log in again, and then add a passkey.",
+    otp_not_configured: "You have no app for codes. Use your passkey.",
   };
   return words[code ?? ""] ?? "";
 }

@@ -170,6 +170,7 @@ export async function discover(
 ): Promise<Assessed> {
   const { policy } = call.caller;
   const { challengeAt, denyAt, signalsOff } = policy.sentinel;
+  const { rpId, userVerification } = policy.passkeys;
   const { address, userId } = sessionContext;
   const agent = cleanAgent(sessionContext.agent).text;
   const agentFacts = agentFactsOf(sessionContext.agent);
@@ -177,7 +178,7 @@ export async function discover(
     assessmentId: assessmentIdOf(createId(call.arrivedAt), identityId),
     agent: agentFacts.kind,
     userId,
-    rpId: policy.passkeys.rpId,
+    passkeys: { rpId, userVerification },
     shown: { address: address.text, agent },
   };
   const { env, config, caller, now, requestId } = call;

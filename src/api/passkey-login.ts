@@ -89,7 +89,7 @@ export const passkeyLoginRoutes = [
         identityId === null
           ? []
           : await readGuard(request, identityId, (guard, call) =>
-              guard.startPasskeyAuthentication(call, rpId),
+              guard.startPasskeyAuthentication(call, { rpId, userVerification }),
             );
       const facts = {
         ...{ kind: "authentication" as const, tenantId, identityId, rpId, userVerification },

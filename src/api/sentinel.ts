@@ -71,7 +71,7 @@ const standingFields = {
     }),
   factors: z.array(z.enum(["totp", "backup_code", "passkey"])).meta({
     description:
-      "What the user can be challenged with now; of passkeys, those of the tenant's present `rp_id` count. A lock and a disabled TOTP leave only `passkey`. It is empty if nobody can be challenged, such as a suspended user.",
+      "What the user can be challenged with now; of passkeys, those count that the tenant's present `rp_id` and `user_verification` accept. A lock and a disabled TOTP leave only `passkey`. It is empty if nobody can be challenged, such as a suspended user.",
     examples: [["totp", "backup_code"]],
   }),
 };

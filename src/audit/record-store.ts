@@ -18,13 +18,25 @@ import { auditEvents } from "./tables.ts";
  * writes the record if it finds otherwise. Only guards file events about users.
  */
 const maxNewestEvents = 20;
+/** A delivery that the queue has held up may file events with later times, so a guard that rehydrates reads more. */
+const maxReadEvents = 200;
 
-function newestEventsOf(tenantId: SQLWrapper, identityId: SQLWrapper): SQL {
+function newestEventsOf(
+  tenantId: SQLWrapper,
+  identityId: SQLWrapper,
+  limit = maxNewestEvents,
+): SQL {
   const { secretId, timeStep, at, leafIndex } = auditEvents;
   return sql`(SELECT ${secretId}, ${timeStep}, ${at}, ${leafIndex} FROM ${auditEvents}
     WHERE ${auditEvents.tenantId} = ${tenantId} AND ${auditEvents.targetId} = ${identityId}
-    ORDER BY ${auditEvents.id} DESC LIMIT ${sql.raw(String(maxNewestEvents))})`;
+    ORDER BY ${auditEvents.id} DESC LIMIT ${sql.raw(String(limit))})`;
 }
+
+/**
+ * The record is written at least once in so many versions. A guard that has lost its storage continues further above
+ * the record's version than this, so that no version is used twice; see Rehydration.
+ */
+const maxVersionsBehind = 500;
 
 const acceptedPaths = sql.raw(
   "'$.totp.lastTimeStep', '$.totp.lastUsedAt', '$.lastVerifiedAt', '$.lastMethod'",
@@ -87,7 +99,8 @@ export const saveRecord = prepareStatement<SavedRecord>((db, value) =>
         state: sql`excluded.state`,
       },
       setWhere: sql`${identities.version} <= excluded.version
-        AND (${value("needsVersion")} OR (${isKnown}) IS NOT 1)`,
+        AND (${value("needsVersion")} OR (${isKnown}) IS NOT 1
+          OR ${identities.version} + ${sql.raw(String(maxVersionsBehind))} <= excluded.version)`,
     }),
 );
 
@@ -111,7 +124,7 @@ export async function findRecordWithCodes(
   tenantId: string,
   identityId: string,
 ): Promise<KnownIdentity> {
-  const newest = newestEventsOf(sql`${tenantId}`, sql`${identityId}`);
+  const newest = newestEventsOf(sql`${tenantId}`, sql`${identityId}`, maxReadEvents);
   const codes = sql<string>`(SELECT
     json_group_array(json_object('secretId', secret_id, 'timeStep', time_step, 'at', at))
     FROM ${newest} AS event WHERE time_step IS NOT NULL)`;

@@ -34,7 +34,6 @@ import { configureTotp, removeTotp, replaceBackupCodes } from "./decisions/crede
 import { isPossibleCode } from "./decisions/evaluate-totp.ts";
 import { type Attempt, type Purpose, stale } from "./decisions/evaluation.ts";
 import { recordFeedback } from "./decisions/feedback.ts";
-import { heldClaimsOf } from "./decisions/held-claims.ts";
 import { create, erase, refuseExisting, setStatus, unlock } from "./decisions/lifecycle.ts";
 import {
   addAuthenticator,
@@ -42,7 +41,7 @@ import {
   renameAuthenticator,
 } from "./decisions/manage-authenticators.ts";
 import type { StoredPasskey } from "./decisions/passkey-state.ts";
-import { removePasskey, renamePasskey } from "./decisions/passkeys.ts";
+import { type PasskeyDemand, removePasskey, renamePasskey } from "./decisions/passkeys.ts";
 import { completeProfile, type Profile, profileOf } from "./decisions/profile.ts";
 import { checkRateLimit, countRequest, refuseAboveLimit } from "./decisions/rate-limit.ts";
 import { type Assessed, completeAssessed, hasStanding } from "./decisions/standing.ts";
@@ -113,7 +112,7 @@ export class IdentityGuard extends DurableObject<Env> {
     this.#storage = new GuardStorage(ctx.storage);
     this.#ledger = new GuardLedger(ctx, env, this.#storage, this.#auditKeys);
     this.#replay = new RequestReplay(this.#storage);
-    this.#claims = new PasskeyClaims(env);
+    this.#claims = new PasskeyClaims(env, this.#ledger);
     this.#sessions = new AssessedSessions(this.#storage, this.#ledger);
     this.#passkeys = new GuardPasskeys(this.#ledger, this.#claims, this.#sessions, this.#auditKeys);
   }
@@ -255,12 +254,7 @@ export class IdentityGuard extends DurableObject<Env> {
 
   /** Whether the identity has the passkey, or its registration is under way: another guard asks before it registers it. */
   async hasPasskey(owner: Rehydrated, passkeyId: string): Promise<GuardResult<boolean>> {
-    return await this.#answer(async () => {
-      const state = await this.#ledger.load(owner);
-      const held = state === undefined ? [] : heldClaimsOf(state);
-      const isHeld = held.some((claim) => claim.passkeyId === passkeyId);
-      return succeed(isHeld || this.#claims.isClaiming(passkeyId));
-    });
+    return await this.#answer(async () => succeed(await this.#claims.has(owner, passkeyId)));
   }
 
   async startPasskeyRegistration(
@@ -303,9 +297,9 @@ export class IdentityGuard extends DurableObject<Env> {
 
   async startPasskeyAuthentication(
     call: GuardCall,
-    rpId: string,
+    demand: PasskeyDemand,
   ): Promise<GuardResult<readonly StoredPasskey[]>> {
-    return await this.#answer(() => this.#passkeys.startAuthentication(call, rpId));
+    return await this.#answer(() => this.#passkeys.startAuthentication(call, demand));
   }
 
   async verifyPasskey(
@@ -383,7 +377,10 @@ export class IdentityGuard extends DurableObject<Env> {
     return await this.#answer(async () => {
       const state = await this.#ledger.load(call);
       if (state === undefined) return fail({ code: "user_not_found" });
-      return { ...result, value: completeAssessed(result.value, state, call.now, session.rpId) };
+      return {
+        ...result,
+        value: completeAssessed(result.value, state, call.now, session.passkeys),
+      };
     });
   }
 

@@ -19,10 +19,8 @@ import type { AuditKeys } from "./delivery/audit-keys.ts";
 import { buildDelivery, type Delivery, type PendingDelivery } from "./delivery/build-delivery.ts";
 import { fileDelivery } from "./delivery/delivery.ts";
 import { sendDelivery } from "./delivery/producer.ts";
+import { versionsAhead } from "./rehydration.ts";
 import type { GuardStorage } from "./storage.ts";
-
-/** More than the queue may still have of a guard that was restored, so that no such message replaces its record. */
-const versionsAhead = 1_000;
 
 export class GuardOutbox {
   readonly #env: Env;

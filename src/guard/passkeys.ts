@@ -17,7 +17,7 @@ import {
 } from "./decisions/authenticate-passkey.ts";
 import { stale } from "./decisions/evaluation.ts";
 import type { StoredPasskey } from "./decisions/passkey-state.ts";
-import { listPasskeys, listUsablePasskeys } from "./decisions/passkeys.ts";
+import { listPasskeys, listUsablePasskeys, type PasskeyDemand } from "./decisions/passkeys.ts";
 import { checkRateLimit, countRequest, refuseAboveLimit } from "./decisions/rate-limit.ts";
 import { refuse } from "./decisions/refusals.ts";
 import {
@@ -26,8 +26,14 @@ import {
   registerPasskey,
   unclaimed,
 } from "./decisions/register-passkey.ts";
-import type { IdentityState } from "./decisions/state.ts";
-import { fail, type GuardCall, type GuardResult, succeed } from "./decisions/transition.ts";
+import type { IdentityState, RefusableAction } from "./decisions/state.ts";
+import {
+  fail,
+  type GuardCall,
+  type GuardResult,
+  succeed,
+  type Transition,
+} from "./decisions/transition.ts";
 import type { AuditKeys } from "./delivery/audit-keys.ts";
 import type { GuardLedger } from "./ledger.ts";
 import { type PasskeyClaims, taken } from "./passkey-claims.ts";
@@ -55,6 +61,20 @@ export interface PasskeyAttempt extends Ceremony {
   readonly answer: ParsedAuthentication;
   /** Whether the challenge is for this identity alone. */
   readonly isNamed: boolean;
+}
+
+/** Counts the answer against the rate limit of passkeys, and decides on it if it is within the limit. */
+function decideWithinLimit<T, NotDecided extends symbol>(
+  action: RefusableAction,
+  call: GuardCall,
+  decide: (state: IdentityState) => Transition<T> | NotDecided,
+): (state: IdentityState) => Transition<T> | NotDecided {
+  return (state) => {
+    const limit = checkRateLimit("passkeys", state, call.now);
+    if (!limit.isWithin) return refuseAboveLimit<T>(state, call, action, limit);
+    const decided = decide(state);
+    return typeof decided === "symbol" ? decided : countRequest(decided, limit);
+  };
 }
 
 export class GuardPasskeys {
@@ -91,15 +111,15 @@ export class GuardPasskeys {
     return refusal === undefined ? succeed(listPasskeys(state)) : fail(refusal);
   }
 
-  /** Writes nothing. @returns the passkeys of the relying party */
+  /** Writes nothing. @returns the passkeys that a login can use */
   async startAuthentication(
     call: GuardCall,
-    rpId: string,
+    demand: PasskeyDemand,
   ): Promise<GuardResult<readonly StoredPasskey[]>> {
     const state = await this.#ledger.load(call);
     if (state === undefined) return fail({ code: "user_not_found" });
     if (state.status === "suspended") return fail({ code: "user_suspended" });
-    const usable = listUsablePasskeys(state, rpId);
+    const usable = listUsablePasskeys(state, demand);
     return usable.length === 0 ? fail({ code: "passkey_not_configured" }) : succeed(usable);
   }
 
@@ -122,16 +142,19 @@ export class GuardPasskeys {
       this.#ledger.load(call),
     ]);
     const evidence: RegistrationEvidence = { passkeyId, name, rpId, challenge: opened, verified };
+    const commit = <NotDecided extends symbol>(
+      decide: (state: IdentityState) => Transition<StoredPasskey> | NotDecided,
+    ) => this.#ledger.commit(recorded, decideWithinLimit("passkey.registered", call, decide));
     const decide = (claimId: string | null) => (state: IdentityState) =>
       registerPasskey(state, call, evidence, registration.recentVerificationSeconds, claimId);
-    const refused = await this.#ledger.commit(recorded, decide(null));
+    const refused = await commit(decide(null));
     if (refused !== unclaimed) return refused;
-    const registered = await this.#claims.claim(call, passkeyId, (claimId) =>
-      this.#ledger.commit(recorded, decide(claimId)),
-    );
-    if (registered === unclaimed) return fail({ code: "unavailable" });
+    const registered = await this.#claims.claim(call, passkeyId, async (claimId) => {
+      const result = await commit(decide(claimId));
+      return result === unclaimed ? fail<StoredPasskey>({ code: "unavailable" }) : result;
+    });
     if (registered !== taken) return await this.#ledger.flushAfter(registered);
-    return await this.#ledger.commit(recorded, (state) =>
+    return await commit<never>((state) =>
       refuse(state, call, "passkey.registered", { code: "passkey_exists" }),
     );
   }
@@ -156,14 +179,13 @@ export class GuardPasskeys {
         this.#gatherEvidence(sealingKeys, call, state, attempt),
         sealSession(this.#auditKeys, sealingKeys, recorded, state, call.session),
       ]);
-      const result = await this.#ledger.commit(sealed, (present) => {
-        const limit = checkRateLimit("passkeys", present, call.now);
-        if (!limit.isWithin)
-          return refuseAboveLimit<PasskeyVerified>(present, call, "passkey.verified", limit);
-        const verified = authenticatePasskey(present, call, credentialId, evidence);
-        if (verified === stale) return stale;
-        return countRequest(this.#sessions.confirm(verified, call, assessed), limit);
-      });
+      const result = await this.#ledger.commit(
+        sealed,
+        decideWithinLimit("passkey.verified", call, (present) => {
+          const verified = authenticatePasskey(present, call, credentialId, evidence);
+          return verified === stale ? stale : this.#sessions.confirm(verified, call, assessed);
+        }),
+      );
       if (result !== stale) return result;
     }
     return fail({ code: "unavailable" });

@@ -11,6 +11,12 @@ import { raiseFloor } from "./decisions/spent-challenges.ts";
 import type { IdentityState } from "./decisions/state.ts";
 import type { GuardStorage } from "./storage.ts";
 
+/**
+ * A guard that has lost versions continues so many above the record in D1. They are more than D1 or the queue can have
+ * of its earlier life, so that no such message replaces its record.
+ */
+export const versionsAhead = 1_000;
+
 /** The state after the codes of its secret that were accepted since it was recorded. */
 function addAcceptedCodes(recorded: IdentityState, codes: readonly AcceptedCode[]): IdentityState {
   let state = recorded;
@@ -67,7 +73,8 @@ export class Rehydration {
       if (record === undefined || state === undefined) return record;
       // D1 may lack the challenges that were spent last.
       const passkeys = raiseFloor(state.passkeys, now);
-      this.#storage.write({ ...state, passkeys }, record.version, { history: sessions });
+      const version = record.version + versionsAhead;
+      this.#storage.write({ ...state, passkeys }, version, { history: sessions });
       const delayMs = refusalReportDelayOf(state);
       if (delayMs !== undefined) await this.#alarm.arm(delayMs);
       return record;

@@ -46,14 +46,16 @@ export async function claimPasskey(
   return found ?? claim;
 }
 
-/** A claim that the record of this version has. */
+/** A claim that the record of this version has, and the id of the user's audit key, which the next user does not have. */
 export interface RecordedClaim extends OwnedClaim {
   readonly version: number;
+  readonly auditKeyId: string | null;
 }
 
 /**
  * Claims again what these records have, where D1 has no claim of the passkey, as after a restore. A record counts only
- * if D1 has this version of it. Writes nothing else.
+ * if D1 has no newer one, nor one of another user: D1 may have an older version with the same content (see saveRecord).
+ * Writes nothing else.
  */
 export function restoreClaims(db: Database, claims: readonly RecordedClaim[]): Statement {
   return restoreClaimsOf(db, { claims: JSON.stringify(claims) });
@@ -67,7 +69,9 @@ const restoreClaimsOf = prepareStatement<{ readonly claims: string }>((db, value
       sql`SELECT ${field("tenantId")}, ${field("passkeyId")}, ${field("identityId")}, ${field("claimId")}
         FROM json_each(${value("claims")}) AS claim JOIN ${identities}
           ON ${identities.tenantId} = ${field("tenantId")} AND ${identities.id} = ${field("identityId")}
-        WHERE ${identities.version} = ${field("version")}`,
+        WHERE ${identities.version} <= ${field("version")}
+          AND iif(json_valid(${identities.state}), ${identities.state}, NULL) ->> '$.auditKey.id'
+            = ${field("auditKeyId")}`,
     )
     .onConflictDoNothing();
 });

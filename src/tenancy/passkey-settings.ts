@@ -6,6 +6,8 @@ import type { PasskeyPolicy } from "./policy.ts";
 
 const hostLabel = "[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?";
 const host = `${hostLabel}(\\.${hostLabel})*`;
+/** The last label begins with a letter, unlike that of an IP address, which no passkey can belong to. */
+const domain = `(${hostLabel}\\.)*[a-z]([a-z0-9-]{0,61}[a-z0-9])?`;
 const webOrigin = `(https://${host}|http://localhost)(:[1-9][0-9]{0,4})?`;
 const appOrigin = "android:apk-key-hash:[A-Za-z0-9_-]{43}";
 
@@ -20,7 +22,7 @@ function createOriginSchema(origin: string, description: string, example: string
 export const passkeySettings = z.strictObject({
   rp_id: z
     .string()
-    .regex(new RegExp(`^${host}$`))
+    .regex(new RegExp(`^${domain}$`))
     .max(253)
     .nullable()
     .meta({

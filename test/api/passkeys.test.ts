@@ -204,6 +204,20 @@ describe("Passkeys", () => {
     expect((await logIn(tenant, authenticator, user)).status).toBe(200);
   });
 
+  it("that were registered without user verification are no factor where it is required", async () => {
+    const tenant = await createTenant({ user_verification: "preferred" });
+    const user = await User.provision(tenant);
+    const authenticator = new PasskeyAuthenticator();
+    await registerPasskey(user, authenticator, { flags: { userVerified: false } });
+    expect((await user.discover()).body.factors).toEqual(["passkey"]);
+    await setUpPasskeys(tenant, { user_verification: "required" });
+    expect((await user.discover()).body.factors).toEqual([]);
+    const options = await requestLoginOptions(tenant, user);
+    expect(errorOf(options)).toEqual([409, "passkey_not_configured"]);
+    const answer = await logIn(tenant, authenticator);
+    expect(errorOf(answer)).toEqual([422, "invalid_passkey", "user_verification"]);
+  });
+
   it("are a factor that neither a lock of codes nor the end of TOTP takes away", async () => {
     const { tenant, user, authenticator } = await createOwner();
     await tenant.setSettings({ lockout: { max_failed_attempts: 2 } });

@@ -180,7 +180,7 @@ describe("A passkey", () => {
     const { body } = await logIn(tenant, authenticator, user);
     expect([body.status, body.user_verified]).toEqual(["success", false]);
     await setUpPasskeys(tenant, { user_verification: "required" });
-    const required = await logIn(tenant, authenticator, user);
+    const required = await logIn(tenant, authenticator);
     expect(describeAnswer(required)).toBe("422 invalid_passkey user_verification");
   });
 });

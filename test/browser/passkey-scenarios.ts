@@ -63,6 +63,21 @@ async function logInAfterPassword(place: Place): Promise<string[]> {
   return compare("allowed", allowed, registered);
 }
 
+/** As when support has removed the app of a lost phone. */
+async function logInWithoutCodes(place: Place): Promise<string[]> {
+  const { user, idp } = place;
+  const device = await register(place);
+  const externalId = await findUser(idp, device);
+  await idp.otp.remove(externalId);
+  await user.logOut();
+  await user.enterPassword();
+  const enrolments = await user.page.locator("svg").count();
+  await user.usePasskey();
+  await user.waitForAccount();
+  const { otp_status: status } = await idp.users.get(externalId);
+  return [...compare("enrolments", enrolments, 0), ...compare("otp_status", status, "none")];
+}
+
 async function takeSuggestion(place: Place): Promise<string[]> {
   const { user } = place;
   await register(place);
@@ -196,6 +211,7 @@ export const scenarios: readonly (readonly [title: string, scenario: Scenario])[
   ["a device takes one passkey of a user", registerTwice],
   ["the suggestion of the browser logs in", takeSuggestion],
   ["a passkey stands in for the code", logInAfterPassword],
+  ["a password alone enrols no app beside a passkey", logInWithoutCodes],
   ["an unverified user is refused by the device, and by the service", failUserVerification],
   ["the flags of a backup are kept, and eligibility may not change", changeBackup],
   ["a clone of a device-bound passkey is refused by its old counter", useCloneOfDevice],

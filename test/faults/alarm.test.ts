@@ -145,6 +145,21 @@ describe("A guard whose delivery fails", () => {
     expect(await readTrail(tenant)).toEqual([...earlier, ...fourFailures, "otp.verified success"]);
   });
 
+  it.each([false, true])(
+    "sets an alarm again that the platform has given up, also while deliveries fail: %s",
+    async (fails) => {
+      const { user } = await createUserWithFourFailures();
+      if (fails) await withD1Fault("throws", async () => await fireAlarm(user));
+      // The platform could not start the guard's alarm. The guard gets no notice.
+      await runInDurableObject(guardOf(user), (_guard, { storage }) => storage.deleteAlarm());
+      vi.setSystemTime(Date.now() + hourMs);
+      await user.verify(user.wrongCode(Date.now()));
+      expect(await readAlarm(user)).toBeGreaterThan(Date.now());
+      await fireAlarm(user);
+      expect(await countUndelivered(user)).toBe(0);
+    },
+  );
+
   it("gives up on a D1 that never answers, and retries", async () => {
     const { tenant, user, earlier } = await createUserWithFourFailures();
     await withD1Fault("hangs", async () => expect(await fireAlarm(user)).toBe(true));

@@ -89,7 +89,7 @@ async function assess({ user, guard, call }: Scene): Promise<GuardResult<Assessm
     assessmentId: assessmentIdOf(createId(call.now), user.id),
     agent: "application" as const,
     userId: null,
-    rpId: null,
+    passkeys: defaultPolicy.passkeys,
     shown: { address: "1.1.1.1", agent: "EnterpriseAgent/1.0" },
   };
   const surroundings: Surroundings = {

@@ -11,6 +11,7 @@ import {
 } from "../../src/identity/passkey-claim-store.ts";
 
 const passkeyId = "b".repeat(24);
+const auditKeyId = "key of the user";
 let tenants = 0;
 
 function createTenant() {
@@ -38,7 +39,7 @@ async function save(db: Database, tenantId: string, id: string, version: number)
       status: "active",
       ...times,
       version,
-      state: "{}",
+      state: JSON.stringify({ auditKey: { id: auditKeyId } }),
       needsVersion: true,
     }),
   ]);
@@ -89,15 +90,18 @@ describe("A claim of a passkey", () => {
     expect(await read()).toEqual([]);
   });
 
-  it("is restored for the record that D1 has, and writes nothing where one exists", async () => {
+  it("is restored unless D1 has a newer record, and writes nothing where one exists", async () => {
     const { db, tenantId, claimOf, read } = createTenant();
     await save(db, tenantId, "first", 4);
-    const restore = async (version: number, claimId: string) =>
-      await runBatch(db, [restoreClaims(db, [{ ...claimOf("first", claimId), version }])]);
+    const restore = async (version: number, claimId: string, ofUser = auditKeyId) => {
+      const claim = { ...claimOf("first", claimId), version, auditKeyId: ofUser };
+      return await runBatch(db, [restoreClaims(db, [claim])]);
+    };
     await restore(3, "old");
-    await restore(5, "unknown");
+    await restore(5, "of an earlier user of the same name", "another key");
     expect(await read()).toEqual([]);
-    await restore(4, "1");
+    // D1 has the older version if it says the same.
+    await restore(5, "1");
     const [again] = await restore(4, "2");
     expect(again).toMatchObject({ meta: { rows_written: 0 } });
     expect(await read()).toEqual([["first", "1"]]);

@@ -192,6 +192,52 @@ describe("A credential id", () => {
   });
 });
 
+describe("Claims of registrations that were refused after them", () => {
+  it("are released, whatever refused them", async () => {
+    const tenant = await createTenant();
+    const user = await User.provision(tenant);
+    const options = await startRegistration(user);
+    const created = await Promise.all(
+      Array.from({ length: 6 }, () => new PasskeyAuthenticator().create(options, page)),
+    );
+    const held = holdBatchAnswers(user.id);
+    const sent = created.map((one) => finishRegistration(user, options.challenge, one));
+    await vi.waitFor(() => expect(held.count).toBe(created.length));
+    held.release();
+    const answers = await Promise.all(sent);
+    const registered = answers.filter(({ status }) => status === 201);
+    expect(registered).toHaveLength(1);
+    const owned = registered.map(({ body }) => body.passkey.id);
+    const claimed = (await rowsIn(0, "passkey_claims", tenant.id)).map(
+      ({ passkey_id }) => passkey_id,
+    );
+    expect(claimed).toEqual(owned);
+  });
+
+  it("are released if the user was erased meanwhile", async () => {
+    const { tenant, first, readOwners } = await createTwoRivals();
+    const finish = await first.prepare();
+    const held = holdBatchAnswers(first.user.id);
+    const under = finish();
+    await vi.waitFor(() => expect(held.count).toBeGreaterThan(0));
+    const erased = tenant.send("DELETE", first.user.path());
+    await vi.waitFor(() => expect(held.count).toBeGreaterThan(1));
+    held.release();
+    expect((await erased).status).toBe(204);
+    expect(codeOf(await under)).toBe("user_not_found");
+    expect(await readOwners()).toEqual([]);
+  });
+
+  it("stay if the same user has registered the passkey meanwhile", async () => {
+    const { first, second, readOwners } = await createTwoRivals();
+    const [finish, again] = [await first.prepare(), await first.prepare()];
+    const codes = (await Promise.all([finish(), again()])).map(codeOf);
+    expect(codes.toSorted()).toEqual(["201", "verification_required"]);
+    expect(await readOwners()).toEqual([first.user.id]);
+    expect(codeOf(await second.register())).toBe("passkey_exists");
+  });
+});
+
 describe("The claims of an erased user", () => {
   it("are released, also those whose release D1 did not get before", async () => {
     const { tenant, first, second, readOwners } = await createTwoRivals();

@@ -4,6 +4,7 @@ import { rateQuotas } from "../../src/guard/decisions/rate-limit.ts";
 import { countRequest } from "../../src/http/rate-limit.ts";
 import wrangler from "../../wrangler.toml?raw";
 import { Tenant, User } from "../support/client.ts";
+import { createRegistrationBody, givePasskey, logIn } from "../support/passkeys.ts";
 
 /** Sends requests in parallel, in waves that a local machine can handle. */
 async function sendMany<T>(count: number, act: (n: number) => Promise<T>): Promise<T[]> {
@@ -130,6 +131,20 @@ describe("The limits of one identity", { timeout: 120_000 }, () => {
     expect(provisioned.filter(({ status }) => status === 429)).toHaveLength(1);
     const assessed = await sendMany(rateQuotas.assessments.requests + 1, () => user.discover());
     expect(assessed.filter(({ status }) => status === 429)).toHaveLength(1);
+  });
+
+  it("apply to answers of passkeys, at logins and registrations together", async () => {
+    const user = await User.provision(await Tenant.create());
+    const { authenticator } = await givePasskey(user);
+    await logIn(user.tenant, authenticator, user);
+    const { passkey } = await createRegistrationBody(user, { type: "webauthn.get" });
+    user.tenant.clock = new Date().toISOString();
+    const register = () => user.tenant.send("POST", user.path("/passkeys"), { passkey });
+    const { requests } = rateQuotas.passkeys;
+    const answers = await sendMany(requests + 20, register);
+    expect(answers.filter(({ status }) => status === 422)).toHaveLength(requests - 2);
+    expect(answers.filter(({ status }) => status === 429)).toHaveLength(22);
+    expect((await register()).headers.get("RateLimit")).toMatch(/^"passkeys";r=0;t=/);
   });
 
   it("are reported with every answer that they count", async () => {

@@ -43,6 +43,19 @@ async function verifyAt(user: User, at: number, code = user.code(at)): Promise<A
   });
 }
 
+/** Verifies the codes of these time steps. @returns the messages for the queue, which it does not deliver */
+async function holdCodes(user: User, times: readonly number[]): Promise<readonly unknown[]> {
+  const removeQueue = await provideQueue();
+  const held = holdMessages();
+  for (const at of times) {
+    expect((await verifyAt(user, at)).status).toBe(200);
+    await fireAlarm(user);
+  }
+  removeQueue();
+  expect(held).toHaveLength(times.length);
+  return held;
+}
+
 async function readVersion(user: User, shard: 0 | 1 = 0): Promise<unknown> {
   return (await rowsIn(shard, "identities", user.tenant.id))[0]?.version;
 }
@@ -219,6 +232,53 @@ describe("A right code", () => {
     expect(await deliverMessages(held)).toBe(0);
     expect((await user.profile()).failed_attempts).toBe(0);
     await expectSpentAfterLoss(user, at + 4 * stepMs);
+  });
+
+  it("is spent although an earlier delivery, with later times, arrives after it", async () => {
+    const user = await createUser();
+    const removeQueue = await provideQueue();
+    const held = holdMessages();
+    user.tenant.clock = new Date(start + 1_000 * stepMs).toISOString();
+    for (let n = 0; n < 20; n += 1) await user.assess();
+    await fireAlarm(user);
+    const at = start + 10 * stepMs;
+    expect((await verifyAt(user, at)).status).toBe(200);
+    await fireAlarm(user);
+    removeQueue();
+    expect(held.length).toBeGreaterThan(1);
+    expect(await deliverMessages(held.slice(-1))).toBe(0);
+    expect(await deliverMessages(held.slice(0, -1))).toBe(0);
+    await expectSpentAfterLoss(user, at);
+  });
+
+  it("delivered again by the queue replaces no record of a guard that has lost its storage since", async () => {
+    const user = await createUser();
+    const [backup = ""] = await user.backupCodes();
+    await drainOutbox(user);
+    const at = start + 10 * stepMs;
+    const held = await holdCodes(user, [at, at + 2 * stepMs, at + 4 * stepMs]);
+    expect(await deliverMessages(held)).toBe(0);
+    await loseStorage(user);
+    expect((await verifyAt(user, at + 6 * stepMs, backup)).status).toBe(200);
+    await drainOutbox(user);
+    expect(await deliverMessages(held)).toBe(0);
+    await loseStorage(user);
+    expect((await verifyAt(user, at + 6 * stepMs, backup)).status).toBe(422);
+  });
+
+  it("writes the record if D1 has one from five hundred versions ago, so that no version is used twice", async () => {
+    const user = await createUser();
+    const age = async (versions: number) =>
+      await sql(
+        "UPDATE identities SET version = version - ? WHERE id = ?",
+        String(versions),
+        user.id,
+      );
+    await age(450);
+    expect(await writesRecord(user, () => verifyAt(user, start + 10 * stepMs))).toBe(false);
+    await age(50);
+    expect(await writesRecord(user, () => verifyAt(user, start + 12 * stepMs))).toBe(true);
+    expect(await writesRecord(user, () => verifyAt(user, start + 14 * stepMs))).toBe(false);
   });
 });
 

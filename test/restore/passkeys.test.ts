@@ -65,6 +65,24 @@ describe("An older D1 under newer guards", () => {
     expect((await logIn(tenant, authenticator, user)).status).toBe(200);
   });
 
+  it("gets a claim back when nobody has it any more, although D1 has the record already", async () => {
+    const { tenant, user, rival, register, copy, readOwners } = await createTwoUsers();
+    const restore = await snapshotOfD1();
+    await register();
+    await restore();
+    const copied = await copy();
+    expect(copied.status).toBe(201);
+    await guardOf(user).reseal({ tenantId: tenant.id, identityId: user.id }, true);
+    expect(await readOwners()).toEqual([rival.id]);
+    const { id } = copied.body.passkey;
+    expect((await tenant.send("DELETE", rival.path(`/passkeys/${id}`))).status).toBe(204);
+    expect(await readOwners()).toEqual([]);
+    await user.assess();
+    await guardOf(user).deliver();
+    expect(await readOwners()).toEqual([user.id]);
+    expect((await copy()).body.code).toBe("passkey_exists");
+  });
+
   it("holds back no passkey that was removed since, and gives it to nobody", async () => {
     const { tenant, user, rival, authenticator, register, remove, copy, readOwners } =
       await createTwoUsers();

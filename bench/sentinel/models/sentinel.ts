@@ -115,7 +115,7 @@ class SentinelRun {
       assessmentId: `a${this.#count}`,
       agent: login.facts.kind,
       userId: null,
-      rpId: null,
+      passkeys: defaultPolicy.passkeys,
       shown: { address: login.address, agent: login.agent },
     };
     const call = callOf(login.user, login.at);

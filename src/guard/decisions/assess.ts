@@ -15,6 +15,7 @@ import { addSession, type History, selectByVerdict } from "../../sentinel/histor
 import { judge } from "../../sentinel/signals/judgement.ts";
 import { model, switchWindowMs, velocityLimits } from "../../sentinel/weights.ts";
 import { isLocked } from "./lockout.ts";
+import type { PasskeyDemand } from "./passkeys.ts";
 import { profileOf } from "./profile.ts";
 import { type Assessed, standingOf } from "./standing.ts";
 import type { IdentityState } from "./state.ts";
@@ -26,8 +27,8 @@ export interface Session {
   readonly agent: AgentKind;
   /** The tenant's own user id for the session, when it was sent. */
   readonly userId: string | null;
-  /** The tenant's relying party, whose passkeys are a factor; null: passkeys are not set up. */
-  readonly rpId: string | null;
+  /** Which passkeys are a factor. */
+  readonly passkeys: PasskeyDemand;
   /** For the audit trail alone; the score is computed from the surroundings. */
   readonly shown: { readonly address: string; readonly agent: string };
 }
@@ -141,7 +142,7 @@ export function assess(
         session: session.shown,
       },
     ],
-    result: succeed({ ...shown, ...standingOf(state, call.now, session.rpId) }),
+    result: succeed({ ...shown, ...standingOf(state, call.now, session.passkeys) }),
     history: addSession(history, assessed, call.now),
     assessment,
   };

@@ -1,5 +1,6 @@
 /** An identity's passkeys besides their ceremonies (pure): finding, renaming and removing them. */
 import type { PasskeyReason } from "../../passkeys/passkey.ts";
+import type { PasskeyPolicy } from "../../tenancy/policy.ts";
 import type { StoredPasskey } from "./passkey-state.ts";
 import { applyChange, refuse } from "./refusals.ts";
 import { raiseFloor } from "./spent-challenges.ts";
@@ -11,12 +12,20 @@ export function listPasskeys({ passkeys }: IdentityState): readonly StoredPasske
   return passkeys?.credentials ?? [];
 }
 
-/** The passkeys that a login can use: those of the tenant's present relying party. */
+/** What the tenant's settings demand of a passkey at a login. */
+export type PasskeyDemand = Pick<PasskeyPolicy, "rpId" | "userVerification">;
+
+/**
+ * The passkeys that a login can use: those of the tenant's present relying party whose user verification counts, where
+ * that is required.
+ */
 export function listUsablePasskeys(
   state: IdentityState,
-  rpId: string | null,
+  { rpId, userVerification }: PasskeyDemand,
 ): readonly StoredPasskey[] {
-  return listPasskeys(state).filter((passkey) => passkey.rpId === rpId);
+  return listPasskeys(state).filter(
+    (passkey) => passkey.rpId === rpId && (passkey.userVerified || userVerification !== "required"),
+  );
 }
 
 export function invalidPasskey(reason: PasskeyReason, detail: string): GuardError {

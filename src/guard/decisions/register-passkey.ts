@@ -48,6 +48,14 @@ export function findRegistrationRefusal(
   return listPasskeys(state).length >= maxPasskeys ? { code: "too_many" } : undefined;
 }
 
+/** The name of a passkey to which its user gave none. No other passkey has it, also after removals. */
+function nameNext(passkeys: readonly StoredPasskey[]): string {
+  const names = new Set(passkeys.map(({ name }) => name));
+  let number = passkeys.length + 1;
+  while (names.has(`Passkey ${number}`)) number += 1;
+  return `Passkey ${number}`;
+}
+
 /**
  * Registers, rejects or refuses a passkey.
  * @param claimId the passkey's claim in D1; null before it is claimed
@@ -80,7 +88,7 @@ export function registerPasskey(
     ...verified.value,
     id,
     claimId,
-    name: evidence.name ?? `Passkey ${before.length + 1}`,
+    name: evidence.name ?? nameNext(before),
     rpId,
     createdAt: call.now,
     lastUsedAt: null,

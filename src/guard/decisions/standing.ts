@@ -2,7 +2,7 @@
 import type { Assessment } from "../../sentinel/assessment.ts";
 import { hasLiveSecret } from "./authenticators.ts";
 import type { Attempt } from "./evaluation.ts";
-import { listUsablePasskeys } from "./passkeys.ts";
+import { listUsablePasskeys, type PasskeyDemand } from "./passkeys.ts";
 import { type Profile, profileOf } from "./profile.ts";
 import type { IdentityState } from "./state.ts";
 import { findRefusal } from "./verify.ts";
@@ -21,7 +21,11 @@ export type Assessed = Assessment & Standing;
  * The factors that could be accepted now. A pending secret is none of them: nobody has shown yet that the user has it.
  * A lock is one of codes.
  */
-function findFactors(state: IdentityState, now: number, rpId: string | null): readonly Factor[] {
+function findFactors(
+  state: IdentityState,
+  now: number,
+  passkeys: PasskeyDemand,
+): readonly Factor[] {
   const holds = {
     totp: hasLiveSecret(state) && !state.otpDisabled,
     backup_code: (state.backupCodes?.unspent.length ?? 0) > 0,
@@ -29,14 +33,13 @@ function findFactors(state: IdentityState, now: number, rpId: string | null): re
   const codes = (["totp", "backup_code"] as const).filter(
     (method) => holds[method] && findRefusal(state, method, now) === undefined,
   );
-  const hasPasskey = listUsablePasskeys(state, rpId).length > 0;
+  const hasPasskey = listUsablePasskeys(state, passkeys).length > 0;
   return hasPasskey && state.status === "active" ? [...codes, "passkey"] : codes;
 }
 
-/** @param rpId the tenant's relying party; null: passkeys are not set up */
-export function standingOf(state: IdentityState, now: number, rpId: string | null): Standing {
+export function standingOf(state: IdentityState, now: number, passkeys: PasskeyDemand): Standing {
   const { status, lockedUntil, otpStatus } = profileOf(state, now);
-  return { user: { status, lockedUntil, otpStatus }, factors: findFactors(state, now, rpId) };
+  return { user: { status, lockedUntil, otpStatus }, factors: findFactors(state, now, passkeys) };
 }
 
 /** Whether the answer shows the user's standing; an answer that an older build kept does not. */
@@ -49,7 +52,7 @@ export function completeAssessed(
   kept: Assessment & Partial<Standing>,
   state: IdentityState,
   now: number,
-  rpId: string | null,
+  passkeys: PasskeyDemand,
 ): Assessed {
-  return { ...standingOf(state, now, rpId), ...kept };
+  return { ...standingOf(state, now, passkeys), ...kept };
 }

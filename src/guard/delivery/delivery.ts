@@ -90,9 +90,11 @@ function reviveKeys(db: Database, deliveries: readonly Delivery[]): Statement[] 
 /** The claims of passkeys that deliveries hold and release, as statements. They follow the records. */
 function updateClaims(db: Database, deliveries: readonly Delivery[]): Statement[] {
   const released = deliveries.flatMap(releasedClaimsOf);
-  const held = deliveries.flatMap(({ record: { tenantId, id: identityId, version }, claims }) =>
-    (claims?.held ?? []).map((claim) => ({ ...claim, tenantId, identityId, version })),
-  );
+  const held = deliveries.flatMap(({ record, claims, auditKeyId }) => {
+    const { tenantId, id: identityId, version } = record;
+    const owner = { tenantId, identityId, version, auditKeyId };
+    return (claims?.held ?? []).map((claim) => ({ ...claim, ...owner }));
+  });
   return [
     ...(released.length === 0 ? [] : [releaseClaims(db, released)]),
     ...(held.length === 0 ? [] : [restoreClaims(db, held)]),

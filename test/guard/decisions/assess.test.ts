@@ -34,7 +34,7 @@ const session: Session = {
   assessmentId: "bbbbbbbbbbbbbbbbbbbbbbbb",
   agent: "application",
   userId: null,
-  rpId: null,
+  passkeys: { rpId: null, userVerification: "required" },
   shown: { address: "198.51.100.7", agent: "Acme/3.2" },
 };
 const allowEntry = { list: "allow", entry: "entry-1", network: null } as const;
@@ -184,7 +184,7 @@ describe("the status of the user", () => {
     if (assessment === undefined) throw new Error("no assessment");
     expect(hasStanding(assessment)).toBe(false);
     expect(hasStanding(record)).toBe(true);
-    expect(completeAssessed(assessment, locked, now, null)).toEqual(record);
+    expect(completeAssessed(assessment, locked, now, session.passkeys)).toEqual(record);
   });
 });
 

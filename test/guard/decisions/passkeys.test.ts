@@ -119,6 +119,24 @@ describe("A registration", () => {
     ).toBeUndefined();
   });
 
+  test("gives a passkey without a name one that no other has", () => {
+    const nameAfter = (...names: readonly string[]) => {
+      const credentials = names.map((name, n) => ({ ...examplePasskey, id: `${n}`, name }));
+      const passkeys = { ...noPasskeys, credentials };
+      const owner = buildIdentity({ ...bare, passkeys, lastVerifiedAt: now });
+      const { id: passkeyId, claimId, rpId } = examplePasskey;
+      const verified = { ok: true, value: examplePasskey } as const;
+      const evidence = { passkeyId, name: null, rpId, challenge: challengeAt(now), verified };
+      const registered = registerPasskey(owner, call, evidence, 600, claimId);
+      if (registered === unclaimed || !registered.result.ok) throw new Error("Not registered");
+      return registered.result.value.name;
+    };
+    expect(nameAfter()).toBe("Passkey 1");
+    expect(nameAfter("My phone")).toBe("Passkey 2");
+    expect(nameAfter("Passkey 2")).toBe("Passkey 3");
+    expect(nameAfter("Passkey 3", "Passkey 4")).toBe("Passkey 5");
+  });
+
   test("changes nothing before the passkey is claimed, and spends its challenge with it", () => {
     const { id: passkeyId, claimId, rpId } = examplePasskey;
     const challenge = challengeAt(now);

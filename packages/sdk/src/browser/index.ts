@@ -61,9 +61,20 @@ async function ask<Answer>(
   }
 }
 
-function checkCredential(credential: Credential | null): PublicKeyCredential {
-  if (credential instanceof PublicKeyCredential) return credential;
-  throw new PasskeyError("failed");
+// The passkeys of an extension may be objects of its own, and no instances of the browser's classes.
+
+function isPasskey(credential: Credential | null): credential is PublicKeyCredential {
+  return credential !== null && "rawId" in credential && "response" in credential;
+}
+
+function isAttestation(
+  response: AuthenticatorResponse,
+): response is AuthenticatorAttestationResponse {
+  return "attestationObject" in response;
+}
+
+function isAssertion(response: AuthenticatorResponse): response is AuthenticatorAssertionResponse {
+  return "signature" in response;
 }
 
 /**
@@ -79,10 +90,11 @@ export function createPasskey(
 ): Promise<PasskeyRegistration> {
   return ask(signal, async () => {
     const options = { publicKey: parseCreationOptions(publicKey), ...(signal && { signal }) };
-    const credential = checkCredential(await navigator.credentials.create(options));
-    const { response } = credential;
-    if (!(response instanceof AuthenticatorAttestationResponse)) throw new PasskeyError("failed");
-    return formRegistration(credential, response);
+    const credential = await navigator.credentials.create(options);
+    if (!isPasskey(credential) || !isAttestation(credential.response)) {
+      throw new PasskeyError("failed");
+    }
+    return formRegistration(credential, credential.response);
   });
 }
 
@@ -107,10 +119,11 @@ export function getPasskey(
       ...(mediation && { mediation }),
       ...(signal && { signal }),
     };
-    const credential = checkCredential(await navigator.credentials.get(options));
-    const { response } = credential;
-    if (!(response instanceof AuthenticatorAssertionResponse)) throw new PasskeyError("failed");
-    return formAuthentication(credential, response);
+    const credential = await navigator.credentials.get(options);
+    if (!isPasskey(credential) || !isAssertion(credential.response)) {
+      throw new PasskeyError("failed");
+    }
+    return formAuthentication(credential, credential.response);
   });
 }
 

@@ -1906,7 +1906,7 @@ export interface components {
                 [key: string]: unknown;
             };
             /**
-             * @description What the user can be challenged with now; of passkeys, those of the tenant's present `rp_id` count. A lock and a disabled TOTP leave only `passkey`. It is empty if nobody can be challenged, such as a suspended user.
+             * @description What the user can be challenged with now; of passkeys, those count that the tenant's present `rp_id` and `user_verification` accept. A lock and a disabled TOTP leave only `passkey`. It is empty if nobody can be challenged, such as a suspended user.
              * @example [
              *       "totp",
              *       "backup_code"
@@ -2675,7 +2675,7 @@ export interface components {
                 [key: string]: unknown;
             };
             /**
-             * @description What the user can be challenged with now; of passkeys, those of the tenant's present `rp_id` count. A lock and a disabled TOTP leave only `passkey`. It is empty if nobody can be challenged, such as a suspended user.
+             * @description What the user can be challenged with now; of passkeys, those count that the tenant's present `rp_id` and `user_verification` accept. A lock and a disabled TOTP leave only `passkey`. It is empty if nobody can be challenged, such as a suspended user.
              * @example [
              *       "totp",
              *       "backup_code"
@@ -7320,7 +7320,7 @@ export interface operations {
             /**
              * @description `passkeys_not_set_up`: The tenant has not set up passkeys; set passkeys.rp_id and passkeys.origins first.
              *
-             *     `passkey_not_configured`: The user has no passkey for the tenant's rp_id; register one first.
+             *     `passkey_not_configured`: The user has no passkey that the tenant's rp_id and user_verification accept; register one first.
              */
             409: {
                 headers: {
