@@ -127,8 +127,8 @@ function evaluateTotp(
   const { step, pendingStep } = evidence;
   const last = totp?.lastTimeStep ?? null;
   if (totp !== null && step !== undefined && (last === null || step > last)) {
-    const used = { ...totp, ...createLiveSecret(totp.sealed, step, totp.id) };
-    return { accepted: true, change: { totp: used } };
+    const spent = createLiveSecret(totp.sealed, step, totp.id);
+    return { accepted: true, change: { totp: { ...totp, ...spent } } };
   }
   if (last !== null && state.lastMethod === "totp") {
     if (step !== last && evidence.lastTimeStep !== last) return stale;
