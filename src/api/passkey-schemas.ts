@@ -55,9 +55,9 @@ const credentialFields = {
 };
 
 export const registrationResponse = z
-  .looseObject({
+  .object({
     ...credentialFields,
-    response: z.looseObject({
+    response: z.object({
       clientDataJSON: createPartSchema(
         "clientDataJSON",
         exampleRegistration.response.clientDataJSON,
@@ -81,9 +81,9 @@ export const registrationResponse = z
   });
 
 export const authenticationResponse = z
-  .looseObject({
+  .object({
     ...credentialFields,
-    response: z.looseObject({
+    response: z.object({
       clientDataJSON: createPartSchema(
         "clientDataJSON",
         exampleAuthentication.response.clientDataJSON,

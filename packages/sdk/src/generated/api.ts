@@ -1264,11 +1264,7 @@ export interface components {
                  *     ]
                  */
                 transports?: string[];
-            } & {
-                [key: string]: unknown;
             };
-        } & {
-            [key: string]: unknown;
         };
         RenamePasskeyInput: {
             passkey: {
@@ -1370,11 +1366,7 @@ export interface components {
                  */
                 signature: string;
                 userHandle?: string | null;
-            } & {
-                [key: string]: unknown;
             };
-        } & {
-            [key: string]: unknown;
         };
         DiscoverInput: {
             /**
