@@ -73,6 +73,8 @@ type Floors = ReturnType<typeof createFloors>;
 /** The requests of a login. */
 interface Requests {
   readonly right: Series;
+  /** Only warm. */
+  readonly passkey?: Series;
   readonly profile: Series;
   readonly discover: Series;
 }
@@ -88,24 +90,29 @@ function compareTo(
   });
 }
 
-function createComparisons(floors: Floors, { right, profile, discover }: Requests, kind: string) {
+function createComparisons(
+  floors: Floors,
+  { right, passkey, profile, discover }: Requests,
+  kind: string,
+) {
   const isWarm = kind === "";
   const bar = (maxRatio: number) => (isWarm ? maxRatio : undefined);
   const toWrite = compareTo("write", floors.write, "request");
+  const toArmed = compareTo("write+alarm", floors.armed, "request");
   const toDelivered = compareTo("write+deliver", floors.delivered, "whole");
+  const ofPasskey = (...comparisons: readonly (typeof toWrite)[]) =>
+    passkey === undefined ? [] : comparisons.map((compare) => compare("verify passkey", passkey));
   return {
     requests: [
       toWrite(`verify, right code${kind}`, right, bar(1.6)),
-      compareTo("write+alarm", floors.armed, "request")(
-        `verify, right code${kind}`,
-        right,
-        bar(1.35),
-      ),
+      toArmed(`verify, right code${kind}`, right, bar(1.35)),
+      ...ofPasskey(toWrite, toArmed),
       compareTo("read", floors.read, "request")(`profile${kind}`, profile, bar(1.4)),
       compareTo("discover", floors.discover, "request")(`discover${kind}`, discover, bar(1.8)),
     ],
     delivered: [
       toDelivered(`verify, right code${kind}`, right, bar(1.25)),
+      ...ofPasskey(toDelivered),
       compareTo("discover+deliver", floors.discoverDelivered, "whole")(
         `discover${kind}`,
         discover,
@@ -127,11 +134,13 @@ export interface Rows {
 }
 
 export function createWarmRows(stage: Stage): Rows {
-  const { floor, ours, warm, wrongCodes, locked, betterAuth, handMade, lockedUsers } = stage;
+  const { floor, ours, warm, passkeys, wrongCodes, locked } = stage;
+  const { betterAuth, handMade, lockedUsers } = stage;
   const maxRequests = maxRequestsOf(stage, "many");
   const floors = createFloors(stage, "many");
   const verify = (prepare: Prepare) => createSeries(ours, prepare, { follows: true, maxRequests });
   const right = verify(warm.right("many"));
+  const passkey = verify(passkeys.passkey(ours));
   const wrong = verify(wrongCodes.wrong("many"));
   const lockedOut = verify(locked.locked());
   const profile = createSeries(ours, warm.profile("many"), { maxRequests });
@@ -141,7 +150,7 @@ export function createWarmRows(stage: Stage): Rows {
   const provisionDelivered = createSeries(floor, floor.creations("provision-deliver"));
   const { requests, delivered, toWrite, toDelivered } = createComparisons(
     floors,
-    { right, profile, discover },
+    { right, passkey, profile, discover },
     "",
   );
   const ofLocked = { maxRequests: lockedUsers };

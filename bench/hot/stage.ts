@@ -10,6 +10,7 @@ import type { Loader } from "./loader.ts";
 import { addGuardFiles, countRows, fillDirectory, fillTrail, measureLengths } from "./mass.ts";
 import { importNetwork } from "./network.ts";
 import { Ours } from "./ours.ts";
+import { passkeySettings } from "./passkeys.ts";
 import { type BenchTenants, createTenants } from "./tenant.ts";
 
 /** More than the bench uses in one time step, in which each user can verify one code. */
@@ -59,6 +60,8 @@ export interface Stage {
   readonly wrongCodes: BenchTenants;
   readonly locked: BenchTenants;
   readonly cold: BenchTenants;
+  /** Users who also have a passkey. */
+  readonly passkeys: BenchTenants;
   /** All tenants with their processes. */
   readonly tenants: readonly (readonly [BenchTenants, Ours])[];
   close(): Promise<void>;
@@ -131,7 +134,7 @@ export async function setStage(
   const middle = sized[Math.floor(sized.length / 2)];
   if (middle === undefined) throw new RangeError("No sizes");
   const { ours } = middle;
-  progress("tenants for warm guards, wrong codes, locks and cold guards");
+  progress("tenants for warm guards, wrong codes, locks, cold guards and passkeys");
   const create = async (users: number, settings?: unknown) =>
     await createTenants(ours, { users, settings, tenants: tenantsOfEachKind });
   const warm = await create(cast.warm);
@@ -141,6 +144,8 @@ export async function setStage(
     lockout: { max_failed_attempts: 1, lock_seconds: week, max_lock_seconds: week },
   });
   const cold = await create(cast.cold);
+  const passkeys = await create(cast.warm, passkeySettings);
+  await passkeys.registerPasskeys(ours);
   progress("the floor");
   const floorFolder = createSubfolder(folder, "floor");
   const [warmId = ""] = warm.ids;
@@ -179,10 +184,11 @@ export async function setStage(
       wrongCodes,
       locked,
       cold,
+      passkeys,
     },
     tenants: [
       ...sized.map((one) => [one.tenant, one.ours] as const),
-      ...[warm, wrongCodes, locked, cold].map((tenants) => [tenants, ours] as const),
+      ...[warm, wrongCodes, locked, cold, passkeys].map((tenants) => [tenants, ours] as const),
     ],
     close: async () => {
       for (const one of all) await one.close();

@@ -1,28 +1,21 @@
 /** Tenants of the service, with the requests of their users for each row. */
 import { z } from "zod";
+import type { PasskeyAuthenticator } from "../../test/support/passkey-authenticator.ts";
 import { codeFor, wrongCodeFor } from "./authenticator.ts";
 import type { Ours } from "./ours.ts";
+import { answerWithPasskey, createDevice, createPasskey } from "./passkeys.ts";
 import type { Shot } from "./protocol.ts";
 import type { Prepare, Whose } from "./subject.ts";
+import { clockHeader, createPost, createTenant, type TokenTurns, tokens } from "./token-turns.ts";
 
 /** The time between two visits of a user, by the tenant's clock. */
 const visitMs = 8 * 60 * 60 * 1000;
 /** Longer than the longest lock. */
 const lockedVisitMs = 8 * 24 * 60 * 60 * 1000;
-/** Tokens of all tenants together, and those that a burst uses of each tenant. */
-const tokens = 80;
-const tokensPerBurst = 4;
 /** Users of warm-up requests, one for each concurrent request. */
 const doorkeepers = 8;
 const enrolledAtOnce = 100;
 
-const token = z.object({
-  id: z.string(),
-  secret: z.string(),
-  permissions: z.array(z.string()),
-});
-const tenantAnswer = z.object({ tenant: z.object({ id: z.string() }), token });
-const tokenAnswer = z.object({ token });
 const userAnswer = z.object({ user: z.object({ id: z.string() }) });
 const secretAnswer = z.object({ user: z.object({ new_otp_secret: z.string() }) });
 
@@ -35,30 +28,6 @@ export interface TenantOptions {
   readonly tenants: number;
 }
 
-/** One tenant, whose tokens take turns. */
-class TokenTurns {
-  readonly tenantId: string;
-  readonly #secrets: readonly string[];
-  #from = 0;
-  #given = 0;
-
-  constructor(tenantId: string, secrets: readonly string[]) {
-    this.tenantId = tenantId;
-    this.#secrets = secrets;
-  }
-
-  /** A burst uses a few tokens, which its warm-up caches. The next burst uses others. */
-  startBurst(): void {
-    this.#from += tokensPerBurst;
-    this.#given = 0;
-  }
-
-  next(): string {
-    const turn = this.#from + (this.#given++ % tokensPerBurst);
-    return this.#secrets[turn % this.#secrets.length] ?? "";
-  }
-}
-
 interface User {
   readonly turns: TokenTurns;
   readonly id: string;
@@ -66,6 +35,8 @@ interface User {
   readonly secret: string;
   /** The address of its sessions, in a block of its own. */
   readonly address: string;
+  /** Holds the user's passkey, if it has one. */
+  readonly device: PasskeyAuthenticator;
   visits: number;
 }
 
@@ -75,48 +46,6 @@ const agent =
 /** An address of one /12, in a block of its own. */
 function addressOf(n: number): string {
   return `85.${16 + (Math.floor(n / 256) % 16)}.${n % 256}.10`;
-}
-
-function createPost(
-  secret: string,
-  path: string,
-  body: unknown,
-  status: number,
-  headers: Readonly<Record<string, string>> = {},
-): Shot {
-  return {
-    method: "POST",
-    path,
-    headers: { Authorization: `Bearer ${secret}`, "Content-Type": "application/json", ...headers },
-    body: JSON.stringify(body),
-    status,
-  };
-}
-
-/** Creates a test tenant through the API, and its tokens. */
-async function createTenant(ours: Ours, settings: unknown, count: number): Promise<TokenTurns> {
-  const [created = ""] = await ours.send([
-    createPost(
-      ours.service.operatorToken,
-      "/v1/tenants",
-      { tenant: { name: "Bench", mode: "test" } },
-      201,
-    ),
-  ]);
-  const { tenant, token: first } = tenantAnswer.parse(JSON.parse(created));
-  const { permissions } = first;
-  const more = await ours.send(
-    Array.from({ length: count - 1 }, (_, n) =>
-      createPost(first.secret, "/v1/tokens", { token: { name: `bench ${n}`, permissions } }, 201),
-    ),
-  );
-  if (settings !== undefined) {
-    await ours.send([
-      { ...createPost(first.secret, "/v1/settings", { settings }, 200), method: "PATCH" },
-    ]);
-  }
-  const secrets = more.map((text) => tokenAnswer.parse(JSON.parse(text)).token.secret);
-  return new TokenTurns(tenant.id, [first.secret, ...secrets]);
 }
 
 /** Creates test tenants with users. */
@@ -192,11 +121,33 @@ export class BenchTenants {
           externalId: name,
           secret: secretAnswer.parse(JSON.parse(configured[n] ?? "")).user.new_otp_secret,
           address: addressOf(from + n),
+          device: createDevice(),
           visits: 0,
         });
       }
     }
     return users;
+  }
+
+  /** Registers a passkey for each user. Users who have a factor must verify it first. */
+  async registerPasskeys(ours: Ours): Promise<void> {
+    this.#startBurst();
+    const visits = this.#startVisits(this.#users);
+    await ours.send(visits.map(({ user, at }) => this.#verify(user, at, "right", 200)));
+    const path = "/v1/idp/user/passkeys";
+    const options = await ours.send(
+      visits.map(({ user: { turns, externalId }, at }) => {
+        const named = `${path}/options?externalUserId=${externalId}`;
+        const body = { passkey: { user_name: "a@example.com" } };
+        return createPost(turns.next(), named, body, 200, clockHeader(at));
+      }),
+    );
+    const registrations = visits.map(async ({ user: { turns, externalId, device }, at }, n) => {
+      const named = `${path}?externalUserId=${externalId}`;
+      const body = await createPasskey(device, options[n] ?? "");
+      return createPost(turns.next(), named, body, 201, clockHeader(at));
+    });
+    await ours.send(await Promise.all(registrations));
   }
 
   /** Starts counting from the events that the trails have now. */
@@ -219,6 +170,27 @@ export class BenchTenants {
   /** Wrong codes, for a tenant in which a hundred of them do not lock. */
   wrong(whose: Whose): Prepare {
     return this.#visits(whose, (user, at) => this.#verify(user, at, "wrong", 422));
+  }
+
+  /** Answers of passkeys to challenges that the service issues before the burst. */
+  passkey(ours: Ours): Prepare {
+    return async (requests) => {
+      this.#startBurst();
+      const users = this.#next(requests);
+      const visits = this.#startVisits(users);
+      const options = await ours.send(
+        visits.map(({ user: { turns, externalId }, at }) => {
+          const body = { passkey: { id: externalId } };
+          return createPost(turns.next(), "/v1/idp/passkeys/options", body, 200, clockHeader(at));
+        }),
+      );
+      this.#expected += requests;
+      const logins = visits.map(async ({ user: { turns, externalId, device }, at }, n) => {
+        const body = await answerWithPasskey(device, externalId, options[n] ?? "");
+        return createPost(turns.next(), "/v1/idp/passkeys/verify", body, 200, clockHeader(at));
+      });
+      return { before: [], warmUp: this.#warmUp(users), shots: await Promise.all(logins) };
+    };
   }
 
   profile(whose: Whose): Prepare {
@@ -273,9 +245,14 @@ export class BenchTenants {
       return {
         before: [],
         warmUp: this.#warmUp(whose === "cold" ? [] : users),
-        shots: users.map((user) => make(user, this.#startedAt + ++user.visits * visitMs)),
+        shots: this.#startVisits(users).map(({ user, at }) => make(user, at)),
       };
     };
+  }
+
+  /** Starts the next visit of each user. */
+  #startVisits(users: readonly User[]): { readonly user: User; readonly at: number }[] {
+    return users.map((user) => ({ user, at: this.#startedAt + ++user.visits * visitMs }));
   }
 
   #verify(user: User, at: number, kind: "right" | "wrong", status: number): Shot {
@@ -328,8 +305,4 @@ export class BenchTenants {
     if (tenant === undefined) throw new RangeError("No tenants");
     return tenant;
   }
-}
-
-function clockHeader(at: number): Readonly<Record<string, string>> {
-  return { "Test-Clock": new Date(at).toISOString() };
 }

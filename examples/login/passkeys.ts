@@ -43,7 +43,7 @@ export async function showPasskeys(idp: EdgeIdp, { step, id, factors }: Session)
     <script type=module src=/${step}/passkeys.js></script>`;
 }
 
-/** The script has the browser forget the passkey, too. */
+/** Marks the passkey that the script tells the browser to forget. */
 const forget = (credentialId = "") => html`<i data-forgotten="${credentialId}"></i>`;
 
 /** A sentence for the user; empty for other errors. */

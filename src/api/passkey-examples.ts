@@ -1,4 +1,7 @@
-/** Examples of both ceremonies for the OpenAPI document: what a browser returned for the challenges of a test. */
+/**
+ * Examples of both ceremonies for the OpenAPI document: what a browser returned for the challenges of a test, without
+ * the members that the service ignores.
+ */
 const credentialId = "RjGpVjhppRlVb0LZRw4qY6cPWSIGcsACcfGMOkkLbjk";
 
 export const exampleRegistrationChallenge =
@@ -12,8 +15,6 @@ export const exampleRegistration = {
   id: credentialId,
   rawId: credentialId,
   type: "public-key",
-  authenticatorAttachment: "platform",
-  clientExtensionResults: {},
   response: {
     clientDataJSON:
       "eyJ0eXBlIjoid2ViYXV0aG4uY3JlYXRlIiwiY2hhbGxlbmdlIjoiQVFBQUFBRUJvQVRCdWNBNjR6cGlLdFVPbWlPbk5nZko1WkRTWUJIUy1lYk9vN1hEVWpkd3U0a1RFb1Qxb2NIaUNNc2NkQU5NS25rNFE0VSIsIm9yaWdpbiI6Imh0dHBzOi8vbG9naW4uZXhhbXBsZS5jb20iLCJjcm9zc09yaWdpbiI6ZmFsc2V9",
@@ -27,8 +28,6 @@ export const exampleAuthentication = {
   id: credentialId,
   rawId: credentialId,
   type: "public-key",
-  authenticatorAttachment: "platform",
-  clientExtensionResults: {},
   response: {
     clientDataJSON:
       "eyJ0eXBlIjoid2ViYXV0aG4uZ2V0IiwiY2hhbGxlbmdlIjoiQWdBQUFBRUJvQVRCdWNEMy1iQ295c25oLWM2VmlHc012elRzYWdrSnlpTHV2T3hLaTVoa29RMU1zbGI1dS00WEY1N3dyNnBZb20zVFhhdyIsIm9yaWdpbiI6Imh0dHBzOi8vbG9naW4uZXhhbXBsZS5jb20iLCJjcm9zc09yaWdpbiI6ZmFsc2V9",

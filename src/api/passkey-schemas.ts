@@ -47,7 +47,7 @@ function createPartSchema(name: string, example: string) {
   return createEncodedSchema(`\`${name}\` as the browser returned it.`, maxPartLength, example);
 }
 
-/** The members that both ceremonies have. Browsers add further ones, so these objects are open. */
+/** The members that both ceremonies have. Browsers add further ones, which are left out of the parsed body. */
 const credentialFields = {
   id: credentialId,
   rawId: credentialId.meta({ description: "The same as `id`." }),
@@ -55,9 +55,9 @@ const credentialFields = {
 };
 
 export const registrationResponse = z
-  .looseObject({
+  .object({
     ...credentialFields,
-    response: z.looseObject({
+    response: z.object({
       clientDataJSON: createPartSchema(
         "clientDataJSON",
         exampleRegistration.response.clientDataJSON,
@@ -81,9 +81,9 @@ export const registrationResponse = z
   });
 
 export const authenticationResponse = z
-  .looseObject({
+  .object({
     ...credentialFields,
-    response: z.looseObject({
+    response: z.object({
       clientDataJSON: createPartSchema(
         "clientDataJSON",
         exampleAuthentication.response.clientDataJSON,

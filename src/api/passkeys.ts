@@ -152,6 +152,8 @@ export const passkeyRoutes = [
         }),
       }),
       query: userQuery,
+      // Without the members of the credential that are ignored.
+      comparedBody: (body) => body,
       responses: {
         201: { description: "The new passkey.", body: z.object({ passkey: passkeySchema }) },
       },

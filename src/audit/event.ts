@@ -129,7 +129,7 @@ export interface AuditEntry {
 }
 
 const acceptedStep = z.object({
-  /** Tells the secret of the code from earlier ones; see secretIdOf. */
+  /** Tells the secret of the code from earlier ones; see createLiveSecret. */
   secretId: z.string(),
   timeStep: z.int(),
 });

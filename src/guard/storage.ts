@@ -36,9 +36,13 @@ function formatState(state: IdentityState, { waiting, sessions }: Companions): s
   });
 }
 
-function parseCompanions(text: string): Companions {
-  const { waiting = [], sessions = [] }: Partial<Companions> = JSON.parse(text);
-  return { waiting, sessions };
+/**
+ * Parses the row of the state. The companions are taken out of it first, because the state keeps fields that it does
+ * not know. @throws ZodError or SyntaxError when it is damaged
+ */
+function parseRow(text: string): Companions & { readonly state: IdentityState } {
+  const { waiting = [], sessions = [], ...state }: Partial<Companions> = JSON.parse(text);
+  return { waiting, sessions, state: parseState(state) };
 }
 
 export class GuardStorage {
@@ -164,10 +168,9 @@ export class GuardStorage {
       .exec<{ version: number; state: string }>("SELECT version, state FROM live")
       .toArray();
     if (row === undefined) return null;
-    const present = { state: parseState(row.state), version: row.version };
-    const { waiting, sessions } = parseCompanions(row.state);
+    const { state, waiting, sessions } = parseRow(row.state);
     this.#outbox.open(waiting);
     this.#sessions.open(sessions);
-    return present;
+    return { state, version: row.version };
   }
 }

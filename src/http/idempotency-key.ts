@@ -12,6 +12,19 @@ export const keyHeader = "Idempotency-Key";
 export const keyPattern = /^[\x21-\x7e]{1,255}$/;
 
 /**
+ * Replaces lone surrogates, also in names. A body may have them, such as in an agent, but RFC 8785 has no form for
+ * them.
+ */
+function replaceLoneSurrogates(value: unknown): unknown {
+  if (typeof value === "string") return value.toWellFormed();
+  if (Array.isArray(value)) return value.map(replaceLoneSurrogates);
+  if (typeof value !== "object" || value === null) return value;
+  return Object.fromEntries(
+    Object.entries(value).map(([name, one]) => [name.toWellFormed(), replaceLoneSurrogates(one)]),
+  );
+}
+
+/**
  * Null without the header. The digest covers the body as a JSON value, so its spelling may differ. A request on
  * behalf of another person is another request, because its event names that person.
  * @throws AppError `invalid_request`
@@ -27,7 +40,7 @@ function requestKeyOf(c: AppContext, operation: string, body: unknown): RequestK
   return {
     key: sha256HexOf(joinParts(operation, sent)),
     digest: digestCanonicalJson({
-      ...{ path: c.req.path, query: c.req.queries(), body },
+      ...{ path: c.req.path, query: c.req.queries(), body: replaceLoneSurrogates(body) },
       // Requests without the header have the digest that older builds computed.
       ...(actingFor === undefined ? {} : { acting_for: actingFor }),
     }),

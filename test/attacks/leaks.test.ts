@@ -4,30 +4,15 @@
  */
 import { env } from "cloudflare:workers";
 import { base32nopad } from "@scure/base";
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { describe, expect, it } from "vitest";
+import { captureLog } from "../support/captured-log.ts";
 import { type Answer, type Call, send, Tenant, User } from "../support/client.ts";
 import { withD1Fault } from "../support/d1-faults.ts";
 import { evict, replaceState } from "../support/guard.ts";
 import { readRequestEvents } from "../support/request-events.ts";
 import { copyStores, decodeText, spellingsOf } from "../support/stores.ts";
 
-const log: string[] = [];
-
-beforeEach(() => {
-  log.length = 0;
-  for (const level of ["debug", "log", "info", "warn", "error", "trace"] as const) {
-    vi.spyOn(console, level).mockImplementation(
-      (...line: unknown[]) =>
-        void log.push(
-          line.map((part) => (part instanceof Error ? part.stack : JSON.stringify(part))).join(),
-        ),
-    );
-  }
-});
-
-afterEach(() => {
-  vi.restoreAllMocks();
-});
+const log = captureLog();
 
 /** A tenant's user, and a list of everything secret about them. */
 class Canary {

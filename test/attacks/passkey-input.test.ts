@@ -174,3 +174,35 @@ describe("An answer", () => {
     expect((await finishRegistration(user, creation.challenge, created)).status).toBe(201);
   });
 });
+
+it("Members that a browser adds are ignored, however deep, and so they are with an Idempotency-Key", async () => {
+  const tenant = await Tenant.create();
+  await setUpPasskeys(tenant);
+  const person = await User.provision(tenant);
+  const device = new PasskeyAuthenticator();
+  const deep: unknown = JSON.parse(`${"[".repeat(4_000)}${"]".repeat(4_000)}`);
+  const add = (credential: object, value: unknown) => ({
+    ...credential,
+    clientExtensionResults: { value },
+    "\ud800": "\udfff",
+  });
+  const offered = await startRegistration(person);
+  const made = await device.create(offered, page);
+  tenant.requestKey = "key";
+  for (const value of [deep, "another"]) {
+    const credential = add(made, value);
+    const body = { passkey: { challenge: offered.challenge, credential } };
+    const { status } = await tenant.send("POST", person.path("/passkeys"), body);
+    expect(status).toBe(201);
+  }
+  const asked = await startLogin(tenant, person);
+  const answer = await device.get(asked, page);
+  for (const value of [deep, "another"]) {
+    const passkey = {
+      ...{ id: person.externalId, challenge: asked.challenge },
+      credential: add(answer, value),
+    };
+    const { status } = await tenant.send("POST", "/v1/idp/passkeys/verify", { passkey });
+    expect(status).toBe(200);
+  }
+});

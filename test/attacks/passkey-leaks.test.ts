@@ -3,7 +3,8 @@
  * the log, the trail and all stores for what the browsers and authenticators have sent.
  */
 import { base64urlnopad } from "@scure/base";
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { describe, expect, it } from "vitest";
+import { captureLog } from "../support/captured-log.ts";
 import { type Answer, Tenant, User } from "../support/client.ts";
 import { withD1Fault } from "../support/d1-faults.ts";
 import { evict, replaceState } from "../support/guard.ts";
@@ -21,23 +22,7 @@ import {
 import { readRequestEvents } from "../support/request-events.ts";
 import { copyStores, decodeText, spellingsOf } from "../support/stores.ts";
 
-const log: string[] = [];
-
-beforeEach(() => {
-  log.length = 0;
-  for (const level of ["debug", "log", "info", "warn", "error", "trace"] as const) {
-    vi.spyOn(console, level).mockImplementation(
-      (...line: unknown[]) =>
-        void log.push(
-          line.map((part) => (part instanceof Error ? part.stack : JSON.stringify(part))).join(),
-        ),
-    );
-  }
-});
-
-afterEach(() => {
-  vi.restoreAllMocks();
-});
+const log = captureLog();
 
 /** A user with an authenticator, and a list of what their ceremonies have sent. */
 class Canary {

@@ -3,12 +3,15 @@ import { env } from "cloudflare:workers";
 import { permissions } from "../../src/tenancy/permission.ts";
 import { codeFor } from "../support/authenticator.ts";
 import { type Answer, Tenant, User } from "../support/client.ts";
+import { givePasskey } from "../support/passkeys.ts";
 import type { Credential } from "./request-arbitrary.ts";
 import type { KnownName } from "./texts.ts";
 
 /** A token is limited to 1,000 requests in ten seconds. With several tokens no token reaches the limit. */
 const tokensPerTenant = 3;
 const initialUsers = 12;
+const usersWithPasskey = 8;
+const usersWithoutFactor = 4;
 const maxKnownIds = 200;
 
 interface KnownUser {
@@ -17,6 +20,7 @@ interface KnownUser {
   secret?: string;
   backupCodes: string[];
   readonly assessmentIds: string[];
+  readonly passkeyIds: string[];
 }
 
 function pick<T>(from: readonly T[], subject: number): T | undefined {
@@ -47,12 +51,35 @@ class KnownTenant {
       const { externalId, id, secret } = user;
       const backupCodes = await user.backupCodes();
       const { assessment_id } = await user.assess();
-      known.#users.push({ externalId, id, secret, backupCodes, assessmentIds: [assessment_id] });
+      const assessmentIds = [assessment_id];
+      known.#users.push({ externalId, id, secret, backupCodes, assessmentIds, passkeyIds: [] });
+    }
+    for (let n = 0; n < usersWithPasskey; n += 1) {
+      const user = await User.provision(known.tenant);
+      const { passkeyId } = await givePasskey(user);
+      known.#addUser(user, [passkeyId]);
+    }
+    // They may register a passkey without a verification.
+    for (let n = 0; n < usersWithoutFactor; n += 1) {
+      known.#addUser(await User.provision(known.tenant));
     }
     known.#movableTenantId = (await Tenant.create(mode)).id;
     const { events } = (await known.tenant.send("GET", "/v1/audit/events?limit=100")).body;
     for (const { id } of events) known.#eventIds.push(id);
     return known;
+  }
+
+  #addUser(
+    { externalId, id }: Pick<KnownUser, "externalId" | "id">,
+    passkeyIds: readonly string[] = [],
+  ): void {
+    this.#users.push({
+      externalId,
+      id,
+      backupCodes: [],
+      assessmentIds: [],
+      passkeyIds: [...passkeyIds],
+    });
   }
 
   /** @param at time of the codes, Unix ms */
@@ -77,6 +104,8 @@ class KnownTenant {
         return this.#movableTenantId;
       case "eventId":
         return pick(this.#eventIds, subject) ?? "0".repeat(24);
+      case "passkeyId":
+        return pick(user?.passkeyIds ?? [], subject) ?? "0".repeat(24);
     }
   }
 
@@ -87,7 +116,7 @@ class KnownTenant {
     switch (route) {
       case "provisionUser": {
         const { id, external_id } = body.user;
-        this.#users.push({ externalId: external_id, id, backupCodes: [], assessmentIds: [] });
+        this.#addUser({ externalId: external_id, id });
         break;
       }
       case "configureOtp":

@@ -68,6 +68,7 @@ function idNameOf(template: string, parameter: string): string {
   const before = template.slice(0, template.indexOf(`{${parameter}}`));
   if (before.endsWith("/tokens/")) return "token_id";
   if (before.endsWith("/events/")) return "event_id";
+  if (before.endsWith("/passkeys/")) return "passkey_id";
   // A tenant's token or user is found only under the tenant's own id.
   return /\/(tokens\/\{\w+\}|user)$/.test(template) ? "own_tenant_id" : "tenant_id";
 }

@@ -11,6 +11,7 @@ export const knownNames = [
   "tokenId",
   "movableTenantId",
   "eventId",
+  "passkeyId",
   "assessmentId",
   "totpCode",
   "backupCode",

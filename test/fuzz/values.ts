@@ -40,6 +40,7 @@ const byName: Readonly<Record<string, Arbitrary<string>>> = {
 /** The known ids that a field or parameter can have, by its name. */
 const knownIdsByName: Readonly<Record<string, readonly KnownName[]>> = {
   id: ["identityId"],
+  passkey_id: ["passkeyId"],
   token_id: ["tokenId"],
   event_id: ["eventId"],
   tenant_id: ["movableTenantId"],

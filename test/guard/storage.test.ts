@@ -326,6 +326,17 @@ describe("Sessions", () => {
     });
   });
 
+  it("are beside the state in its row, and no part of it after a restart", async () => {
+    await runInGuard((open) => {
+      const entry = { events: [event] };
+      open().write(buildIdentity(), 1, { entry, history: [early] });
+      const restarted = open();
+      expect(restarted.readState()).toEqual({ state: buildIdentity(), version: 1 });
+      restarted.write(restarted.readState()?.state ?? buildIdentity(), 2, { history: [] });
+      expect(open().readHistory()).toEqual([]);
+    });
+  });
+
   it("of an older build, which all have rows, keep them", async () => {
     await runInGuard((open, { sql }, countWrites) => {
       const proved = { ...early, verdict: "legitimate" } as const;

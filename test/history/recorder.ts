@@ -143,7 +143,9 @@ class Recorder {
 
   /** Has the authenticator answer a new challenge of a login without a name. */
   async #prepareAnswer(): Promise<PreparedAnswer> {
-    const { body } = await sendAt(this.#tenant.token, this.#at, {
+    // Of an abandoned call, the next wave may have begun when the options are there.
+    const issuedAt = this.#at;
+    const { body } = await sendAt(this.#tenant.token, issuedAt, {
       method: "POST",
       path: "/v1/idp/passkeys/options",
       body: { passkey: {} },
@@ -152,7 +154,7 @@ class Recorder {
     const credential = await this.#authenticator.get(options, page);
     return {
       challenge: ++this.#challenges,
-      issuedAt: this.#at,
+      issuedAt,
       body: { passkey: { challenge: options.challenge, credential } },
     };
   }

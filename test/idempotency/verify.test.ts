@@ -179,6 +179,26 @@ describe("An Idempotency-Key of a verification", () => {
     expect(await send({ ...context, ip: "192.0.2.2" })).toBe("idempotency_mismatch");
   });
 
+  it("covers an agent with lone surrogates, at a login and an assessment", async () => {
+    const user = await createUser();
+    user.tenant.requestKey = "login-1";
+    const code = user.code(Date.now());
+    const send = async (path: string, group: object) => {
+      const { status, body, headers } = await user.tenant.send("POST", path, group);
+      return [body.code ?? status, headers.get("Idempotent-Replayed")];
+    };
+    const context = { ip: "192.0.2.1", ua: "Agent \ud800" };
+    for (const replayed of [null, "true"]) {
+      const otp = { id: user.externalId, code, context };
+      expect(await send("/v1/idp/otp/verify", { otp })).toEqual([200, replayed]);
+      const sentinel = { external_id: user.externalId, context };
+      expect(await send("/v1/sentinel/discover", { sentinel })).toEqual([200, replayed]);
+    }
+    const other = { external_id: user.externalId, context: { ...context, ua: "Agent" } };
+    const [mismatch] = await send("/v1/sentinel/discover", { sentinel: other });
+    expect(mismatch).toBe("idempotency_mismatch");
+  });
+
   it("covers the purpose and the confirmation", async () => {
     const user = await User.provision(await Tenant.create());
     await user.tenant.setSettings({ otp: { enrolment: "confirm" } });

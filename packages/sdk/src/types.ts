@@ -8,12 +8,6 @@ type Query<Operation extends keyof operations> = NonNullable<
 /** The filters of a list, with the size of its pages. */
 type Filters<Operation extends keyof operations> = Omit<Query<Operation>, "after">;
 
-/** Without the signature of further members, which no interface fits: libraries declare credentials as interfaces. */
-type Named<Type> = { [Key in keyof Type as string extends Key ? never : Key]: Type[Key] };
-type Credential<Type extends { response: object }> = Omit<Named<Type>, "response"> & {
-  response: Named<Type["response"]>;
-};
-
 /** The filters of a list that has none: the size of its pages. */
 export type PageFilters = Filters<"listTokens">;
 
@@ -45,25 +39,18 @@ export type PasskeyCreationOptions = Schemas["PublicKeyCredentialCreationOptions
 /** What the browser gets to use a passkey. */
 export type PasskeyRequestOptions = Schemas["PublicKeyCredentialRequestOptions"];
 /** The new passkey, as the browser sends it. */
-export type PasskeyRegistration = Credential<Schemas["RegistrationResponse"]>;
+export type PasskeyRegistration = Schemas["RegistrationResponse"];
 /** The proof of a passkey, as the browser sends it. */
-export type PasskeyAuthentication = Credential<Schemas["AuthenticationResponse"]>;
+export type PasskeyAuthentication = Schemas["AuthenticationResponse"];
 export type PasskeyRegistrationOptions =
   Schemas["CreatePasskeyRegistrationOptionsResult"]["passkey"];
 export type PasskeyAuthenticationOptions =
   Schemas["CreatePasskeyAuthenticationOptionsResult"]["passkey"];
 /** The names of the user in the dialogs of devices. The service does not store them. */
 export type PasskeyUserNames = Schemas["CreatePasskeyRegistrationOptionsInput"]["passkey"];
-export type RegisterPasskeyInput = Omit<
-  Schemas["RegisterPasskeyInput"]["passkey"],
-  "credential"
-> & {
-  credential: PasskeyRegistration;
-};
+export type RegisterPasskeyInput = Schemas["RegisterPasskeyInput"]["passkey"];
 export type PasskeyList = Schemas["ListPasskeysResult"];
-export type VerifyPasskeyInput = Omit<Schemas["VerifyPasskeyInput"]["passkey"], "credential"> & {
-  credential: PasskeyAuthentication;
-};
+export type VerifyPasskeyInput = Schemas["VerifyPasskeyInput"]["passkey"];
 export type VerifyPasskeyResult = Schemas["VerifyPasskeyResult"];
 export type StepUpKeys = Schemas["ListStepUpKeysResult"];
 

@@ -197,13 +197,7 @@ export const stateSchema: z.ZodType<IdentityState> = storedSchema.transform(
   ({ laterRefusals, ...state }) => ({ ...state, refusals: [...state.refusals, ...laterRefusals] }),
 );
 
-const storedState = z.looseObject({ waiting: z.unknown().optional() });
-
-/**
- * Reads the guard's own state. The entries that wait beside it for their delivery are no part of it.
- * @throws ZodError or SyntaxError when it is damaged
- */
-export function parseState(text: string): IdentityState {
-  const { waiting: _waiting, ...state } = storedState.parse(JSON.parse(text));
-  return stateSchema.parse(state);
+/** Reads a state from a JSON value. @throws ZodError when it is damaged */
+export function parseState(value: unknown): IdentityState {
+  return stateSchema.parse(value);
 }

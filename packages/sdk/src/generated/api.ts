@@ -1366,8 +1366,6 @@ export interface components {
          *       "id": "RjGpVjhppRlVb0LZRw4qY6cPWSIGcsACcfGMOkkLbjk",
          *       "rawId": "RjGpVjhppRlVb0LZRw4qY6cPWSIGcsACcfGMOkkLbjk",
          *       "type": "public-key",
-         *       "authenticatorAttachment": "platform",
-         *       "clientExtensionResults": {},
          *       "response": {
          *         "clientDataJSON": "eyJ0eXBlIjoid2ViYXV0aG4uY3JlYXRlIiwiY2hhbGxlbmdlIjoiQVFBQUFBRUJvQVRCdWNBNjR6cGlLdFVPbWlPbk5nZko1WkRTWUJIUy1lYk9vN1hEVWpkd3U0a1RFb1Qxb2NIaUNNc2NkQU5NS25rNFE0VSIsIm9yaWdpbiI6Imh0dHBzOi8vbG9naW4uZXhhbXBsZS5jb20iLCJjcm9zc09yaWdpbiI6ZmFsc2V9",
          *         "attestationObject": "o2NmbXRkbm9uZWdhdHRTdG10oGhhdXRoRGF0YVikDGygg5w6VoNVeDP2GKJVZmXfKgiJZHh9U4ULStTTvtxdAAAAAOqbjWZNAR0hPOS2tIy1ddQAIEYxqVY4aaUZVW9C2UcOKmOnD1kiBnLAAnHxjDpJC245pQECAyYgASFYIECQk8XIsscLlji2EAzN18kPUnErBuNYTcTCHKjrCfX5Ilgg5TwnXeyv54JNXxLOH6j9mbdZVpp9knaqzuy8_X-XW6A",
@@ -1409,11 +1407,7 @@ export interface components {
                  *     ]
                  */
                 transports?: string[];
-            } & {
-                [key: string]: unknown;
             };
-        } & {
-            [key: string]: unknown;
         };
         RenamePasskeyInput: {
             passkey: {
@@ -1476,8 +1470,6 @@ export interface components {
          *       "id": "RjGpVjhppRlVb0LZRw4qY6cPWSIGcsACcfGMOkkLbjk",
          *       "rawId": "RjGpVjhppRlVb0LZRw4qY6cPWSIGcsACcfGMOkkLbjk",
          *       "type": "public-key",
-         *       "authenticatorAttachment": "platform",
-         *       "clientExtensionResults": {},
          *       "response": {
          *         "clientDataJSON": "eyJ0eXBlIjoid2ViYXV0aG4uZ2V0IiwiY2hhbGxlbmdlIjoiQWdBQUFBRUJvQVRCdWNEMy1iQ295c25oLWM2VmlHc012elRzYWdrSnlpTHV2T3hLaTVoa29RMU1zbGI1dS00WEY1N3dyNnBZb20zVFhhdyIsIm9yaWdpbiI6Imh0dHBzOi8vbG9naW4uZXhhbXBsZS5jb20iLCJjcm9zc09yaWdpbiI6ZmFsc2V9",
          *         "authenticatorData": "DGygg5w6VoNVeDP2GKJVZmXfKgiJZHh9U4ULStTTvtwdAAAAAA",
@@ -1516,11 +1508,7 @@ export interface components {
                  */
                 signature: string;
                 userHandle?: string | null;
-            } & {
-                [key: string]: unknown;
             };
-        } & {
-            [key: string]: unknown;
         };
         DiscoverInput: {
             /**
@@ -6669,8 +6657,6 @@ export interface operations {
                  *           "id": "RjGpVjhppRlVb0LZRw4qY6cPWSIGcsACcfGMOkkLbjk",
                  *           "rawId": "RjGpVjhppRlVb0LZRw4qY6cPWSIGcsACcfGMOkkLbjk",
                  *           "type": "public-key",
-                 *           "authenticatorAttachment": "platform",
-                 *           "clientExtensionResults": {},
                  *           "response": {
                  *             "clientDataJSON": "eyJ0eXBlIjoid2ViYXV0aG4uY3JlYXRlIiwiY2hhbGxlbmdlIjoiQVFBQUFBRUJvQVRCdWNBNjR6cGlLdFVPbWlPbk5nZko1WkRTWUJIUy1lYk9vN1hEVWpkd3U0a1RFb1Qxb2NIaUNNc2NkQU5NS25rNFE0VSIsIm9yaWdpbiI6Imh0dHBzOi8vbG9naW4uZXhhbXBsZS5jb20iLCJjcm9zc09yaWdpbiI6ZmFsc2V9",
                  *             "attestationObject": "o2NmbXRkbm9uZWdhdHRTdG10oGhhdXRoRGF0YVikDGygg5w6VoNVeDP2GKJVZmXfKgiJZHh9U4ULStTTvtxdAAAAAOqbjWZNAR0hPOS2tIy1ddQAIEYxqVY4aaUZVW9C2UcOKmOnD1kiBnLAAnHxjDpJC245pQECAyYgASFYIECQk8XIsscLlji2EAzN18kPUnErBuNYTcTCHKjrCfX5Ilgg5TwnXeyv54JNXxLOH6j9mbdZVpp9knaqzuy8_X-XW6A",
@@ -7416,8 +7402,6 @@ export interface operations {
                  *           "id": "RjGpVjhppRlVb0LZRw4qY6cPWSIGcsACcfGMOkkLbjk",
                  *           "rawId": "RjGpVjhppRlVb0LZRw4qY6cPWSIGcsACcfGMOkkLbjk",
                  *           "type": "public-key",
-                 *           "authenticatorAttachment": "platform",
-                 *           "clientExtensionResults": {},
                  *           "response": {
                  *             "clientDataJSON": "eyJ0eXBlIjoid2ViYXV0aG4uZ2V0IiwiY2hhbGxlbmdlIjoiQWdBQUFBRUJvQVRCdWNEMy1iQ295c25oLWM2VmlHc012elRzYWdrSnlpTHV2T3hLaTVoa29RMU1zbGI1dS00WEY1N3dyNnBZb20zVFhhdyIsIm9yaWdpbiI6Imh0dHBzOi8vbG9naW4uZXhhbXBsZS5jb20iLCJjcm9zc09yaWdpbiI6ZmFsc2V9",
                  *             "authenticatorData": "DGygg5w6VoNVeDP2GKJVZmXfKgiJZHh9U4ULStTTvtwdAAAAAA",
