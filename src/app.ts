@@ -3,6 +3,7 @@ import { Hono } from "hono";
 import { assessmentRoutes } from "./api/assessments.ts";
 import { auditEventRoutes } from "./api/audit-events.ts";
 import { auditProofRoutes } from "./api/audit-proofs.ts";
+import { deviceRoutes } from "./api/devices.ts";
 import { createDocumentRoutes } from "./api/docs.ts";
 import { feedRoutes } from "./api/feeds.ts";
 import { createHealthRoutes } from "./api/health.ts";
@@ -35,6 +36,7 @@ export const apiRoutes = [
   ...otpRoutes,
   ...passkeyRoutes,
   ...passkeyLoginRoutes,
+  ...deviceRoutes,
   ...sentinelRoutes,
   ...assessmentRoutes,
   ...feedRoutes,

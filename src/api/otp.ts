@@ -14,6 +14,13 @@ import { claimTenantRequestKey } from "../tenancy/claim-request-key.ts";
 import { buildTextPattern, createTextSchema } from "../text-schema.ts";
 import { assessmentId } from "./assessment-schemas.ts";
 import { buildAttemptSession } from "./attempt-session.ts";
+import {
+  buildDeviceRequest,
+  deviceFields,
+  deviceToken,
+  shownDevice,
+  showVerifiedDevice,
+} from "./device-schemas.ts";
 import { address, agent } from "./session-schemas.ts";
 
 const maxIssuerLength = 64;
@@ -163,7 +170,7 @@ export const otpRoutes = [
       name: "verifyOtp",
       summary: "Verify a TOTP or backup code",
       description:
-        "Verifies a TOTP code or a backup code. Each code is accepted once; failures count towards a lock. The code accepted last, sent again, is `code_already_used` and counts no failure.",
+        "Verifies a TOTP code or a backup code. Each code is accepted once; failures count towards a lock, or on the known device that they come from. The code accepted last, sent again, is `code_already_used` and counts no failure.",
       tag: "One-time passwords",
       access: requirePermission("idp:write"),
       body: z.strictObject({
@@ -175,10 +182,14 @@ export const otpRoutes = [
               description:
                 "The assessment of the session. The event of the attempt names it. An accepted code confirms the session, and Sentinel learns from it.",
             }),
-            context: z.strictObject({ ip: address, ua: agent }).optional().meta({
-              description:
-                "The user's session. It is a personal part of the event of the attempt, and decides nothing.",
-            }),
+            context: z
+              .strictObject({ ip: address, ua: agent, device_token: deviceToken.optional() })
+              .optional()
+              .meta({
+                description:
+                  "The user's session. Address and agent are personal parts of the event of the attempt, and decide nothing. The device token may be here in place of `device_token`; sent twice, both must be equal.",
+              }),
+            ...deviceFields,
             purpose: z.enum(["confirm"]).optional().meta({
               description:
                 "With `confirm` the code is compared with the pending secret alone, so that neither a code of the old secret nor a backup code is accepted. Without a pending secret the answer is `no_pending_enrolment`.",
@@ -200,7 +211,7 @@ export const otpRoutes = [
         otp: {
           ...rest,
           code: code.code,
-          ...(context && { context: { ip: context.ip.text, ua: context.ua } }),
+          ...(context && { context: { ...context, ip: context.ip.text } }),
         },
       }),
       responses: {
@@ -216,6 +227,7 @@ export const otpRoutes = [
               examples: [false],
             }),
             backup_codes_remaining: z.int().min(0).optional(),
+            device: shownDevice.optional(),
           }),
         },
       },
@@ -235,8 +247,14 @@ export const otpRoutes = [
       const { tenantId, policy } = request.caller;
       const identityId = await identityIdOf(tenantId, id);
       const session = buildAttemptSession(request.body.otp, identityId, "otp");
+      const device = buildDeviceRequest(request.body.otp, { tenantId, identityId }, "otp");
       const verified = await askGuard(request, identityId, (guard, call) =>
-        guard.verify({ ...call, ...session }, attempt, policy.lockout, purpose ?? "login"),
+        guard.verify(
+          { ...call, ...session, ...device },
+          attempt,
+          policy.lockout,
+          purpose ?? "login",
+        ),
       );
       const { method, backupCodesRemaining, enrolmentConfirmed } = verified;
       return respond(200, {
@@ -248,6 +266,7 @@ export const otpRoutes = [
         ...(backupCodesRemaining === undefined
           ? {}
           : { backup_codes_remaining: backupCodesRemaining }),
+        ...showVerifiedDevice(verified),
       });
     },
   ),

@@ -3,6 +3,7 @@ import { keyOf } from "../crypto/keyring.ts";
 import type { Config } from "../env.ts";
 import { hashBackupCode } from "../otp/backup-codes.ts";
 import { findTimeStep, isCodeOfStep } from "../otp/totp.ts";
+import { findDevice } from "./decisions/devices.ts";
 import type { IdentityState } from "./decisions/state.ts";
 import type { GuardCall } from "./decisions/transition.ts";
 import {
@@ -24,7 +25,10 @@ export async function gatherCodeEvidence(
   purpose: Purpose,
 ): Promise<Evidence> {
   const { now, tenantId, identityId } = call;
-  if (findRefusal(state, method, now, purpose) !== undefined) return { method, withheld: true };
+  const device = findDevice(state, call);
+  if (findRefusal(state, method, now, purpose, device) !== undefined) {
+    return { method, withheld: true };
+  }
   if (method === "backup_code") {
     const keyVersion = state.backupCodes?.keyVersion ?? null;
     if (keyVersion === null) return { method, keyVersion, hash: null };

@@ -27,6 +27,14 @@ import { gatherCodeEvidence } from "./code-evidence.ts";
 import { assess, type Session } from "./decisions/assess.ts";
 import type { PasskeyVerified } from "./decisions/authenticate-passkey.ts";
 import { configureTotp, removeTotp, replaceBackupCodes } from "./decisions/credentials.ts";
+import type { KnownDevice } from "./decisions/device-state.ts";
+import {
+  applyDevice,
+  findDevice,
+  listDevices,
+  removeAllDevices,
+  removeDevice,
+} from "./decisions/devices.ts";
 import { recordFeedback } from "./decisions/feedback.ts";
 import { heldClaimsOf } from "./decisions/held-claims.ts";
 import { create, erase, refuseExisting, setStatus, unlock } from "./decisions/lifecycle.ts";
@@ -53,6 +61,7 @@ import {
 } from "./decisions/verify.ts";
 import { AuditKeys } from "./delivery/audit-keys.ts";
 import { DeliveryAlarm } from "./delivery/delivery-alarm.ts";
+import { prepareDevice } from "./device-token.ts";
 import { GuardLedger } from "./ledger.ts";
 import { PasskeyClaims } from "./passkey-claims.ts";
 import { GuardPasskeys, type PasskeyAttempt, type PasskeyRegistration } from "./passkeys.ts";
@@ -175,7 +184,8 @@ export class IdentityGuard extends DurableObject<Env> {
     purpose: Purpose,
   ): Promise<GuardResult<Verified>> {
     return await this.#runOnce(call, async (config, addReceipt) => {
-      const recorded = await addReceipt();
+      const prepared = prepareDevice(call);
+      const recorded = await addReceipt(prepared.secrets);
       const assessed = await this.#sessions.findOfAttempt(call);
       for (let gathering = 0; gathering < maxGatherings; gathering += 1) {
         const state = await this.#ledger.load(call);
@@ -185,9 +195,9 @@ export class IdentityGuard extends DurableObject<Env> {
           sealSession(this.#auditKeys, config.sealingKeys, recorded, state, call.session),
         ]);
         const result = await this.#ledger.commit(sealed, (present) =>
-          this.#decideAttempt(present, call, evidence, policy, purpose, assessed),
+          this.#decideAttempt(present, prepared.call, evidence, policy, purpose, assessed),
         );
-        if (result !== stale) return result;
+        if (result !== stale) return prepared.complete(result);
       }
       return fail({ code: "unavailable" });
     });
@@ -238,6 +248,27 @@ export class IdentityGuard extends DurableObject<Env> {
   async removePasskey(call: GuardCall, id: string): Promise<GuardResult<void>> {
     return await this.#answer(() =>
       this.#ledger.change(call, (state) => removePasskey(state, call, id)),
+    );
+  }
+
+  async listDevices(call: GuardCall): Promise<GuardResult<readonly KnownDevice[]>> {
+    return await this.#answer(async () => {
+      const state = await this.#ledger.load(call);
+      return state === undefined
+        ? fail({ code: "user_not_found" })
+        : succeed(listDevices(state, call.now));
+    });
+  }
+
+  async removeDevice(call: GuardCall, id: string): Promise<GuardResult<void>> {
+    return await this.#answer(() =>
+      this.#ledger.change(call, (state) => removeDevice(state, call, id)),
+    );
+  }
+
+  async removeAllDevices(call: GuardCall): Promise<GuardResult<void>> {
+    return await this.#answer(() =>
+      this.#ledger.change(call, (state) => removeAllDevices(state, call)),
     );
   }
 
@@ -323,7 +354,7 @@ export class IdentityGuard extends DurableObject<Env> {
     return await this.#answer(async () => {
       const state = await this.#ledger.load(call);
       if (state === undefined) return fail({ code: "user_not_found" });
-      return { ...result, value: completeAssessed(result.value, state, call.now, session.rpId) };
+      return { ...result, value: completeAssessed(result.value, state, call, session.rpId) };
     });
   }
 
@@ -395,11 +426,14 @@ export class IdentityGuard extends DurableObject<Env> {
     purpose: Purpose,
     assessed: FoundSession | undefined,
   ): Transition<Verified> | typeof stale {
-    const limit = checkRateLimit("attempts", state, call.now);
+    const isKnown = findDevice(state, call) !== undefined;
+    const limit = checkRateLimit(isKnown ? "devices" : "attempts", state, call.now);
     if (!limit.isWithin) return refuseAboveLimit(state, call, "otp.verified", limit);
     const verified = verify(state, call, evidence, policy, purpose);
     if (verified === stale) return stale;
-    return countRequest(this.#sessions.confirm(verified, call, assessed), limit);
+    const allowed = this.#sessions.withoutFraudulentDevice(call, assessed);
+    const applied = applyDevice(state, allowed, verified, null);
+    return countRequest(this.#sessions.confirm(applied, call, assessed), limit);
   }
 
   #decideAssessment(
@@ -409,7 +443,8 @@ export class IdentityGuard extends DurableObject<Env> {
     surroundings: Surroundings,
     policy: RiskPolicy,
   ): Transition<Assessed> {
-    const limit = checkRateLimit("assessments", state, call.now);
+    const isKnown = findDevice(state, call) !== undefined;
+    const limit = checkRateLimit(isKnown ? "devices" : "assessments", state, call.now);
     if (!limit.isWithin) return refuseAboveLimit(state, call, "session.assessed", limit);
     const history = this.#storage.readHistory();
     return countRequest(assess(state, call, session, surroundings, policy, history), limit);

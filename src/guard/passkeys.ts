@@ -15,6 +15,7 @@ import {
   type PasskeyEvidence,
   type PasskeyVerified,
 } from "./decisions/authenticate-passkey.ts";
+import { applyDevice, findDevice } from "./decisions/devices.ts";
 import type { StoredPasskey } from "./decisions/passkey-state.ts";
 import { listPasskeys, listUsablePasskeys } from "./decisions/passkeys.ts";
 import { checkRateLimit, countRequest, refuseAboveLimit } from "./decisions/rate-limit.ts";
@@ -29,6 +30,7 @@ import type { IdentityState } from "./decisions/state.ts";
 import { fail, type GuardCall, type GuardResult, succeed } from "./decisions/transition.ts";
 import { stale } from "./decisions/verify.ts";
 import type { AuditKeys } from "./delivery/audit-keys.ts";
+import { prepareDevice } from "./device-token.ts";
 import type { GuardLedger } from "./ledger.ts";
 import { type PasskeyClaims, taken } from "./passkey-claims.ts";
 import type { AddReceipt } from "./replay.ts";
@@ -146,7 +148,8 @@ export class GuardPasskeys {
     attempt: PasskeyAttempt,
     addReceipt: AddReceipt,
   ): Promise<GuardResult<PasskeyVerified>> {
-    const recorded = await addReceipt();
+    const prepared = prepareDevice(call);
+    const recorded = await addReceipt(prepared.secrets);
     const assessed = await this.#sessions.findOfAttempt(call);
     const { credentialId } = attempt.answer;
     for (let gathering = 0; gathering < maxGatherings; gathering += 1) {
@@ -157,14 +160,18 @@ export class GuardPasskeys {
         sealSession(this.#auditKeys, sealingKeys, recorded, state, call.session),
       ]);
       const result = await this.#ledger.commit(sealed, (present) => {
-        const limit = checkRateLimit("passkeys", present, call.now);
+        const isKnown = findDevice(present, call) !== undefined;
+        const limit = checkRateLimit(isKnown ? "devices" : "passkeys", present, call.now);
         if (!limit.isWithin)
           return refuseAboveLimit<PasskeyVerified>(present, call, "passkey.verified", limit);
         const verified = authenticatePasskey(present, call, credentialId, evidence);
         if (verified === stale) return stale;
-        return countRequest(this.#sessions.confirm(verified, call, assessed), limit);
+        const allowed = this.#sessions.withoutFraudulentDevice(prepared.call, assessed);
+        const passkeyId = verified.result.ok ? verified.result.value.passkeyId : null;
+        const applied = applyDevice(present, allowed, verified, passkeyId);
+        return countRequest(this.#sessions.confirm(applied, call, assessed), limit);
       });
-      if (result !== stale) return result;
+      if (result !== stale) return prepared.complete(result);
     }
     return fail({ code: "unavailable" });
   }

@@ -90,10 +90,12 @@ export class StoredSessions {
   /** Writes what has rows of its own. It belongs in the transaction of the change. */
   write({ added, removed }: ChangedSessions): void {
     if (added.length > 0) this.#table.create();
-    for (const { id, at, verdict, context } of added) {
+    for (const { id, at, verdict, context, deviceId } of added) {
+      // Older builds read the context alone, and ignore the device in it.
+      const stored = { ...context, ...(deviceId === undefined ? {} : { deviceId }) };
       this.#sql.exec(
         "INSERT OR REPLACE INTO sessions (id, at, verdict, context) VALUES (?, ?, ?, ?)",
-        ...[id, at, verdict, JSON.stringify(context)],
+        ...[id, at, verdict, JSON.stringify(stored)],
       );
     }
     for (const id of removed) this.#sql.exec("DELETE FROM sessions WHERE id = ?", id);
@@ -127,6 +129,9 @@ export class StoredSessions {
     return this.#sql
       .exec("SELECT id, at, verdict, context FROM sessions")
       .toArray()
-      .flatMap((row) => parseSession({ ...row, context: JSON.parse(String(row.context)) }));
+      .flatMap((row) => {
+        const { deviceId, ...context } = JSON.parse(String(row.context));
+        return parseSession({ ...row, context, ...(deviceId === undefined ? {} : { deviceId }) });
+      });
   }
 }

@@ -142,6 +142,11 @@ const tags = [
   { name: "Identities", description: "Link users by `external_id`, and read and change them." },
   { name: "One-time passwords", description: "TOTP secrets, codes and backup codes of a user." },
   { name: "Passkeys", description: "Passkeys of a user: registration, administration and login." },
+  {
+    name: "Known devices",
+    description:
+      "Devices on which a user was verified, which a lock by strangers does not keep out.",
+  },
   { name: "Sentinel", description: "How risky a session is, and what the score is made of." },
   { name: "Audit", description: "The audit trail, with proofs that it is complete." },
   { name: "Tenancy", description: "Tenants, their API tokens and their settings." },

@@ -17,6 +17,8 @@ export const knownSessionSchema = z.object({
   /** Null until a verdict arrives. */
   verdict: z.enum(verdicts).nullable(),
   context: contextSchema,
+  /** The known device that the session came from. */
+  deviceId: z.string().exactOptional(),
 });
 export type KnownSession = Readonly<z.infer<typeof knownSessionSchema>>;
 

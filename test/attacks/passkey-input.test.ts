@@ -4,8 +4,13 @@ import { beforeAll, describe, expect, it } from "vitest";
 import { encodeCbor } from "../../src/crypto/cbor.ts";
 import { type Answer, Tenant, User } from "../support/client.ts";
 import { PasskeyAuthenticator } from "../support/passkey-authenticator.ts";
-import type { AuthenticationAnswer, CreationOptions, RegistrationAnswer, RequestOptions } from "../support/passkey-json.ts";
 import { encodeMap } from "../support/passkey-encoding.ts";
+import type {
+  AuthenticationAnswer,
+  CreationOptions,
+  RegistrationAnswer,
+  RequestOptions,
+} from "../support/passkey-json.ts";
 import {
   finishLogin,
   finishRegistration,

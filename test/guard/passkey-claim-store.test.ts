@@ -1,6 +1,7 @@
 /** The statements about claims of passkeys, in D1. */
 import { env } from "cloudflare:workers";
 import { describe, expect, it } from "vitest";
+import { saveRecord } from "../../src/audit/record-store.ts";
 import { type Database, runBatch } from "../../src/db/client.ts";
 import { controlDbOf } from "../../src/db/shards.ts";
 import {
@@ -8,7 +9,6 @@ import {
   releaseClaims,
   restoreClaims,
 } from "../../src/identity/passkey-claim-store.ts";
-import { saveRecord } from "../../src/audit/record-store.ts";
 
 const passkeyId = "b".repeat(24);
 let tenants = 0;

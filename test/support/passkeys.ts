@@ -1,7 +1,12 @@
 /** Ceremonies of passkeys over the API, between a tenant's backend and a software authenticator. */
 import type { Answer, Tenant, User } from "./client.ts";
 import { type Deviations, type Page, PasskeyAuthenticator } from "./passkey-authenticator.ts";
-import type { AuthenticationAnswer, CreationOptions, RegistrationAnswer, RequestOptions } from "./passkey-json.ts";
+import type {
+  AuthenticationAnswer,
+  CreationOptions,
+  RegistrationAnswer,
+  RequestOptions,
+} from "./passkey-json.ts";
 
 export const rpId = "login.example.com";
 export const page: Page = { origin: `https://${rpId}` };

@@ -7,6 +7,7 @@ import { findImpossibleTravel } from "../../sentinel/behaviour/travel.ts";
 import type { Context } from "../../sentinel/context.ts";
 import {
   type DataSource,
+  type DeviceEvidence,
   type IdentityEvidence,
   reportedParts,
   type SessionEvidence,
@@ -14,6 +15,7 @@ import {
 import { addSession, type History, selectByVerdict } from "../../sentinel/history.ts";
 import { judge } from "../../sentinel/signals/judgement.ts";
 import { model, switchWindowMs, velocityLimits } from "../../sentinel/weights.ts";
+import { findDevice, listDevices } from "./devices.ts";
 import { isLocked } from "./lockout.ts";
 import { profileOf } from "./profile.ts";
 import { type Assessed, standingOf } from "./standing.ts";
@@ -67,13 +69,24 @@ function reportedPartsOf(frauds: History, session: Context) {
   );
 }
 
+/** Undefined for a user without known devices, of whom nothing can be missing. */
+function deviceEvidenceOf(state: IdentityState, call: GuardCall): DeviceEvidence | undefined {
+  if (listDevices(state, call.now).length === 0) return undefined;
+  const device = findDevice(state, call);
+  if (device === undefined) return { known: false };
+  const { id, lastUsedAt } = device;
+  return { known: true, id, sinceVerifiedMs: Math.max(0, call.now - lastUsedAt) };
+}
+
 function evidenceOf(
   state: IdentityState,
-  { now }: GuardCall,
+  call: GuardCall,
   session: Session,
   { context, network, population, crowd }: Surroundings,
   history: History,
 ): SessionEvidence {
+  const { now } = call;
+  const device = deviceEvidenceOf(state, call);
   const known = selectByVerdict(history, "legitimate", now);
   const last = known.findLast((one) => !one.context.placeHidden && one.context.country !== null);
   return {
@@ -93,6 +106,7 @@ function evidenceOf(
           ),
     reported: reportedPartsOf(selectByVerdict(history, "fraud", now), context),
     crowd,
+    ...(device === undefined ? {} : { device }),
   };
 }
 
@@ -127,7 +141,11 @@ export function assess(
   };
   const { tenantId, identityId } = state;
   const assessment: DecidedAssessment = { ...shown, tenantId, identityId, evidence, policy };
-  const assessed = { id, at: call.now, verdict: null, context: surroundings.context };
+  const deviceId = evidence.device?.id;
+  const assessed = {
+    ...{ id, at: call.now, verdict: null, context: surroundings.context },
+    ...(deviceId === undefined ? {} : { deviceId }),
+  };
   return {
     // An assessment changes no security state: `updatedAt` stays, and runs of refusals continue.
     state: { ...state, recent },
@@ -140,7 +158,7 @@ export function assess(
         session: session.shown,
       },
     ],
-    result: succeed({ ...shown, ...standingOf(state, call.now, session.rpId) }),
+    result: succeed({ ...shown, ...standingOf(state, call, session.rpId) }),
     history: addSession(history, assessed, call.now),
     assessment,
   };

@@ -8,7 +8,15 @@
  * of the backup codes' key, which are the same in both forms.
  */
 import { z } from "zod";
-import { isDigest, restoreHex, shortDigestLength, shortenHex } from "../../crypto/short-hex.ts";
+import {
+  isDigest,
+  restoreDigest,
+  restoreHex,
+  shortDigestLength,
+  shortenDigest,
+  shortenHex,
+} from "../../crypto/short-hex.ts";
+import type { KnownDevice } from "./device-state.ts";
 import { noPasskeys } from "./passkey-state.ts";
 import { hasUnreported, omitSession } from "./refusals.ts";
 import { type IdentityState, stateSchema } from "./state.ts";
@@ -44,6 +52,7 @@ const initialState = {
   otpDisabled: false,
   backupCodes: null,
   passkeys: null,
+  devices: [],
   auditKey: null,
   refusals: [],
 } satisfies Partial<IdentityState>;
@@ -84,6 +93,15 @@ interface RowFields {
   readonly updatedAt: number;
 }
 
+const dayMs = 24 * 60 * 60 * 1000;
+
+/** A device as it is recorded: by the day that it was used last, so that a login does not change the record. */
+function recordDevice(device: KnownDevice) {
+  const { digest, createdAt, lastUsedAt } = device;
+  const usedAt = Math.max(createdAt, lastUsedAt - (lastUsedAt % dayMs));
+  return { ...device, digest: shortenDigest(digest), lastUsedAt: usedAt };
+}
+
 /**
  * Formats the state for the record. After a restore, the attempts of the last hour and the rate limits are worth
  * nothing, so they are left out, and so are refusals that are reported already. The sessions of the others are left
@@ -104,6 +122,7 @@ export function formatRecordedState(state: IdentityState): string {
       ...{ lastVerifiedAt, lastMethod, totp, pendingTotp, otpDisabled },
       backupCodes: codes && selectChanged(codes, { unspent: "", spent: "" }),
       passkeys: passkeys && selectChanged(passkeys, noPasskeys),
+      devices: state.devices.map(recordDevice),
       ...{ auditKey, refusals },
       ...selectUnknown(state),
     },
@@ -132,6 +151,9 @@ const recordedForm = z
       .looseObject({ keyVersion: z.int(), unspent: storedHashes, spent: storedHashes })
       .optional(),
     passkeys: z.looseObject({}).optional(),
+    devices: z
+      .array(z.looseObject({ digest: z.string().transform(restoreDigest) }))
+      .exactOptional(),
     lockout: z.looseObject({}).optional(),
   })
   .transform(({ form: _form, id, lockout, passkeys, ...changed }) => ({

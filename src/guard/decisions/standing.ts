@@ -1,14 +1,18 @@
 /** What discover shows of a user besides the assessment (pure). */
 import type { Assessment } from "../../sentinel/assessment.ts";
+import type { DeviceAnswer } from "./device-state.ts";
+import { describeDevice, findDevice } from "./devices.ts";
 import { listUsablePasskeys } from "./passkeys.ts";
 import { type Profile, profileOf } from "./profile.ts";
 import type { IdentityState } from "./state.ts";
+import type { GuardCall } from "./transition.ts";
 import { type Attempt, findRefusal } from "./verify.ts";
 
 export interface Standing {
   readonly user: Pick<Profile, "status" | "lockedUntil" | "otpStatus">;
   /** What the user can be challenged with now. */
   readonly factors: readonly Factor[];
+  readonly device: DeviceAnswer;
 }
 
 export type Factor = Attempt["method"] | "passkey";
@@ -17,37 +21,51 @@ export type Assessed = Assessment & Standing;
 
 /**
  * The factors that could be accepted now. A pending secret is none of them: nobody has shown yet that the user has it.
- * A lock is one of codes.
+ * A lock is one of codes, and not on a known device.
  */
-function findFactors(state: IdentityState, now: number, rpId: string | null): readonly Factor[] {
+function findFactors(
+  state: IdentityState,
+  call: Pick<GuardCall, "now" | "device">,
+  rpId: string | null,
+): readonly Factor[] {
+  const device = findDevice(state, call);
   const holds = {
     totp: state.totp !== null && !state.otpDisabled,
     backup_code: (state.backupCodes?.unspent.length ?? 0) > 0,
   };
   const codes = (["totp", "backup_code"] as const).filter(
-    (method) => holds[method] && findRefusal(state, method, now) === undefined,
+    (method) =>
+      holds[method] && findRefusal(state, method, call.now, "login", device) === undefined,
   );
   const hasPasskey = listUsablePasskeys(state, rpId).length > 0;
   return hasPasskey && state.status === "active" ? [...codes, "passkey"] : codes;
 }
 
 /** @param rpId the tenant's relying party; null: passkeys are not set up */
-export function standingOf(state: IdentityState, now: number, rpId: string | null): Standing {
-  const { status, lockedUntil, otpStatus } = profileOf(state, now);
-  return { user: { status, lockedUntil, otpStatus }, factors: findFactors(state, now, rpId) };
+export function standingOf(
+  state: IdentityState,
+  call: Pick<GuardCall, "now" | "device">,
+  rpId: string | null,
+): Standing {
+  const { status, lockedUntil, otpStatus } = profileOf(state, call.now);
+  return {
+    user: { status, lockedUntil, otpStatus },
+    factors: findFactors(state, call, rpId),
+    device: describeDevice(findDevice(state, call), call.device),
+  };
 }
 
-/** Whether the answer shows the user's standing; an answer that an older build kept does not. */
+/** Whether the answer shows the whole standing; an answer that an older build kept does not. */
 export function hasStanding(value: Assessment & Partial<Standing>): boolean {
-  return value.user !== undefined;
+  return value.device !== undefined;
 }
 
 /** Completes an answer that an older build kept, from the present state. */
 export function completeAssessed(
   kept: Assessment & Partial<Standing>,
   state: IdentityState,
-  now: number,
+  call: Pick<GuardCall, "now" | "device">,
   rpId: string | null,
 ): Assessed {
-  return { ...standingOf(state, now, rpId), ...kept };
+  return { ...standingOf(state, call, rpId), ...kept };
 }

@@ -3,6 +3,7 @@ import { z } from "zod";
 import { type Actor, type AuditAction, actorTypes } from "../../audit/event.ts";
 import type { AuditKey } from "../../audit/personal.ts";
 import type { Owner } from "../../crypto/seal-context.ts";
+import { devicesSchema, type KnownDevice } from "./device-state.ts";
 import type { LockoutState } from "./lockout.ts";
 import { type PasskeyState, passkeyStateSchema } from "./passkey-state.ts";
 
@@ -19,7 +20,7 @@ export interface RateWindow {
   readonly count: number;
 }
 
-const rateKinds = ["attempts", "passkeys", "assessments", "provisioning"] as const;
+const rateKinds = ["attempts", "passkeys", "devices", "assessments", "provisioning"] as const;
 export type RateKind = (typeof rateKinds)[number];
 
 /** Actions that can be refused. Their refusals are counted and reported together. */
@@ -33,6 +34,7 @@ const refusableActions = [
   "passkey.verified",
   "passkey.renamed",
   "passkey.removed",
+  "device.removed",
   "session.assessed",
 ] as const;
 export type RefusableAction = (typeof refusableActions)[number];
@@ -91,6 +93,8 @@ export interface IdentityState extends Owner {
   } | null;
   /** Null before the first passkey, or in a state that an older build stored. */
   readonly passkeys: PasskeyState | null;
+  /** In the order in which they were remembered. */
+  readonly devices: readonly KnownDevice[];
   readonly lockout: LockoutState;
   /** Seals the personal parts of this identity's audit events. Created before the first delivery. */
   readonly auditKey: AuditKey | null;
@@ -150,6 +154,7 @@ export const stateSchema: z.ZodType<IdentityState> = z.looseObject({
     .looseObject({ keyVersion: z.int(), unspent: z.array(z.string()), spent: z.array(z.string()) })
     .nullable(),
   passkeys: passkeyStateSchema.nullable().default(null),
+  devices: devicesSchema.default([]),
   lockout: z.looseObject({
     failedAttempts: z.int(),
     failuresThisRound: z.int(),
@@ -177,6 +182,7 @@ export const stateSchema: z.ZodType<IdentityState> = z.looseObject({
     .looseObject({
       attempts: rateWindow,
       passkeys: rateWindow,
+      devices: rateWindow,
       assessments: rateWindow,
       provisioning: rateWindow,
     })

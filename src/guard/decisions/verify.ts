@@ -6,6 +6,15 @@
 import { encodeUtf8 } from "../../crypto/bytes.ts";
 import { timingSafeEqual } from "../../crypto/constant-time.ts";
 import type { LockoutPolicy } from "../../tenancy/policy.ts";
+import type { KnownDevice } from "./device-state.ts";
+import {
+  type AddedDevice,
+  countDeviceAttempts,
+  countDeviceFailure,
+  countDeviceFailures,
+  findDevice,
+  removeDevices,
+} from "./devices.ts";
 import { countFailure, countRemainingAttempts, isLocked, noFailures } from "./lockout.ts";
 import { addSessionOf, applyChange, refuse } from "./refusals.ts";
 import { createLiveSecret, type IdentityState } from "./state.ts";
@@ -55,7 +64,7 @@ export type Evidence =
 type TotpEvidence = Extract<Evidence, { readonly sealed: unknown }>;
 type BackupCodeEvidence = Extract<Evidence, { readonly hash: unknown }>;
 
-export interface Verified {
+export interface Verified extends AddedDevice {
   readonly method: Attempt["method"];
   /** Set after a backup code. */
   readonly backupCodesRemaining?: number;
@@ -81,15 +90,19 @@ export function findSecrets(
   };
 }
 
-/** The reason to refuse any code now; undefined if one may be evaluated. */
+/**
+ * The reason to refuse any code now; undefined if one may be evaluated.
+ * @param device the known device that the code comes from: a lock is one of strangers
+ */
 export function findRefusal(
   state: IdentityState,
   method: Attempt["method"],
   now: number,
   purpose: Purpose = "login",
+  device: KnownDevice | undefined = undefined,
 ): GuardError | undefined {
   if (state.status === "suspended") return { code: "user_suspended" };
-  if (isLocked(state.lockout, now)) {
+  if (device === undefined && isLocked(state.lockout, now)) {
     return { code: "user_locked", lockedUntil: state.lockout.lockedUntil };
   }
   const { pendingTotp: pending } = findSecrets(state, now);
@@ -177,22 +190,70 @@ function accept(
     ...(secretId === undefined || timeStep == null ? {} : { accepted: { secretId, timeStep } }),
   };
   const entries = [addSessionOf(success, call.session)];
+  const removal = confirmed ? removeDevices(state, "otp_configured") : undefined;
   if (confirmed) entries.push({ action: "otp.confirmed", outcome: "success" });
   const remaining = change.backupCodes?.unspent.length;
   return applyChange(
     state,
     {
       ...change,
+      ...removal?.change,
       lockout: noFailures,
       lastVerifiedAt: call.now,
       lastMethod: method,
       recent: addRecentAttempt(state, "success", call.now),
     },
-    entries,
+    [...entries, ...(removal?.entries ?? [])],
     succeed({
       method,
       ...(remaining === undefined ? {} : { backupCodesRemaining: remaining }),
       ...(confirmed ? { enrolmentConfirmed: true as const } : {}),
+    }),
+    call.now,
+  );
+}
+
+function describeDisabling(failedAttempts: number): EventEntry {
+  return {
+    action: "otp.disabled",
+    outcome: "success",
+    reason: "too_many_failures",
+    details: { failed_attempts: failedAttempts },
+  };
+}
+
+/** Rejects a code from a known device. It counts on the device, and not towards a lock. */
+function rejectOnDevice(
+  state: IdentityState,
+  call: GuardCall,
+  method: Attempt["method"],
+  reason: string,
+  policy: LockoutPolicy,
+  device: KnownDevice,
+): Transition<Verified> {
+  const failure = countDeviceFailure(state, device, policy, call.now);
+  const { change, disabled, failures } = failure;
+  const details = { method, failed_attempts: failures, device_id: device.id };
+  const rejected: EventEntry = { action: "otp.verified", outcome: "failure", reason, details };
+  const total = change.lockout.failedAttempts + countDeviceFailures(change);
+  return applyChange(
+    state,
+    {
+      ...change,
+      otpDisabled: state.otpDisabled || disabled,
+      pendingTotp: disabled ? null : state.pendingTotp,
+      recent: addRecentAttempt(state, "failure", call.now),
+    },
+    [
+      addSessionOf(rejected, call.session),
+      ...failure.entries,
+      ...(disabled ? [describeDisabling(total)] : []),
+    ],
+    fail({
+      code: "invalid_code",
+      attemptsRemaining: failure.attemptsRemaining,
+      lockedUntil: failure.lockedUntil,
+      ...(disabled ? { isDisabled: true } : {}),
     }),
     call.now,
   );
@@ -205,7 +266,8 @@ function reject(
   reason: string,
   policy: LockoutPolicy,
 ): Transition<Verified> {
-  const failure = countFailure(state.lockout, policy, call.now);
+  const ofDevices = countDeviceFailures(state);
+  const failure = countFailure(state.lockout, policy, call.now, ofDevices);
   const { failedAttempts, locks, lockedUntil } = failure.state;
   const entries: EventEntry[] = [
     addSessionOf(
@@ -226,14 +288,7 @@ function reject(
       details: { locks, locked_until: new Date(lockedUntil ?? call.now).toISOString() },
     });
   }
-  if (failure.disabled) {
-    entries.push({
-      action: "otp.disabled",
-      outcome: "success",
-      reason: "too_many_failures",
-      details: { failed_attempts: failedAttempts },
-    });
-  }
+  if (failure.disabled) entries.push(describeDisabling(failedAttempts + ofDevices));
   return applyChange(
     state,
     {
@@ -274,15 +329,22 @@ export function verify(
   purpose: Purpose = "login",
 ): Transition<Verified> | typeof stale {
   const { method } = evidence;
-  const refusal = findRefusal(state, method, call.now, purpose);
+  const device = findDevice(state, call);
+  const refusal = findRefusal(state, method, call.now, purpose, device);
   if (refusal !== undefined) return refuse(state, call, "otp.verified", refusal);
   if ("withheld" in evidence) return stale;
   const evaluation = evaluate(state, evidence, call.now, purpose);
   if (evaluation === stale) return stale;
   if (evaluation.accepted) return accept(state, call, method, evaluation);
   if (evaluation.reason === "code_already_used") {
-    const attemptsRemaining = countRemainingAttempts(state.lockout, policy);
+    const attemptsRemaining =
+      device === undefined
+        ? countRemainingAttempts(state.lockout, policy, countDeviceFailures(state))
+        : countDeviceAttempts(device, state, policy);
     return refuse(state, call, "otp.verified", { code: "code_already_used", attemptsRemaining });
   }
-  return reject(state, call, method, evaluation.reason ?? "invalid_code", policy);
+  const { reason = "invalid_code" } = evaluation;
+  return device === undefined
+    ? reject(state, call, method, reason, policy)
+    : rejectOnDevice(state, call, method, reason, policy, device);
 }

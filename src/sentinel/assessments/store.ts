@@ -108,7 +108,10 @@ const session = {
   evidence: assessments.evidence,
 };
 
-const sessionEvidence = z.object({ context: contextSchema });
+const sessionEvidence = z.object({
+  context: contextSchema,
+  device: z.object({ id: z.string().exactOptional() }).exactOptional(),
+});
 
 /** Rows without a readable context, such as those of older models, are left out. */
 function sessionsOf(
@@ -122,7 +125,11 @@ function sessionsOf(
   return rows.flatMap(({ evidence, id, at, verdict }) => {
     if (id === null || at === null || evidence === null) return [];
     const parsed = sessionEvidence.safeParse(readStoredEvidence(evidence));
-    return parsed.success ? [{ id, at, verdict, context: parsed.data.context }] : [];
+    if (!parsed.success) return [];
+    const { context, device } = parsed.data;
+    return [
+      { id, at, verdict, context, ...(device?.id === undefined ? {} : { deviceId: device.id }) },
+    ];
   });
 }
 

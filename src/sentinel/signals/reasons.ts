@@ -11,6 +11,7 @@ import { createReason, type Reason, type ReasonName } from "../reason.ts";
 import { weights } from "../weights.ts";
 import { findAgentReasons } from "./agent.ts";
 import { findBehaviourReasons } from "./behaviour.ts";
+import { findDeviceReasons } from "./device.ts";
 import { findIdentityReasons } from "./identity.ts";
 import { findNetworkReasons } from "./network.ts";
 import { createTestReason } from "./test-address.ts";
@@ -39,10 +40,13 @@ export function findReasons(evidence: SessionEvidence, off: readonly string[]): 
         ),
       ]
     : [];
+  const behaviour = findBehaviourReasons(evidence, isOff);
+  const ofAgent = behaviour.find(({ signal }) => signal === "agent_history")?.contribution ?? 0;
   return [
     ...findNetworkReasons(evidence, isOff),
     ...findAgentReasons(evidence.agent),
-    ...findBehaviourReasons(evidence, isOff),
+    ...behaviour,
+    ...findDeviceReasons(evidence.device, isOff("agent_history") ? 0 : ofAgent),
     ...mismatch,
     ...findIdentityReasons(evidence.identity),
   ]

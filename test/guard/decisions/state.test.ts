@@ -1,6 +1,7 @@
 /** The state of an identity as the guard stores it, and as D1 keeps it. */
 import fc from "fast-check";
 import { expect, test } from "vitest";
+import type { KnownDevice } from "../../../src/guard/decisions/device-state.ts";
 import type { StoredPasskey } from "../../../src/guard/decisions/passkey-state.ts";
 import {
   formatRecordedState,
@@ -9,7 +10,7 @@ import {
 import { refuse, reportRefusals } from "../../../src/guard/decisions/refusals.ts";
 import { type IdentityState, parseState } from "../../../src/guard/decisions/state.ts";
 import { algorithms } from "../../../src/passkeys/passkey.ts";
-import { buildIdentity, call } from "./example.ts";
+import { buildIdentity, call, exampleDevice } from "./example.ts";
 
 const digest = fc.stringMatching(/^[0-9a-f]{64}$/);
 const text = fc.string();
@@ -24,6 +25,14 @@ const passkey: fc.Arbitrary<StoredPasskey> = fc.record({
   ...{ backupEligible: fc.boolean(), backedUp: fc.boolean(), userVerified: fc.boolean() },
   ...{ signCount: fc.nat(), createdAt: time, lastUsedAt: orNull(time) },
 });
+
+const device: fc.Arbitrary<KnownDevice> = fc
+  .record({
+    ...{ id: text, digest, name: orNull(text), failures: fc.nat({ max: 4 }) },
+    ...{ createdAt: time, expiresAt: time },
+    ...{ passkeyId: orNull(text), assessmentId: orNull(text) },
+  })
+  .map((one) => ({ ...one, lastUsedAt: one.createdAt }));
 
 const states: fc.Arbitrary<IdentityState> = fc.record({
   tenantId: text,
@@ -51,6 +60,7 @@ const states: fc.Arbitrary<IdentityState> = fc.record({
       floor: time,
     }),
   ),
+  devices: fc.array(device, { maxLength: 2 }),
   lockout: fc.record({
     failedAttempts: fc.nat({ max: 2 }),
     failuresThisRound: fc.nat({ max: 2 }),
@@ -94,6 +104,20 @@ test("a record keeps the whole state, except for attempts and rate limits", () =
       expect(parseRecordedState(formatRecordedState(state), rowOf(state))).toEqual(state);
     }),
   );
+});
+
+test("a record keeps when a device was used last by the day, so that a login does not change it", () => {
+  const [day, noon] = [86_400_000, 43_200_000];
+  const usedAt = (lastUsedAt: number) => {
+    const device = { ...exampleDevice, createdAt: 3 * day + 1, lastUsedAt };
+    return formatRecordedState(buildIdentity({ devices: [device] }));
+  };
+  expect(usedAt(5 * day + noon)).toBe(usedAt(5 * day));
+  expect(usedAt(6 * day)).not.toBe(usedAt(5 * day));
+  const restored = parseRecordedState(usedAt(5 * day + noon), rowOf(buildIdentity()));
+  expect(restored.devices).toMatchObject([{ lastUsedAt: 5 * day }]);
+  const first = parseRecordedState(usedAt(3 * day + noon), rowOf(buildIdentity()));
+  expect(first.devices).toMatchObject([{ createdAt: 3 * day + 1, lastUsedAt: 3 * day + 1 }]);
 });
 
 test("a record has no session of a refusal, because a session names an address", () => {
