@@ -8,7 +8,7 @@ import { PasskeyAuthenticator } from "../support/passkey-authenticator.ts";
 import { page, registerPasskey } from "../support/passkeys.ts";
 import type { History, Recorded } from "./checker.ts";
 import { first, type Operation } from "./model.ts";
-import type { Act, Schedule, Wave } from "./schedule.ts";
+import type { Act, Schedule, Step, Wave } from "./schedule.ts";
 import { answerOf, type ClientRequest, countTrail, sendAt } from "./service.ts";
 
 const stepMs = 30_000;
@@ -33,7 +33,7 @@ type SentCall = Omit<Recorded, "operation"> & {
 interface PreparedAnswer {
   readonly challenge: number;
   readonly issuedAt: number;
-  readonly body: object;
+  readonly body: { readonly passkey: object };
 }
 
 class Recorder {
@@ -41,6 +41,7 @@ class Recorder {
   readonly #user: User;
   readonly #secrets: Created<string>[] = [];
   readonly #sets: Created<readonly string[]>[] = [];
+  readonly #deviceTokens: Created<string>[] = [];
   readonly #codes: string[] = [];
   /** Without a counter, which would refuse older answers. */
   readonly #authenticator = new PasskeyAuthenticator({ synced: true });
@@ -67,6 +68,7 @@ class Recorder {
     await registerPasskey(user, recorder.#authenticator);
     await recorder.#send("configure", first);
     await recorder.#send("regenerate", first);
+    await recorder.#call("the test", { kind: "passkey" }, false, "remembers");
     return recorder;
   }
 
@@ -83,12 +85,12 @@ class Recorder {
     this.#prepared.push(await this.#prepareAnswer());
     await Promise.all(
       wave.clients.map(async (steps, index) => {
-        for (const { act, abandoned } of steps) {
+        for (const { act, abandoned, device } of steps) {
           const client = `client ${number}.${index + 1}`;
           if (act.kind === "evict") await this.#evict();
           else if (act.kind === "crash") await this.#crash();
-          else if (abandoned) this.#abandoned.push(this.#call(client, act, true));
-          else await this.#call(client, act, false);
+          else if (abandoned) this.#abandoned.push(this.#call(client, act, true, device));
+          else await this.#call(client, act, false, device);
         }
       }),
     );
@@ -98,7 +100,7 @@ class Recorder {
   async end(): Promise<History> {
     await Promise.all(this.#abandoned);
     await drainOutbox(this.#user);
-    await this.#call("the end", { kind: "read" }, false);
+    await this.#call("the end", { kind: "read" }, false, "silent");
     const query = `externalUserId=${encodeURIComponent(this.#user.externalId)}&limit=100`;
     const sent = ++this.#tick;
     const { body } = await sendAt(this.#tenant.token, this.#at, {
@@ -125,7 +127,7 @@ class Recorder {
     const call = { id, client: "the test", about: "rehydrate", code: "", prepared: undefined };
     const ticks = { sent: ++this.#tick, answered: ++this.#tick };
     this.#calls.push({ ...call, ...ticks, at: this.#at, act: "rehydrate", answer: "" });
-    await this.#call("the test", { kind: "read" }, false);
+    await this.#call("the test", { kind: "read" }, false, "silent");
   }
 
   /** Has the authenticator answer a new challenge of a login without a name. */
@@ -157,12 +159,21 @@ class Recorder {
     );
   }
 
-  #requestOf(kind: Act["kind"], code: string, prepared?: PreparedAnswer): ClientRequest {
+  #requestOf(
+    kind: Act["kind"],
+    code: string,
+    device: object,
+    prepared?: PreparedAnswer,
+  ): ClientRequest {
     const user = this.#user;
     switch (kind) {
       case "passkey":
       case "prepared passkey":
-        return { method: "POST", path: "/v1/idp/passkeys/verify", body: prepared?.body };
+        return {
+          method: "POST",
+          path: "/v1/idp/passkeys/verify",
+          body: { passkey: { ...prepared?.body.passkey, ...device } },
+        };
       case "configure":
         return {
           method: "POST",
@@ -184,24 +195,34 @@ class Recorder {
         return {
           method: "POST",
           path: "/v1/idp/otp/verify",
-          body: { otp: { id: user.externalId, code } },
+          body: { otp: { id: user.externalId, code, ...device } },
         };
     }
   }
 
   /** Sends a request and stores the secret or the codes that the answer shows. */
-  async #send(kind: Act["kind"], id: number, code = "", prepared?: PreparedAnswer) {
-    const request = this.#requestOf(kind, code, prepared);
+  async #send(
+    kind: Act["kind"],
+    id: number,
+    code = "",
+    device: object = {},
+    prepared?: PreparedAnswer,
+  ) {
+    const request = this.#requestOf(kind, code, device, prepared);
     const answer = await sendAt(this.#tenant.token, this.#at, request);
-    const { user } = answer.body;
+    const { user, device: answered } = answer.body;
+    if (answered?.token) this.#deviceTokens.push({ by: id, value: answered.token });
     if (user?.new_otp_secret) this.#secrets.push({ by: id, value: user.new_otp_secret });
     if (user?.backupCodes) this.#sets.push({ by: id, value: user.backupCodes });
     return answer;
   }
 
-  async #call(client: string, act: Act, abandoned: boolean): Promise<void> {
+  async #call(client: string, act: Act, abandoned: boolean, device: Step["device"]): Promise<void> {
     const { code, about } = this.#chooseCode(act);
     const prepared = await this.#chooseAnswer(act);
+    const known = device === "sends token" ? this.#deviceTokens.at(-1) : undefined;
+    const isVerification = code !== "" || prepared !== undefined;
+    const remembers = isVerification && device === "remembers";
     const index = this.#calls.length;
     const id = index + 1;
     const call: SentCall = {
@@ -215,10 +236,16 @@ class Recorder {
       answered: null,
       answer: null,
       prepared,
+      ...(isVerification && known !== undefined ? { device: known.by } : {}),
+      ...(remembers ? { remembers } : {}),
     };
     this.#calls.push(call);
     if (code !== "") this.#codes.push(code);
-    const answer = answerOf(await this.#send(act.kind, id, code, prepared));
+    const fields = {
+      ...(known === undefined ? {} : { device_token: known.value }),
+      ...(remembers ? { remember_device: { days: 30 } } : {}),
+    };
+    const answer = answerOf(await this.#send(act.kind, id, code, fields, prepared));
     if (answer === null) this.unavailable += 1;
     if (answer === null || abandoned) return;
     this.#calls[index] = { ...call, answered: ++this.#tick, answer };

@@ -45,7 +45,7 @@ export function answerOf({ status, body }: Answer): string | null {
         : `423 ${body.code}`;
     case 200:
       if (body.method !== undefined)
-        return answers.accepted(body.method, body.backup_codes_remaining);
+        return answers.accepted(body.method, body.backup_codes_remaining, body.device?.status);
       return body.user === undefined ? profileLineOf(body) : answers.created;
     default:
       return `${status} ${body.code}`;
