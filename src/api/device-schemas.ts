@@ -60,7 +60,7 @@ export const shownDevice = z
   .object({
     status: z.enum(["new", "known", "unknown", "none"]).meta({
       description:
-        "`new`: the device is known from now on. `known`: the token is that of a known device of this user. `unknown`: it is not, or not any more. `none`: no token was sent.",
+        "`new`: the device is known from now on. `known`: the token is that of a known device of this user. `unknown`: it is not, or not any more. `none`: no token was sent. Without a token, the answer of a user who has no known device does not have the object at all.",
       examples: ["known"],
     }),
     id: deviceId.optional(),
@@ -101,7 +101,7 @@ export function showDevice(device: DeviceAnswer, token?: string): z.input<typeof
   };
 }
 
-/** The field of the answer to a verification; absent if the request said nothing of a device. */
+/** The field of the answer to a verification. */
 export function showVerifiedDevice({ device, deviceToken: token }: AddedDevice) {
   return device === undefined ? {} : { device: showDevice(device, token) };
 }

@@ -76,7 +76,7 @@ const standingFields = {
       "What the user can be challenged with now; of passkeys, those of the tenant's present `rp_id` count. A lock (except on a known device) and a disabled TOTP leave only `passkey`. It is empty if nobody can be challenged, such as a suspended user.",
     examples: [["totp", "backup_code"]],
   }),
-  device: shownDevice,
+  device: shownDevice.optional(),
 };
 
 function showStanding({ user, factors, device }: Standing) {
@@ -87,7 +87,7 @@ function showStanding({ user, factors, device }: Standing) {
       otp_status: user.otpStatus,
     },
     factors: [...factors],
-    device: showDevice(device),
+    ...(device === undefined ? {} : { device: showDevice(device) }),
   };
 }
 

@@ -56,8 +56,8 @@ export const weights = {
    * the weight is halfway between the two. A token that was stolen long ago is used long after.
    */
   knownDevice: { now: -5, longAgo: -3.5, halfwayDays: 30 },
-  /** Less what `agent_history` says of a new browser. */
-  noKnownDevice: 1.5,
+  /** By itself, and at most together with the evidence of habits. */
+  noKnownDevice: { alone: 1.5, withHabits: 3.2 },
   userMismatch: 2.5,
   /** For each consecutive failed code, up to `maxFailuresCounted`. */
   failedAttempt: 0.4,

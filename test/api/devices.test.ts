@@ -77,10 +77,18 @@ describe("A known device", () => {
     ]);
   });
 
-  it("is asked for: without a field about it the answer has none, and discover says none", async () => {
+  it("is missed only if the user has one: otherwise an answer says nothing of devices", async () => {
     const user = await createUser();
     expect((await user.verify(user.code(start))).body).not.toHaveProperty("device");
-    expect((await user.discover()).body.device).toEqual({ status: "none" });
+    expect((await user.discover()).body).not.toHaveProperty("device");
+    await rememberDevice(user, start + minuteMs);
+    const later = start + 2 * minuteMs;
+    setClock(user.tenant, later);
+    expect((await user.verify(user.code(later))).body.device).toEqual({ status: "none" });
+    expect((await user.discover()).body).toMatchObject({
+      device: { status: "none" },
+      reasons: [{ signal: "no_known_device" }],
+    });
   });
 
   it("is remembered with a passkey, and forgotten with it", async () => {
@@ -97,7 +105,7 @@ describe("A known device", () => {
       passkey: { ...again, device_token: token },
     });
     expect(second.body.device).toMatchObject({ status: "known", id });
-    expect((await logIn(user.tenant, authenticator, user)).body).not.toHaveProperty("device");
+    expect((await logIn(user.tenant, authenticator, user)).body.device).toEqual({ status: "none" });
     await user.tenant.send("DELETE", user.path(`/passkeys/${passkeyId}`));
     expect(await listDevices(user)).toEqual([]);
   });

@@ -1,6 +1,7 @@
 /** Two tenants, and a user that only one of them knows. */
 import { expect } from "vitest";
 import { type Answer, Tenant, User } from "../support/client.ts";
+import { listDevices, rememberDevice } from "../support/devices.ts";
 import { givePasskey, setUpPasskeys } from "../support/passkeys.ts";
 import type { RequestTarget } from "../support/requests.ts";
 import type { TenantLocation } from "./tenant-locations.ts";
@@ -28,6 +29,8 @@ export class TwoTenants {
     const user = await User.provision(victim, "known only to its tenant");
     const { passkeyId } = await givePasskey(user);
     await user.configure();
+    const { id: deviceId } = await rememberDevice(user, Date.now());
+    victim.clock = undefined;
     await user.backupCodes();
     const { assessment_id: assessmentId } = await user.assess();
     const [{ id: eventId }] = await user.events();
@@ -41,6 +44,7 @@ export class TwoTenants {
       eventId,
       assessmentId,
       passkeyId,
+      deviceId,
     });
   }
 
@@ -53,6 +57,7 @@ export class TwoTenants {
       (await victim.send("GET", "/v1/idp/users")).body,
       (await victim.send("GET", "/v1/settings")).body,
       (await victim.send("GET", "/v1/sentinel/assessments")).body,
+      await listDevices(user),
       tokens.map(({ last_used_at: _, ...token }: { last_used_at: string | null }) => token),
       await user.events(),
     ]);

@@ -117,6 +117,7 @@ async function runJourney(answers: string[]): Promise<Secrets> {
     eventId: "",
     assessmentId: "",
     passkeyId: "",
+    deviceId: "",
   };
   await ask("provisionUser", unknownUser, { ...asTenant, body: provision });
 

@@ -216,7 +216,7 @@ function acceptFrom(
   const { id, at, device, remembers } = call;
   const known = findDevice(state, call);
   const isCode = method !== "passkey";
-  const isAsked = device !== undefined || remembers;
+  const isAsked = device !== undefined || remembers || state.devices.length > 0;
   const status = known ? "known" : remembers ? "new" : device === undefined ? "none" : "unknown";
   const devices = known
     ? state.devices.map((one) => (one === known && isCode ? { ...one, failures: 0 } : one))

@@ -9,6 +9,7 @@ import { none } from "../../src/http/route.ts";
 import { permissions } from "../../src/tenancy/permission.ts";
 import { invalidateTenant } from "../../src/tenancy/token-cache.ts";
 import { type Answer, send, Tenant, User } from "../support/client.ts";
+import { rememberDevice } from "../support/devices.ts";
 import { givePasskey, setUpPasskeys } from "../support/passkeys.ts";
 import { requestTo, unknownUser } from "../support/requests.ts";
 import { sql } from "../support/trail.ts";
@@ -20,6 +21,7 @@ let otherTenantsTokenId: string;
 let usersEventId: string;
 let usersAssessmentId: string;
 let usersPasskeyId: string;
+let usersDeviceId: string;
 /** A token with all permissions, which ends and is restored for each test. */
 let ended: { id: string; secret: string };
 /** A tenant that is suspended and reactivated in each test, and a token of it with one permission. */
@@ -32,6 +34,8 @@ beforeAll(async () => {
   user = await User.provision(tenant, "known only to its tenant");
   usersPasskeyId = (await givePasskey(user)).passkeyId;
   await user.configure();
+  usersDeviceId = (await rememberDevice(user, Date.now())).id;
+  tenant.clock = undefined;
   await setUpPasskeys(otherTenant);
   const { body } = await otherTenant.send("GET", "/v1/tokens");
   otherTenantsTokenId = body.tokens[0].id;
@@ -145,6 +149,7 @@ describe.each(guarded)("$method $path ($name)", (definition) => {
         eventId: usersEventId,
         assessmentId: usersAssessmentId,
         passkeyId: usersPasskeyId,
+        deviceId: usersDeviceId,
       });
       expect(foreign.status).toBe(404);
       expect(withoutRequestId(foreign)).toEqual(withoutRequestId(unknown));

@@ -87,6 +87,7 @@ async function createScene(name = ""): Promise<Scene> {
     eventId: "",
     assessmentId,
     passkeyId: "",
+    deviceId: "",
   };
   keys += 1;
   return { key: `key-${keys}`, user, target, body };

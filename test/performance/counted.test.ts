@@ -18,6 +18,7 @@ import { holdDeliveries } from "../support/held-deliveries.ts";
 import { deliverMessages, holdMessages } from "../support/queue.ts";
 import { eventOf, fileEvents } from "../support/trail.ts";
 import { billedOperations, type Deletions, formatBill, type Seal } from "./bill.ts";
+import { deviceScenarios } from "./device-scenarios.ts";
 import { directoryScenarios } from "./directory-scenarios.ts";
 import { discoverScenarios } from "./discover-scenarios.ts";
 import { createScenariosWithout } from "./other-scenarios.ts";
@@ -29,6 +30,7 @@ import { verifyScenarios } from "./verify-scenarios.ts";
 const known = [
   ...verifyScenarios,
   ...passkeyScenarios,
+  ...deviceScenarios,
   ...discoverScenarios,
   ...directoryScenarios,
 ];

@@ -26,6 +26,7 @@ async function prepare({ method, name, path, access }: Route): Promise<Ready> {
     eventId: events.body.events[0].id,
     assessmentId: assessment_id,
     passkeyId: "",
+    deviceId: "",
   };
   if (name === "deleteTenant") {
     await sql("UPDATE tenants SET status = 'suspended', suspended_at = 0 WHERE id = ?", tenant.id);

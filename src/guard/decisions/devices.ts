@@ -6,7 +6,7 @@
 import { encodeUtf8 } from "../../crypto/bytes.ts";
 import { timingSafeEqual } from "../../crypto/constant-time.ts";
 import type { LockoutPolicy } from "../../tenancy/policy.ts";
-import type { DeviceAnswer, DeviceRequest, KnownDevice } from "./device-state.ts";
+import type { DeviceAnswer, KnownDevice } from "./device-state.ts";
 import { countRemainingAttempts, isLocked, isOverCap } from "./lockout.ts";
 import { applyChange, refuse } from "./refusals.ts";
 import type { IdentityState } from "./state.ts";
@@ -54,13 +54,18 @@ export function findDevice(
   return equal[0];
 }
 
-/** What the answer says of the device of a request. */
+/**
+ * What the answer says of the device: nothing if the request says nothing of one, and the user has none.
+ * @param known the known device that the request comes from
+ */
 export function describeDevice(
+  state: IdentityState,
+  { now, device: request }: Pick<GuardCall, "now" | "device">,
   known: KnownDevice | undefined,
-  request: DeviceRequest | undefined,
-): DeviceAnswer {
+): DeviceAnswer | undefined {
   if (known !== undefined) return { status: "known", ...describeTimes(known) };
-  return { status: request?.digest == null ? "none" : "unknown" };
+  if (request !== undefined) return { status: request.digest === null ? "none" : "unknown" };
+  return listDevices(state, now).length === 0 ? undefined : { status: "none" };
 }
 
 function describeTimes({ id, expiresAt, lastUsedAt: lastVerifiedAt }: KnownDevice) {
@@ -109,6 +114,7 @@ export function removeDevice(state: IdentityState, call: GuardCall, id: string):
 }
 
 export function removeAllDevices(state: IdentityState, call: GuardCall): Transition<void> {
+  if (state.devices.length === 0) return { state, entries: [], result: succeed(undefined) };
   const { change, entries } = removeDevices(state, "requested");
   return applyChange(state, change, entries, succeed(undefined), call.now);
 }
@@ -225,42 +231,65 @@ export function applyDevice<T extends object>(
   verified: Transition<T>,
   passkeyId: string | null,
 ): Transition<T & AddedDevice> {
-  const { result, state } = verified;
-  const { device: request, now } = call;
-  if (!result.ok || request === undefined) return verified;
-  const answer = (device: DeviceAnswer) => ({ ...result, value: { ...result.value, device } });
+  const { result } = verified;
+  if (!result.ok) return verified;
   const known = findDevice(before, call);
-  const lockout = known === undefined ? state.lockout : before.lockout;
-  const entries =
+  const { state, entries, device } =
     known === undefined
-      ? verified.entries
-      : verified.entries.map((entry) => nameDevice(entry, known));
+      ? rememberDevice(verified, call, passkeyId)
+      : verifyOnDevice(before, call, verified, known, passkeyId);
+  const shown = device ?? describeDevice(state, call, undefined);
+  const value = shown === undefined ? result.value : { ...result.value, device: shown };
+  return { ...verified, state, entries, result: { ...result, value } };
+}
+
+/** What an accepted attempt leaves. */
+interface Applied extends Pick<Transition<unknown>, "state" | "entries"> {
+  /** Undefined if the request comes from no known device, and none was remembered. */
+  readonly device: DeviceAnswer | undefined;
+}
+
+function verifyOnDevice(
+  { lockout }: IdentityState,
+  call: GuardCall,
+  verified: Transition<unknown>,
+  known: KnownDevice,
+  passkeyId: string | null,
+): Applied {
+  const state = { ...verified.state, lockout };
+  const entries = verified.entries.map((entry) => nameDevice(entry, known));
   // The attempt may have removed all devices, with a new secret.
-  if (known !== undefined && state.devices.includes(known)) {
-    const renewed = renewDevice(known, call, passkeyId);
-    const devices = state.devices.map((one) => (one === known ? renewed : one));
-    return {
-      ...verified,
-      state: { ...state, devices, lockout },
-      entries: request.remember === null ? entries : [...entries, describeRemembered(renewed)],
-      result: answer(describeDevice(renewed, request)),
-    };
+  if (!state.devices.includes(known)) {
+    return rememberDevice({ ...verified, state, entries }, call, passkeyId);
   }
-  const { remember, created } = request;
-  if (remember === null || created === undefined) {
-    const shown = describeDevice(undefined, request);
-    return { ...verified, state: { ...state, lockout }, entries, result: answer(shown) };
-  }
-  const device: KnownDevice = {
-    ...{ ...created, name: remember.name, createdAt: now, lastUsedAt: now, failures: 0 },
-    expiresAt: now + remember.days * dayMs,
-    ...{ passkeyId, assessmentId: call.session?.assessmentId ?? null },
-  };
-  const added = addDevice({ devices: state.devices, lockout }, device);
+  const renewed = renewDevice(known, call, passkeyId);
+  const devices = state.devices.map((one) => (one === known ? renewed : one));
   return {
-    ...verified,
+    state: { ...state, devices },
+    entries: call.device?.remember ? [...entries, describeRemembered(renewed)] : entries,
+    device: { status: "known", ...describeTimes(renewed) },
+  };
+}
+
+/** Remembers a new device, if the request asks for it. */
+function rememberDevice(
+  { state, entries }: Transition<unknown>,
+  { now, session, device: request }: GuardCall,
+  passkeyId: string | null,
+): Applied {
+  if (request?.remember == null || request.created === undefined) {
+    return { state, entries, device: undefined };
+  }
+  const { days, name } = request.remember;
+  const device: KnownDevice = {
+    ...{ ...request.created, name, createdAt: now, lastUsedAt: now, failures: 0 },
+    expiresAt: now + days * dayMs,
+    ...{ passkeyId, assessmentId: session?.assessmentId ?? null },
+  };
+  const added = addDevice(state, device);
+  return {
     state: { ...state, ...added.change },
     entries: [...entries, ...added.entries],
-    result: answer({ status: "new", ...describeTimes(device) }),
+    device: { status: "new", ...describeTimes(device) },
   };
 }

@@ -12,7 +12,7 @@ export interface Standing {
   readonly user: Pick<Profile, "status" | "lockedUntil" | "otpStatus">;
   /** What the user can be challenged with now. */
   readonly factors: readonly Factor[];
-  readonly device: DeviceAnswer;
+  readonly device?: DeviceAnswer;
 }
 
 export type Factor = Attempt["method"] | "passkey";
@@ -48,16 +48,17 @@ export function standingOf(
   rpId: string | null,
 ): Standing {
   const { status, lockedUntil, otpStatus } = profileOf(state, call.now);
+  const device = describeDevice(state, call, findDevice(state, call));
   return {
     user: { status, lockedUntil, otpStatus },
     factors: findFactors(state, call, rpId),
-    device: describeDevice(findDevice(state, call), call.device),
+    ...(device === undefined ? {} : { device }),
   };
 }
 
-/** Whether the answer shows the whole standing; an answer that an older build kept does not. */
+/** Whether the answer shows the user's standing; an answer that an older build kept does not. */
 export function hasStanding(value: Assessment & Partial<Standing>): boolean {
-  return value.device !== undefined;
+  return value.user !== undefined;
 }
 
 /** Completes an answer that an older build kept, from the present state. */

@@ -11,15 +11,15 @@ function formatAge(sinceMs: number): string {
 }
 
 /**
- * @param agent what `agent_history` contributes. A new browser has no device token either, and its newness counts
- *   once: the missing token adds only what the new agent has not said
+ * @param habits what the signals about habits contribute together. A new browser has no device token either, so a
+ *   missing token and new habits are to a part the same evidence: together they lead to a challenge, not to a denial
  */
-export function findDeviceReasons(device: DeviceEvidence | undefined, agent: number): Reason[] {
+export function findDeviceReasons(device: DeviceEvidence | undefined, habits: number): Reason[] {
   if (device === undefined) return [];
   const { knownDevice, noKnownDevice } = weights;
   if (!device.known) {
     const detail = "The user has known devices, and the session comes from none of them.";
-    const strength = Math.max(0, noKnownDevice - Math.max(0, agent));
+    const strength = Math.max(0, Math.min(noKnownDevice.alone, noKnownDevice.withHabits - habits));
     return [createReason("no_known_device", strength, detail)];
   }
   const sinceMs = device.sinceVerifiedMs ?? 0;

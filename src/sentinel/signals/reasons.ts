@@ -18,6 +18,8 @@ import { createTestReason } from "./test-address.ts";
 
 const reportedAtZero: readonly ReasonName[] = ["reserved_address", "privacy_relay"];
 
+const habitSignals: readonly ReasonName[] = ["network_history", "agent_history", "hour_of_week"];
+
 function roundContribution(contribution: number): number {
   // Adding 0 turns the -0 of rounding into 0.
   return Math.round(contribution * 1e4) / 1e4 + 0;
@@ -41,12 +43,14 @@ export function findReasons(evidence: SessionEvidence, off: readonly string[]): 
       ]
     : [];
   const behaviour = findBehaviourReasons(evidence, isOff);
-  const ofAgent = behaviour.find(({ signal }) => signal === "agent_history")?.contribution ?? 0;
+  const habits = behaviour
+    .filter(({ signal }) => habitSignals.includes(signal))
+    .reduce((sum, { contribution }) => sum + contribution, 0);
   return [
     ...findNetworkReasons(evidence, isOff),
     ...findAgentReasons(evidence.agent),
     ...behaviour,
-    ...findDeviceReasons(evidence.device, isOff("agent_history") ? 0 : ofAgent),
+    ...findDeviceReasons(evidence.device, habits),
     ...mismatch,
     ...findIdentityReasons(evidence.identity),
   ]

@@ -1819,7 +1819,7 @@ export interface components {
             assessment_id?: string;
             /**
              * @description The name of the model, which fixes the signals and their weights.
-             * @example sentinel-2
+             * @example sentinel-3
              */
             model?: string;
             /** @description The reasons for the score, the strongest first. */
@@ -1940,7 +1940,7 @@ export interface components {
          */
         Device: {
             /**
-             * @description `new`: the device is known from now on. `known`: the token is that of a known device of this user. `unknown`: it is not, or not any more. `none`: no token was sent. Values: `new`, `known`, `unknown`, `none`; expect further ones.
+             * @description `new`: the device is known from now on. `known`: the token is that of a known device of this user. `unknown`: it is not, or not any more. `none`: no token was sent. Without a token, the answer of a user who has no known device does not have the object at all. Values: `new`, `known`, `unknown`, `none`; expect further ones.
              * @example known
              */
             status: string;
@@ -2504,7 +2504,7 @@ export interface components {
             assessment_id: string;
             /**
              * @description The name of the model, which fixes the signals and their weights.
-             * @example sentinel-2
+             * @example sentinel-3
              */
             model: string;
             /** @description The reasons for the score, the strongest first. */
@@ -2549,7 +2549,7 @@ export interface components {
              *     ]
              */
             factors: string[];
-            device: components["schemas"]["Device"];
+            device?: components["schemas"]["Device"];
         } & {
             [key: string]: unknown;
         };
@@ -2567,7 +2567,7 @@ export interface components {
             assessment_id: string;
             /**
              * @description The name of the model, which fixes the signals and their weights.
-             * @example sentinel-2
+             * @example sentinel-3
              */
             model: string;
             /** @description The reasons for the score, the strongest first. */
@@ -7279,7 +7279,7 @@ export interface operations {
                      *       "recommendation": "allow",
                      *       "risk_score": 0.05,
                      *       "assessment_id": "01a20a4597691de6cc1dbcad9cff4cd8dbc0866f162dc9a8",
-                     *       "model": "sentinel-2",
+                     *       "model": "sentinel-3",
                      *       "reasons": [
                      *         {
                      *           "signal": "network_history",
@@ -7682,7 +7682,7 @@ export interface operations {
                      *         {
                      *           "risk_score": 0.05,
                      *           "assessment_id": "01a20a4597691de6cc1dbcad9cff4cd8dbc0866f162dc9a8",
-                     *           "model": "sentinel-2",
+                     *           "model": "sentinel-3",
                      *           "reasons": [
                      *             {
                      *               "signal": "network_history",
