@@ -7,8 +7,13 @@ const idp = new EdgeIdp({
 });
 
 try {
-  await idp.otp.verify("ORG_USR_9921_AFG", "552192");
-  console.log("The code is right.");
+  const { device } = await idp.otp.verify(
+    "ORG_USR_9921_AFG",
+    "552192",
+    { remember_device: { days: 30 } },
+  );
+  // Keep device.token in a cookie.
+  console.log("The code is right.", device?.status);
 } catch (error) {
   if (!(error instanceof IdpError)) throw error;
   // Such as invalid_code or user_locked.

@@ -2,6 +2,7 @@ import { Connection } from "./connection.ts";
 import type { EdgeIdpOptions } from "./options.ts";
 import { Audit } from "./resources/audit.ts";
 import { BackupCodes } from "./resources/backup-codes.ts";
+import { Devices } from "./resources/devices.ts";
 import { Health } from "./resources/health.ts";
 import { Keys } from "./resources/keys.ts";
 import { Otp } from "./resources/otp.ts";
@@ -23,6 +24,7 @@ export class EdgeIdp {
   readonly users: Users;
   readonly otp: Otp;
   readonly backupCodes: BackupCodes;
+  readonly devices: Devices;
   readonly sentinel: Sentinel;
   readonly audit: Audit;
   readonly tokens: Tokens;
@@ -39,6 +41,7 @@ export class EdgeIdp {
     this.users = new Users(connection);
     this.otp = new Otp(connection);
     this.backupCodes = new BackupCodes(connection);
+    this.devices = new Devices(connection);
     this.sentinel = new Sentinel(connection);
     this.audit = new Audit(connection);
     this.tokens = new Tokens(connection);

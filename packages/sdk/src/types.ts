@@ -24,6 +24,10 @@ export type VerifyOtpResult = Schemas["VerifyOtpResult"];
 /** What verify takes besides user and code. */
 export type VerifyOtpInput = Omit<Schemas["VerifyOtpInput"]["otp"], "id" | "code">;
 
+/** What an answer says of the device that the request came from. */
+export type Device = Schemas["Device"];
+export type KnownDevice = Schemas["KnownDevice"];
+
 export type DiscoverResult = Schemas["DiscoverResult"];
 export type SessionContext = Schemas["DiscoverInput"]["sentinel"]["context"];
 export type StoredAssessment = Schemas["Assessment"];

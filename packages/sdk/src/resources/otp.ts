@@ -40,7 +40,8 @@ export class Otp {
 
   /**
    * Verifies a code as the user typed it: six digits, or a backup code. A code that is not accepted is an error.
-   * `purpose: "confirm"` tries the code against a pending secret alone. Permission: `idp:write`.
+   * `purpose: "confirm"` tries the code against a pending secret alone. With `remember_device` the answer has the token
+   * of a new known device, as `device.token`; send it as `device_token` from then on. Permission: `idp:write`.
    *
    * @throws IdpError `invalid_code` (see `attemptsRemaining`), `code_already_used` (wait for the next code),
    * `user_locked` (see `lockedUntil`), `otp_disabled` (only a new secret helps), `otp_not_configured`,
