@@ -310,8 +310,8 @@ const casesByMethod: Readonly<Record<string, readonly Case[]>> = {
   listDevices: noCases,
   removeDevice: buildCases(
     async ({ guard, call, user }) => {
-      const [{ id } = { id: "" }] = await listDevices(user);
-      return await guard.removeDevice(call, id);
+      const [device] = (await listDevices(user)) ?? [];
+      return await guard.removeDevice(call, device?.id ?? "");
     },
     {
       "of a known device": ["device.removed success requested"],

@@ -44,9 +44,6 @@ export const deviceScenarios: readonly Scenario[] = [
     const code = nextWrongCode(user);
     return () => verifyWith(user, code, { device_token: token });
   }),
-  scenario("discover", "from a known device", 200, (user, { token }) => () => {
-    return user.discover({ device_token: token });
-  }),
   scenario(
     "listDevices",
     "warm",
