@@ -5,16 +5,12 @@
  */
 import { encodeUtf8 } from "../../crypto/bytes.ts";
 import { timingSafeEqual } from "../../crypto/constant-time.ts";
-import type { LockoutPolicy } from "../../tenancy/policy.ts";
 import type { DeviceAnswer, KnownDevice } from "./device-state.ts";
-import { countRemainingAttempts, isLocked, isOverCap } from "./lockout.ts";
 import { applyChange, refuse } from "./refusals.ts";
 import type { IdentityState } from "./state.ts";
 import { type EventEntry, type GuardCall, succeed, type Transition } from "./transition.ts";
 
-export const maxDevices = 20;
-/** Wrong codes in a row after which a device is removed. */
-export const maxDeviceFailures = 5;
+const maxDevices = 20;
 const dayMs = 24 * 60 * 60 * 1000;
 
 /** Why a device was removed; `limit`: for a newer one. */
@@ -77,7 +73,7 @@ export function countDeviceFailures({ devices }: Pick<IdentityState, "devices">)
   return devices.reduce((sum, { failures }) => sum + failures, 0);
 }
 
-interface Removal {
+export interface Removal {
   readonly change: Pick<IdentityState, "devices" | "lockout">;
   readonly entries: readonly EventEntry[];
 }
@@ -117,59 +113,6 @@ export function removeAllDevices(state: IdentityState, call: GuardCall): Transit
   if (state.devices.length === 0) return { state, entries: [], result: succeed(undefined) };
   const { change, entries } = removeDevices(state, "requested");
   return applyChange(state, change, entries, succeed(undefined), call.now);
-}
-
-/** What a wrong code from a known device changes. */
-export interface DeviceFailure extends Removal {
-  /** The failure disabled TOTP. */
-  readonly disabled: boolean;
-  /** For the next attempt from this browser: on the device or, if it is removed, as a stranger. */
-  readonly attemptsRemaining: number;
-  readonly lockedUntil: number | null;
-  /** Wrong codes in a row from this device. */
-  readonly failures: number;
-}
-
-/** Counts a wrong code on the known device that it came from. */
-export function countDeviceFailure(
-  state: IdentityState,
-  device: KnownDevice,
-  policy: LockoutPolicy,
-  now: number,
-): DeviceFailure {
-  const failed = { ...device, failures: device.failures + 1 };
-  const devices = state.devices.map((one) => (one === device ? failed : one));
-  const isRemoved = failed.failures >= maxDeviceFailures;
-  const { change, entries } = removeDevices(
-    { devices, lockout: state.lockout },
-    "failures",
-    (one) => isRemoved && one === failed,
-  );
-  const { lockout } = change;
-  const ofDevices = countDeviceFailures(change);
-  const locked = isRemoved && isLocked(lockout, now);
-  const asStranger = locked ? 0 : countRemainingAttempts(lockout, policy, ofDevices);
-  return {
-    ...{ change, entries },
-    failures: failed.failures,
-    disabled: isOverCap(lockout, policy, ofDevices),
-    attemptsRemaining: isRemoved
-      ? asStranger
-      : countDeviceAttempts(failed, { ...state, devices }, policy),
-    lockedUntil: locked ? lockout.lockedUntil : null,
-  };
-}
-
-/** How many wrong codes are left on a device before it is removed, or before TOTP is disabled. */
-export function countDeviceAttempts(
-  { failures }: KnownDevice,
-  state: IdentityState,
-  policy: LockoutPolicy,
-): number {
-  // Failures of strangers in this round do not count here.
-  const lockout = { ...state.lockout, failuresThisRound: failures };
-  const limits = { ...policy, maxFailedAttempts: maxDeviceFailures };
-  return countRemainingAttempts(lockout, limits, countDeviceFailures(state));
 }
 
 /** Adds a device, for which an expired one or the oldest makes room. */

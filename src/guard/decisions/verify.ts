@@ -6,15 +6,9 @@
 import { encodeUtf8 } from "../../crypto/bytes.ts";
 import { timingSafeEqual } from "../../crypto/constant-time.ts";
 import type { LockoutPolicy } from "../../tenancy/policy.ts";
+import { countDeviceAttempts, describeDisabling, rejectOnDevice } from "./device-failure.ts";
 import type { KnownDevice } from "./device-state.ts";
-import {
-  type AddedDevice,
-  countDeviceAttempts,
-  countDeviceFailure,
-  countDeviceFailures,
-  findDevice,
-  removeDevices,
-} from "./devices.ts";
+import { type AddedDevice, countDeviceFailures, findDevice, removeDevices } from "./devices.ts";
 import { countFailure, countRemainingAttempts, isLocked, noFailures } from "./lockout.ts";
 import { addSessionOf, applyChange, refuse } from "./refusals.ts";
 import { createLiveSecret, type IdentityState } from "./state.ts";
@@ -213,52 +207,6 @@ function accept(
   );
 }
 
-function describeDisabling(failedAttempts: number): EventEntry {
-  return {
-    action: "otp.disabled",
-    outcome: "success",
-    reason: "too_many_failures",
-    details: { failed_attempts: failedAttempts },
-  };
-}
-
-/** Rejects a code from a known device. It counts on the device, and not towards a lock. */
-function rejectOnDevice(
-  state: IdentityState,
-  call: GuardCall,
-  method: Attempt["method"],
-  reason: string,
-  policy: LockoutPolicy,
-  device: KnownDevice,
-): Transition<Verified> {
-  const failure = countDeviceFailure(state, device, policy, call.now);
-  const { change, disabled, failures } = failure;
-  const details = { method, failed_attempts: failures, device_id: device.id };
-  const rejected: EventEntry = { action: "otp.verified", outcome: "failure", reason, details };
-  const total = change.lockout.failedAttempts + countDeviceFailures(change);
-  return applyChange(
-    state,
-    {
-      ...change,
-      otpDisabled: state.otpDisabled || disabled,
-      pendingTotp: disabled ? null : state.pendingTotp,
-      recent: addRecentAttempt(state, "failure", call.now),
-    },
-    [
-      addSessionOf(rejected, call.session),
-      ...failure.entries,
-      ...(disabled ? [describeDisabling(total)] : []),
-    ],
-    fail({
-      code: "invalid_code",
-      attemptsRemaining: failure.attemptsRemaining,
-      lockedUntil: failure.lockedUntil,
-      ...(disabled ? { isDisabled: true } : {}),
-    }),
-    call.now,
-  );
-}
-
 function reject(
   state: IdentityState,
   call: GuardCall,
@@ -346,5 +294,5 @@ export function verify(
   const { reason = "invalid_code" } = evaluation;
   return device === undefined
     ? reject(state, call, method, reason, policy)
-    : rejectOnDevice(state, call, method, reason, policy, device);
+    : rejectOnDevice(state, call, { method, reason }, policy, device);
 }
