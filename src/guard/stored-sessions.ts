@@ -130,7 +130,8 @@ export class StoredSessions {
       .exec("SELECT id, at, verdict, context FROM sessions")
       .toArray()
       .flatMap((row) => {
-        const { deviceId, ...context } = JSON.parse(String(row.context));
+        const context = JSON.parse(String(row.context));
+        const deviceId = context?.deviceId;
         return parseSession({ ...row, context, ...(deviceId === undefined ? {} : { deviceId }) });
       });
   }

@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import { Tenant, User } from "../support/client.ts";
 import { drainOutbox, readTrail } from "../support/delivered-trail.ts";
 import { listDevices, rememberDevice, setClock, verifyWith } from "../support/devices.ts";
-import { loseStorage } from "../support/guard.ts";
+import { evict, loseStorage } from "../support/guard.ts";
 import { createLoginBody, givePasskey, logIn } from "../support/passkeys.ts";
 
 const start = Date.parse("2026-03-01T12:00:00Z");
@@ -236,6 +236,18 @@ describe("A known device", () => {
     await loseStorage(user);
     await user.sendFeedback(assessment_id, "fraud");
     expect((await listDevices(user)).map(({ id }) => id)).toEqual([kept.id]);
+  });
+
+  it("is removed with a session in which it was used, also if the assessment did not know it", async () => {
+    const user = await createUser();
+    const { token } = await rememberDevice(user, start);
+    const { assessment_id } = await user.assess();
+    const later = start + minuteMs;
+    setClock(user.tenant, later);
+    await verifyWith(user, user.code(later), { device_token: token, assessment_id });
+    await evict(user);
+    await user.sendFeedback(assessment_id, "fraud");
+    expect(await listDevices(user)).toEqual([]);
   });
 
   it("is not remembered in a session that was reported as fraud", async () => {

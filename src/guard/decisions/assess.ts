@@ -34,14 +34,15 @@ export interface Session {
   readonly shown: { readonly address: string; readonly agent: string };
 }
 
-function identityEvidenceOf(state: IdentityState, now: number): IdentityEvidence {
+function identityEvidenceOf(state: IdentityState, call: GuardCall): IdentityEvidence {
+  const { now } = call;
   const attempts = velocityLimits.map(
     ({ windowSeconds }) =>
       state.recent.filter(({ at }) => at > now - windowSeconds * 1000 && at <= now).length,
   );
   const { status } = profileOf(state, now);
   return {
-    failedAttempts: state.lockout.failedAttempts,
+    failedAttempts: state.lockout.failedAttempts + (findDevice(state, call)?.failures ?? 0),
     locked: isLocked(state.lockout, now),
     attempts,
     ...(status === "active" ? {} : { status }),
@@ -95,7 +96,7 @@ function evidenceOf(
     agent: session.agent,
     agentSwitched: hasSwitchedAgent(history, context, now),
     userMismatch: session.userId !== null && session.userId !== state.externalId,
-    identity: identityEvidenceOf(state, now),
+    identity: identityEvidenceOf(state, call),
     behaviour: compareWithHistory(known, context, population, now),
     travel:
       last === undefined || context.placeHidden

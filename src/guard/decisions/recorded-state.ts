@@ -8,14 +8,7 @@
  * of the backup codes' key, which are the same in both forms.
  */
 import { z } from "zod";
-import {
-  isDigest,
-  restoreDigest,
-  restoreHex,
-  shortDigestLength,
-  shortenDigest,
-  shortenHex,
-} from "../../crypto/short-hex.ts";
+import { isDigest, restoreHex, shortDigestLength, shortenHex } from "../../crypto/short-hex.ts";
 import type { KnownDevice } from "./device-state.ts";
 import { noPasskeys } from "./passkey-state.ts";
 import { hasUnreported, omitSession } from "./refusals.ts";
@@ -97,9 +90,9 @@ const dayMs = 24 * 60 * 60 * 1000;
 
 /** A device as it is recorded: by the day that it was used last, so that a login does not change the record. */
 function recordDevice(device: KnownDevice) {
-  const { digest, createdAt, lastUsedAt } = device;
+  const { createdAt, lastUsedAt } = device;
   const usedAt = Math.max(createdAt, lastUsedAt - (lastUsedAt % dayMs));
-  return { ...device, digest: shortenDigest(digest), lastUsedAt: usedAt };
+  return { ...device, lastUsedAt: usedAt };
 }
 
 /**
@@ -151,9 +144,6 @@ const recordedForm = z
       .looseObject({ keyVersion: z.int(), unspent: storedHashes, spent: storedHashes })
       .optional(),
     passkeys: z.looseObject({}).optional(),
-    devices: z
-      .array(z.looseObject({ digest: z.string().transform(restoreDigest) }))
-      .exactOptional(),
     lockout: z.looseObject({}).optional(),
   })
   .transform(({ form: _form, id, lockout, passkeys, ...changed }) => ({
