@@ -29,7 +29,7 @@ export class TwoTenants {
     const user = await User.provision(victim, "known only to its tenant");
     const { passkeyId } = await givePasskey(user);
     await user.configure();
-    const { id: deviceId } = await rememberDevice(user, Date.now());
+    const { id: deviceId } = await rememberDevice(user, Date.now() - 60_000);
     victim.clock = undefined;
     await user.backupCodes();
     const { assessment_id: assessmentId } = await user.assess();

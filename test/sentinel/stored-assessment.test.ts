@@ -212,7 +212,7 @@ describe("The compact form of an assessment", () => {
     };
     for (const older of Object.values(olderForms)) expect(parseContent(older)).toEqual(content);
     expect(formatContent(content)).toMatchInlineSnapshot(
-      `"1.hIqJYk5PGQhHSJFmCzdMy0FySBOF9N-ZziMAZ2Rlc2t0b3BnV2luZG93c2pDaHJvbWUgMTM4YPSGhIIACAL0Yk5PSBOF9N-ZziMASJFmCzdMy0FyZ3ByaXZhdGWDAUhcuc776lSTJPb0BfT0hAD0gwEBAfSFAgWBhgP1-z_gAAAAAAAAghk7ghlGy4IDGGOCGQTSGT0-gIL7P_gAAAAAAAABgvtAu1iAAAAAAAKBAoIBAYGCGBgBgQKD-z_gAAAAAAAA-z_pmZmZmZmagWN2cG4"`,
+      `"1.hIuJYk5PGQhHSJFmCzdMy0FySBOF9N-ZziMAZ2Rlc2t0b3BnV2luZG93c2pDaHJvbWUgMTM4YPSGhIIACAL0Yk5PSBOF9N-ZziMASJFmCzdMy0FyZ3ByaXZhdGWDAUhcuc776lSTJPb0BfT0hAD0gwEBAfSFAgWBhgP1-z_gAAAAAAAAghk7ghlGy4IDGGOCGQTSGT0-gIL7P_gAAAAAAAABgvtAu1iAAAAAAAKBAoIBAfSBghgYAYECg_s_4AAAAAAAAPs_6ZmZmZmZmoFjdnBu"`,
     );
   });
 
