@@ -4,6 +4,7 @@ import { assessmentRoutes } from "./api/assessments.ts";
 import { auditEventRoutes } from "./api/audit-events.ts";
 import { auditProofRoutes } from "./api/audit-proofs.ts";
 import { authenticatorRoutes } from "./api/authenticators.ts";
+import { deviceRoutes } from "./api/devices.ts";
 import { createDocumentRoutes } from "./api/docs.ts";
 import { feedRoutes } from "./api/feeds.ts";
 import { createHealthRoutes } from "./api/health.ts";
@@ -38,6 +39,7 @@ export const apiRoutes = [
   ...authenticatorRoutes,
   ...passkeyRoutes,
   ...passkeyLoginRoutes,
+  ...deviceRoutes,
   ...stepUpRoutes,
   ...sentinelRoutes,
   ...assessmentRoutes,

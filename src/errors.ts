@@ -46,6 +46,10 @@ const catalogue = {
     status: 404,
     sentence: "The user has no passkey with this id; list the user's passkeys.",
   },
+  device_not_found: {
+    status: 404,
+    sentence: "The user has no known device with this id; list the user's devices.",
+  },
   assessment_not_found: {
     status: 404,
     sentence: "No assessment with this id exists; send the id from the discover response.",

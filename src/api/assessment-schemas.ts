@@ -22,7 +22,7 @@ export const assessmentFields = {
   assessment_id: assessmentId,
   model: z.string().meta({
     description: "The name of the model, which fixes the signals and their weights.",
-    examples: ["sentinel-2"],
+    examples: ["sentinel-3"],
   }),
   reasons: z
     .array(

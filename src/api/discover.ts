@@ -36,6 +36,7 @@ import {
 } from "../sentinel/session-hashes.ts";
 import { findTestResult } from "../sentinel/signals/test-address.ts";
 import type { TenantCaller } from "../tenancy/caller.ts";
+import { buildDeviceRequest } from "./device-schemas.ts";
 
 export interface SessionContext {
   readonly address: Address;
@@ -43,6 +44,8 @@ export interface SessionContext {
   readonly agent: string;
   /** The tenant's own user id for the session, if it was sent. */
   readonly userId: string | null;
+  /** As the browser kept it, if it was sent. */
+  readonly deviceToken: string | undefined;
 }
 
 interface DiscoverCall extends GuardCaller {
@@ -171,7 +174,7 @@ export async function discover(
   const { policy } = call.caller;
   const { challengeAt, denyAt, signalsOff } = policy.sentinel;
   const { rpId, userVerification } = policy.passkeys;
-  const { address, userId } = sessionContext;
+  const { address, userId, deviceToken } = sessionContext;
   const agent = cleanAgent(sessionContext.agent).text;
   const agentFacts = agentFactsOf(sessionContext.agent);
   const session = {
@@ -182,6 +185,8 @@ export async function discover(
     shown: { address: address.text, agent },
   };
   const { env, config, caller, now, requestId } = call;
+  const owner = { tenantId: caller.tenantId, identityId };
+  const device = buildDeviceRequest({ device_token: deviceToken }, owner, "sentinel");
   const hashed = { address, agent, identityId };
   const hashes = await hashSession(config.addressHashKey, caller.tenantId, hashed);
   const attempt = countAttempt(env, caller, hashes, now, requestId);
@@ -191,7 +196,11 @@ export async function discover(
   );
   try {
     const assessment = await askGuard(call, identityId, (guard, guardCall) =>
-      guard.assess(guardCall, session, surroundings, { challengeAt, denyAt, signalsOff }),
+      guard.assess({ ...guardCall, ...device }, session, surroundings, {
+        challengeAt,
+        denyAt,
+        signalsOff,
+      }),
     );
     storeAttempt();
     return assessment;

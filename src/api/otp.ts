@@ -13,6 +13,13 @@ import { claimTenantRequestKey } from "../tenancy/claim-request-key.ts";
 import { assessmentId } from "./assessment-schemas.ts";
 import { buildAttemptSession } from "./attempt-session.ts";
 import {
+  buildDeviceRequest,
+  deviceFields,
+  deviceToken,
+  shownDevice,
+  showVerifiedDevice,
+} from "./device-schemas.ts";
+import {
   exampleSecret,
   labelFields,
   qrQuery,
@@ -136,7 +143,7 @@ export const otpRoutes = [
       name: "verifyOtp",
       summary: "Verify a TOTP or backup code",
       description:
-        "Verifies a backup code, or a TOTP code of any of the user's authenticators. Each code is accepted once; failures count towards a lock. The code accepted last, sent again, is `code_already_used` and counts no failure.",
+        "Verifies a backup code, or a TOTP code of any of the user's authenticators. Each code is accepted once; failures count towards a lock, or on the known device that they come from. The code accepted last, sent again, is `code_already_used` and counts no failure.",
       tag: "One-time passwords",
       access: requirePermission("idp:write"),
       body: z.strictObject({
@@ -148,10 +155,14 @@ export const otpRoutes = [
               description:
                 "The assessment of the session. The event of the attempt names it. An accepted code confirms the session, and Sentinel learns from it.",
             }),
-            context: z.strictObject({ ip: address, ua: agent }).optional().meta({
-              description:
-                "The user's session. It is a personal part of the event of the attempt, and decides nothing.",
-            }),
+            context: z
+              .strictObject({ ip: address, ua: agent, device_token: deviceToken.optional() })
+              .optional()
+              .meta({
+                description:
+                  "The user's session. Address and agent are personal parts of the event of the attempt, and decide nothing. The device token may be here in place of `device_token`; sent twice, both must be equal.",
+              }),
+            ...deviceFields,
             purpose: z.enum(["confirm"]).optional().meta({
               description:
                 "With `confirm` the code is compared with pending secrets alone, so that neither a code of the old secret nor a backup code is accepted. Without a pending secret the answer is `no_pending_enrolment`.",
@@ -174,7 +185,7 @@ export const otpRoutes = [
         otp: {
           ...rest,
           code: code.code,
-          ...(context && { context: { ip: context.ip.text, ua: context.ua } }),
+          ...(context && { context: { ...context, ip: context.ip.text } }),
         },
       }),
       responses: {
@@ -190,6 +201,7 @@ export const otpRoutes = [
               examples: [false],
             }),
             backup_codes_remaining: z.int().min(0).optional(),
+            device: shownDevice.optional(),
             token: shownToken.optional(),
           }),
         },
@@ -212,9 +224,10 @@ export const otpRoutes = [
       const identityId = await identityIdOf(tenantId, id);
       const session = buildAttemptSession(request.body.otp, identityId, "otp");
       const stepUp = await prepareStepUp(request, request.body.otp.token);
+      const device = buildDeviceRequest(request.body.otp, { tenantId, identityId }, "otp");
       const verification = { ...policy.lockout, windowSteps: policy.otp.windowSteps };
       const verified = await askGuard(stepUp.caller, identityId, (guard, call) =>
-        guard.verify({ ...call, ...session }, attempt, verification, purpose ?? "login"),
+        guard.verify({ ...call, ...session, ...device }, attempt, verification, purpose ?? "login"),
       ).catch(explainImpossibleCode);
       const { method, backupCodesRemaining, enrolmentConfirmed, risk } = verified;
       return respond(200, {
@@ -226,6 +239,7 @@ export const otpRoutes = [
         ...(backupCodesRemaining === undefined
           ? {}
           : { backup_codes_remaining: backupCodesRemaining }),
+        ...showVerifiedDevice(verified),
         ...(await stepUp.issue({ externalId: id, factor: { method }, risk })),
       });
     },

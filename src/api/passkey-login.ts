@@ -12,6 +12,13 @@ import { identityIdOfHandle } from "../passkeys/user-handle.ts";
 import { assessmentId } from "./assessment-schemas.ts";
 import { buildAttemptSession } from "./attempt-session.ts";
 import {
+  buildDeviceRequest,
+  deviceFields,
+  deviceToken,
+  shownDevice,
+  showVerifiedDevice,
+} from "./device-schemas.ts";
+import {
   describeCredential,
   issueChallenge,
   requireParsed,
@@ -128,10 +135,14 @@ export const passkeyLoginRoutes = [
             description:
               "The assessment of the session. The event of the login names it. An accepted passkey confirms the session, and Sentinel learns from it.",
           }),
-          context: z.strictObject({ ip: address, ua: agent }).optional().meta({
-            description:
-              "The user's session. It is a personal part of the event of the login, and decides nothing.",
-          }),
+          context: z
+            .strictObject({ ip: address, ua: agent, device_token: deviceToken.optional() })
+            .optional()
+            .meta({
+              description:
+                "The user's session. Address and agent are personal parts of the event of the login, and decide nothing. The device token may be here in place of `device_token`; sent twice, both must be equal.",
+            }),
+          ...deviceFields,
           token: stepUpRequest.optional(),
         }),
       }),
@@ -139,7 +150,7 @@ export const passkeyLoginRoutes = [
       comparedBody: ({ passkey: { context, ...rest } }) => ({
         passkey: {
           ...rest,
-          ...(context && { context: { ip: context.ip.text, ua: context.ua } }),
+          ...(context && { context: { ...context, ip: context.ip.text } }),
         },
       }),
       responses: {
@@ -160,6 +171,7 @@ export const passkeyLoginRoutes = [
               credential_id: shownCredentialId,
               backed_up: z.boolean().meta({ examples: [true] }),
             }),
+            device: shownDevice.optional(),
             token: shownToken.optional(),
           }),
         },
@@ -181,11 +193,12 @@ export const passkeyLoginRoutes = [
       const answer = requireParsed(parseAuthentication(credential));
       const identityId = id === undefined ? findIdentity(answer) : await identityIdOf(tenantId, id);
       const session = buildAttemptSession(request.body.passkey, identityId, "passkey");
+      const device = buildDeviceRequest(request.body.passkey, { tenantId, identityId }, "passkey");
       const isNamed = id !== undefined;
       const attempt = { answer, challenge, relyingParty, userVerification, isNamed };
       const stepUp = await prepareStepUp(request, request.body.passkey.token);
       const verified = await askGuard(stepUp.caller, identityId, (guard, call) =>
-        guard.verifyPasskey({ ...call, ...session }, attempt),
+        guard.verifyPasskey({ ...call, ...session, ...device }, attempt),
       ).catch((error: unknown) => {
         const isUnknown = error instanceof AppError && error.code === "user_not_found";
         throw isUnknown && !isNamed ? createUnknownPasskey(answer) : error;
@@ -200,6 +213,7 @@ export const passkeyLoginRoutes = [
         method: "passkey" as const,
         user_verified: userVerified,
         passkey: { id: passkeyId, credential_id: credentialId, backed_up: backedUp },
+        ...showVerifiedDevice(verified),
         ...(await stepUp.issue({ externalId: externalUserId, factor, risk })),
       });
     },

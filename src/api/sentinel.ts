@@ -12,6 +12,7 @@ import { verdicts } from "../sentinel/history.ts";
 import { prefetchNetwork } from "../sentinel/network/lookup.ts";
 import { claimTenantRequestKey } from "../tenancy/claim-request-key.ts";
 import { assessmentFields, assessmentId, showAssessment } from "./assessment-schemas.ts";
+import { deviceToken, showDevice, shownDevice } from "./device-schemas.ts";
 import { discover } from "./discover.ts";
 import { address, agent } from "./session-schemas.ts";
 import { otpStatus } from "./users.ts";
@@ -40,6 +41,7 @@ const sentinelSchema = z
       ip: address,
       ua: agent,
       user_id: externalId.optional(),
+      device_token: deviceToken.optional(),
     }),
   })
   .refine(({ id, external_id }) => (id === undefined) !== (external_id === undefined), {
@@ -71,12 +73,13 @@ const standingFields = {
     }),
   factors: z.array(z.enum(["totp", "backup_code", "passkey"])).meta({
     description:
-      "What the user can be challenged with now; of passkeys, those count that the tenant's present `rp_id` and `user_verification` accept. A lock and a disabled TOTP leave only `passkey`. It is empty if nobody can be challenged, such as a suspended user.",
+      "What the user can be challenged with now; of passkeys, those count that the tenant's present `rp_id` and `user_verification` accept. A lock (except on a known device) and a disabled TOTP leave only `passkey`. It is empty if nobody can be challenged, such as a suspended user.",
     examples: [["totp", "backup_code"]],
   }),
+  device: shownDevice.optional(),
 };
 
-function showStanding({ user, factors }: Standing) {
+function showStanding({ user, factors, device }: Standing) {
   return {
     user: {
       status: user.status,
@@ -84,6 +87,7 @@ function showStanding({ user, factors }: Standing) {
       otp_status: user.otpStatus,
     },
     factors: [...factors],
+    ...(device === undefined ? {} : { device: showDevice(device) }),
   };
 }
 
@@ -131,6 +135,7 @@ export const sentinelRoutes = [
         address: context.ip,
         agent: context.ua,
         userId: context.user_id ?? null,
+        deviceToken: context.device_token,
       });
       const { recommendation, user } = assessment;
       const shown = { ...showAssessment(assessment), ...showStanding(assessment) };

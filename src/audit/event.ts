@@ -48,6 +48,8 @@ export const auditActions = [
   "passkey.verified",
   "passkey.renamed",
   "passkey.removed",
+  "device.remembered",
+  "device.removed",
   "session.assessed",
   "session.judged",
   "request.refused",

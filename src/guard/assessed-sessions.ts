@@ -1,5 +1,6 @@
 /** The assessed sessions that verdicts are about. An erasure makes what was read before it void. */
 import type { KnownSession } from "../sentinel/history.ts";
+import type { AddedDevice } from "./decisions/devices.ts";
 import { type AddedRisk, addRisk, confirmSession } from "./decisions/feedback.ts";
 import type { GuardCall, Transition } from "./decisions/transition.ts";
 import type { GuardLedger } from "./ledger.ts";
@@ -43,8 +44,18 @@ export class AssessedSessions {
     return epoch !== this.#storage.erasureEpoch;
   }
 
+  /** The call of an attempt. In a session that was reported as fraud, no device is remembered. */
+  withoutFraudulentDevice(call: GuardCall, found: FoundSession | undefined): GuardCall {
+    if (call.device === undefined || found === undefined || this.isVoid(found)) return call;
+    const { session } = found;
+    const present = this.#storage.readHistory().find(({ id }) => id === session.id) ?? session;
+    return present.verdict === "fraud"
+      ? { ...call, device: { ...call.device, remember: null } }
+      : call;
+  }
+
   /** Confirms the session, if there is one, with an attempt that was accepted, and adds its risk to the answer. */
-  confirm<T extends object>(
+  confirm<T extends AddedDevice>(
     verified: Transition<T>,
     call: GuardCall,
     found: FoundSession | undefined,

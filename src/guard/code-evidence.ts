@@ -4,6 +4,7 @@ import type { Config } from "../env.ts";
 import { hashBackupCode } from "../otp/backup-codes.ts";
 import { findDistantStep, findTimeStep, isCodeOfStep } from "../otp/totp.ts";
 import type { Authenticator } from "./decisions/authenticators.ts";
+import { findDevice } from "./decisions/devices.ts";
 import {
   findLastUsed,
   findSecrets,
@@ -27,7 +28,10 @@ export async function gatherCodeEvidence(
   windowSteps: number,
 ): Promise<Evidence> {
   const { now, tenantId, identityId } = call;
-  if (findRefusal(state, method, now, purpose) !== undefined) return { method, withheld: true };
+  const device = findDevice(state, call);
+  if (findRefusal(state, method, now, purpose, device) !== undefined) {
+    return { method, withheld: true };
+  }
   if (method === "backup_code") {
     const { backupCodeKeys } = config;
     const keyVersion = state.backupCodes?.keyVersion ?? null;

@@ -31,6 +31,14 @@ import {
   showAuthenticator,
 } from "./decisions/authenticators.ts";
 import { configureTotp, removeTotp, replaceBackupCodes } from "./decisions/credentials.ts";
+import type { KnownDevice } from "./decisions/device-state.ts";
+import {
+  applyDevice,
+  findDevice,
+  listDevices,
+  removeAllDevices,
+  removeDevice,
+} from "./decisions/devices.ts";
 import { isPossibleCode } from "./decisions/evaluate-totp.ts";
 import { type Attempt, type Purpose, stale } from "./decisions/evaluation.ts";
 import { recordFeedback } from "./decisions/feedback.ts";
@@ -55,6 +63,7 @@ import {
 } from "./decisions/transition.ts";
 import { type Evidence, type Verified, verify } from "./decisions/verify.ts";
 import { AuditKeys } from "./delivery/audit-keys.ts";
+import { prepareDevice } from "./device-token.ts";
 import { GuardLedger } from "./ledger.ts";
 import { createSecret } from "./new-secret.ts";
 import { PasskeyClaims } from "./passkey-claims.ts";
@@ -233,7 +242,8 @@ export class IdentityGuard extends DurableObject<Env> {
   ): Promise<GuardResult<Verified>> {
     return await this.#runOnce(call, async (config, addReceipt) => {
       const { windowSteps = defaultWindowSteps } = policy;
-      const recorded = await addReceipt();
+      const prepared = prepareDevice(call);
+      const recorded = await addReceipt(prepared.secrets);
       const assessed = await this.#sessions.findOfAttempt(call);
       for (let gathering = 0; gathering < maxGatherings; gathering += 1) {
         const state = await this.#ledger.load(call);
@@ -244,9 +254,9 @@ export class IdentityGuard extends DurableObject<Env> {
           sealSession(this.#auditKeys, config.sealingKeys, recorded, state, call.session),
         ]);
         const result = await this.#ledger.commit(sealed, (present) =>
-          this.#decideAttempt(present, call, evidence, policy, purpose, assessed),
+          this.#decideAttempt(present, prepared.call, evidence, policy, purpose, assessed),
         );
-        if (result !== stale) return result;
+        if (result !== stale) return prepared.complete(result);
       }
       return fail({ code: "unavailable" });
     });
@@ -292,6 +302,27 @@ export class IdentityGuard extends DurableObject<Env> {
   async removePasskey(call: GuardCall, id: string): Promise<GuardResult<void>> {
     return await this.#answer(() =>
       this.#ledger.change(call, (state) => removePasskey(state, call, id)),
+    );
+  }
+
+  async listDevices(call: GuardCall): Promise<GuardResult<readonly KnownDevice[]>> {
+    return await this.#answer(async () => {
+      const state = await this.#ledger.load(call);
+      return state === undefined
+        ? fail({ code: "user_not_found" })
+        : succeed(listDevices(state, call.now));
+    });
+  }
+
+  async removeDevice(call: GuardCall, id: string): Promise<GuardResult<void>> {
+    return await this.#answer(() =>
+      this.#ledger.change(call, (state) => removeDevice(state, call, id)),
+    );
+  }
+
+  async removeAllDevices(call: GuardCall): Promise<GuardResult<void>> {
+    return await this.#answer(() =>
+      this.#ledger.change(call, (state) => removeAllDevices(state, call)),
     );
   }
 
@@ -379,7 +410,7 @@ export class IdentityGuard extends DurableObject<Env> {
       if (state === undefined) return fail({ code: "user_not_found" });
       return {
         ...result,
-        value: completeAssessed(result.value, state, call.now, session.passkeys),
+        value: completeAssessed(result.value, state, call, session.passkeys),
       };
     });
   }
@@ -452,11 +483,14 @@ export class IdentityGuard extends DurableObject<Env> {
     purpose: Purpose,
     assessed: FoundSession | undefined,
   ): Transition<Verified> | typeof stale {
-    const limit = checkRateLimit("attempts", state, call.now);
+    const isKnown = findDevice(state, call) !== undefined;
+    const limit = checkRateLimit(isKnown ? "devices" : "attempts", state, call.now);
     if (!limit.isWithin) return refuseAboveLimit(state, call, "otp.verified", limit);
     const verified = verify(state, call, evidence, policy, purpose);
     if (verified === stale) return stale;
-    return countRequest(this.#sessions.confirm(verified, call, assessed), limit);
+    const allowed = this.#sessions.withoutFraudulentDevice(call, assessed);
+    const applied = applyDevice(state, allowed, verified, null);
+    return countRequest(this.#sessions.confirm(applied, call, assessed), limit);
   }
 
   #decideAssessment(
@@ -466,7 +500,8 @@ export class IdentityGuard extends DurableObject<Env> {
     surroundings: Surroundings,
     policy: RiskPolicy,
   ): Transition<Assessed> {
-    const limit = checkRateLimit("assessments", state, call.now);
+    const isKnown = findDevice(state, call) !== undefined;
+    const limit = checkRateLimit(isKnown ? "devices" : "assessments", state, call.now);
     if (!limit.isWithin) return refuseAboveLimit(state, call, "session.assessed", limit);
     const history = this.#storage.readHistory();
     return countRequest(assess(state, call, session, surroundings, policy, history), limit);

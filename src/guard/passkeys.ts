@@ -15,6 +15,7 @@ import {
   type PasskeyEvidence,
   type PasskeyVerified,
 } from "./decisions/authenticate-passkey.ts";
+import { applyDevice, findDevice } from "./decisions/devices.ts";
 import { stale } from "./decisions/evaluation.ts";
 import type { StoredPasskey } from "./decisions/passkey-state.ts";
 import { listPasskeys, listUsablePasskeys, type PasskeyDemand } from "./decisions/passkeys.ts";
@@ -26,7 +27,7 @@ import {
   registerPasskey,
   unclaimed,
 } from "./decisions/register-passkey.ts";
-import type { IdentityState, RefusableAction } from "./decisions/state.ts";
+import type { IdentityState, RateKind, RefusableAction } from "./decisions/state.ts";
 import {
   fail,
   type GuardCall,
@@ -35,6 +36,7 @@ import {
   type Transition,
 } from "./decisions/transition.ts";
 import type { AuditKeys } from "./delivery/audit-keys.ts";
+import { prepareDevice } from "./device-token.ts";
 import type { GuardLedger } from "./ledger.ts";
 import { type PasskeyClaims, taken } from "./passkey-claims.ts";
 import type { AddReceipt } from "./replay.ts";
@@ -63,14 +65,15 @@ export interface PasskeyAttempt extends Ceremony {
   readonly isNamed: boolean;
 }
 
-/** Counts the answer against the rate limit of passkeys, and decides on it if it is within the limit. */
+/** Counts the answer against a rate limit, and decides on it if it is within the limit. */
 function decideWithinLimit<T, NotDecided extends symbol>(
+  kindOf: (state: IdentityState) => RateKind,
   action: RefusableAction,
   call: GuardCall,
   decide: (state: IdentityState) => Transition<T> | NotDecided,
 ): (state: IdentityState) => Transition<T> | NotDecided {
   return (state) => {
-    const limit = checkRateLimit("passkeys", state, call.now);
+    const limit = checkRateLimit(kindOf(state), state, call.now);
     if (!limit.isWithin) return refuseAboveLimit<T>(state, call, action, limit);
     const decided = decide(state);
     return typeof decided === "symbol" ? decided : countRequest(decided, limit);
@@ -144,7 +147,11 @@ export class GuardPasskeys {
     const evidence: RegistrationEvidence = { passkeyId, name, rpId, challenge: opened, verified };
     const commit = <NotDecided extends symbol>(
       decide: (state: IdentityState) => Transition<StoredPasskey> | NotDecided,
-    ) => this.#ledger.commit(recorded, decideWithinLimit("passkey.registered", call, decide));
+    ) =>
+      this.#ledger.commit(
+        recorded,
+        decideWithinLimit(() => "passkeys", "passkey.registered", call, decide),
+      );
     const decide = (claimId: string | null) => (state: IdentityState) =>
       registerPasskey(state, call, evidence, registration.recentVerificationSeconds, claimId);
     const refused = await commit(decide(null));
@@ -169,9 +176,12 @@ export class GuardPasskeys {
     attempt: PasskeyAttempt,
     addReceipt: AddReceipt,
   ): Promise<GuardResult<PasskeyVerified>> {
-    const recorded = await addReceipt();
+    const prepared = prepareDevice(call);
+    const recorded = await addReceipt(prepared.secrets);
     const assessed = await this.#sessions.findOfAttempt(call);
     const { credentialId } = attempt.answer;
+    const kindOf = (present: IdentityState) =>
+      findDevice(present, call) === undefined ? "passkeys" : "devices";
     for (let gathering = 0; gathering < maxGatherings; gathering += 1) {
       const state = await this.#ledger.load(call);
       if (state === undefined) return fail({ code: "user_not_found" });
@@ -181,12 +191,16 @@ export class GuardPasskeys {
       ]);
       const result = await this.#ledger.commit(
         sealed,
-        decideWithinLimit("passkey.verified", call, (present) => {
+        decideWithinLimit(kindOf, "passkey.verified", call, (present) => {
           const verified = authenticatePasskey(present, call, credentialId, evidence);
-          return verified === stale ? stale : this.#sessions.confirm(verified, call, assessed);
+          if (verified === stale) return stale;
+          const allowed = this.#sessions.withoutFraudulentDevice(prepared.call, assessed);
+          const passkeyId = verified.result.ok ? verified.result.value.passkeyId : null;
+          const applied = applyDevice(present, allowed, verified, passkeyId);
+          return this.#sessions.confirm(applied, call, assessed);
         }),
       );
-      if (result !== stale) return result;
+      if (result !== stale) return prepared.complete(result);
     }
     return fail({ code: "unavailable" });
   }

@@ -90,11 +90,12 @@ export class StoredSessions {
   /** Writes what has rows of its own. It belongs in the transaction of the change. */
   write({ added, removed }: ChangedSessions): void {
     if (added.length > 0) this.#table.create();
-    for (const { id, at, verdict, context, risk } of added) {
+    for (const { id, at, verdict, context, risk, deviceId } of added) {
+      // Older builds read the context alone, and ignore the risk and the device in it.
+      const stored = { ...context, risk, deviceId };
       this.#sql.exec(
         "INSERT OR REPLACE INTO sessions (id, at, verdict, context) VALUES (?, ?, ?, ?)",
-        // Older builds read the context alone, and ignore the risk in it.
-        ...[id, at, verdict, JSON.stringify({ ...context, risk })],
+        ...[id, at, verdict, JSON.stringify(stored)],
       );
     }
     for (const id of removed) this.#sql.exec("DELETE FROM sessions WHERE id = ?", id);
@@ -130,7 +131,12 @@ export class StoredSessions {
       .toArray()
       .flatMap((row) => {
         const context = JSON.parse(String(row.context));
-        return parseSession({ ...row, context, risk: context?.risk });
+        const { risk, deviceId } = context ?? {};
+        return parseSession({
+          ...{ ...row, context },
+          ...(risk === undefined ? {} : { risk }),
+          ...(deviceId === undefined ? {} : { deviceId }),
+        });
       });
   }
 }

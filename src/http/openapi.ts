@@ -143,6 +143,11 @@ const tags = [
   { name: "One-time passwords", description: "TOTP secrets, codes and backup codes of a user." },
   { name: "Passkeys", description: "Passkeys of a user: registration, administration and login." },
   {
+    name: "Known devices",
+    description:
+      "Devices on which a user was verified, which a lock by strangers does not keep out.",
+  },
+  {
     name: "Step-up tokens",
     description: "Proofs of a verification, which other services check by themselves.",
   },

@@ -99,6 +99,15 @@ export type BehaviourEvidence = Readonly<z.infer<typeof behaviourEvidenceSchema>
 const crowdSchema = z.object({ fromAddress: count, fromPrefix: count });
 export type Crowd = Readonly<z.infer<typeof crowdSchema>>;
 
+/** Whether the session comes from a known device of the user. The token of the device is never stored. */
+const deviceEvidenceSchema = z.object({
+  known: z.boolean(),
+  id: z.string().optional(),
+  /** Time since a factor was verified on the device, ms. */
+  sinceVerifiedMs: count.optional(),
+});
+export type DeviceEvidence = Readonly<z.infer<typeof deviceEvidenceSchema>>;
+
 const travelSchema = z.object({ kilometres: z.number(), hours: z.number() });
 
 export const reportedParts = ["address", "prefix", "agent"] as const;
@@ -142,5 +151,7 @@ export const sessionEvidenceSchema = z.object({
   reported: z.array(z.enum(reportedParts)).readonly(),
   /** Null if the prefix watch gave no answer. */
   crowd: crowdSchema.nullable(),
+  /** Set if the user has known devices. */
+  device: deviceEvidenceSchema.optional(),
 });
 export type SessionEvidence = Readonly<z.infer<typeof sessionEvidenceSchema>>;

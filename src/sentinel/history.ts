@@ -23,6 +23,8 @@ export const knownSessionSchema = z.object({
     .object({ score: z.number(), recommendation: z.enum(recommendations) })
     .readonly()
     .optional(),
+  /** The known device that the session came from. */
+  deviceId: z.string().exactOptional(),
 });
 export type KnownSession = Readonly<z.infer<typeof knownSessionSchema>>;
 

@@ -30,6 +30,8 @@ export const reasonNames = [
   "user_locked",
   "user_suspended",
   "test_address",
+  "known_device",
+  "no_known_device",
 ] as const;
 export type ReasonName = (typeof reasonNames)[number];
 

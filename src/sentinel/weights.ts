@@ -9,7 +9,7 @@ import type { Level } from "./context.ts";
  * Names this set of signals and weights in every answer. Raise it when a signal or a weight changes. How an
  * agent is classified is not part of it: the class is stored as evidence, so a replay stays exact.
  */
-export const model = "sentinel-2";
+export const model = "sentinel-3";
 
 /** The assumed share of fraud among all sessions, before anything is known about this one. */
 export const priorProbability = 0.05;
@@ -51,6 +51,13 @@ export const weights = {
     /** Factor if the identity is known at the address, as in an office or a school. */
     atKnownAddress: 0.25,
   },
+  /**
+   * By the time since a factor was verified on the device: right after it, long after it, and the days after which
+   * the weight is halfway between the two. A token that was stolen long ago is used long after.
+   */
+  knownDevice: { now: -5, longAgo: -3.5, halfwayDays: 30 },
+  /** By itself, and at most together with the evidence of habits. */
+  noKnownDevice: { alone: 1.5, withHabits: 3.2 },
   userMismatch: 2.5,
   /** For each consecutive failed code, up to `maxFailuresCounted`. */
   failedAttempt: 0.4,

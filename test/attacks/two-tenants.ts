@@ -1,6 +1,7 @@
 /** Two tenants, and a user that only one of them knows. */
 import { expect } from "vitest";
 import { type Answer, Tenant, User } from "../support/client.ts";
+import { listDevices, rememberDevice } from "../support/devices.ts";
 import { givePasskey, setUpPasskeys } from "../support/passkeys.ts";
 import type { RequestTarget } from "../support/requests.ts";
 import type { TenantLocation } from "./tenant-locations.ts";
@@ -29,6 +30,8 @@ export class TwoTenants {
     const { passkeyId } = await givePasskey(user);
     await user.configure();
     const { id: authenticatorId } = await user.addAuthenticator();
+    const { id: deviceId } = await rememberDevice(user, Date.now() - 60_000);
+    victim.clock = undefined;
     await user.backupCodes();
     const { assessment_id: assessmentId } = await user.assess();
     const [{ id: eventId }] = await user.events();
@@ -43,6 +46,7 @@ export class TwoTenants {
       assessmentId,
       passkeyId,
       authenticatorId,
+      deviceId,
     });
   }
 
@@ -55,6 +59,7 @@ export class TwoTenants {
       (await victim.send("GET", "/v1/idp/users")).body,
       (await victim.send("GET", "/v1/settings")).body,
       (await victim.send("GET", "/v1/sentinel/assessments")).body,
+      await listDevices(user),
       tokens.map(({ last_used_at: _, ...token }: { last_used_at: string | null }) => token),
       await user.events(),
     ]);

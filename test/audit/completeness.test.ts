@@ -13,6 +13,7 @@ import { isPermitted, permissions } from "../../src/tenancy/permission.ts";
 import { invalidateTenant } from "../../src/tenancy/token-cache.ts";
 import { sendManyRequests } from "../support/busy-tokens.ts";
 import { type Answer, type Call, send, Tenant, User } from "../support/client.ts";
+import { rememberDevice } from "../support/devices.ts";
 import { addTokens } from "../support/many-tokens.ts";
 import { PasskeyAuthenticator } from "../support/passkey-authenticator.ts";
 import {
@@ -145,6 +146,14 @@ const fillPasskeys = async ({ user }: World) => {
   await logIn(user.tenant, authenticator, user);
   for (let n = 1; n < 10; n += 1) await registerPasskey(user, new PasskeyAuthenticator());
 };
+const rememberOne = async (world: World): Promise<string> => {
+  await configureOtp(world);
+  return (await rememberDevice(world.user, Date.now())).id;
+};
+const ownDevice: Case["target"] = async (world, target) => ({
+  ...target,
+  deviceId: await rememberOne(world),
+});
 const registrationOf = async ({ user }: World) => await createRegistrationBody(user);
 const loginOf = async ({ user }: World) =>
   await createLoginBody(user, (await givePasskey(user)).authenticator);
@@ -327,6 +336,16 @@ const expectations: Readonly<Record<string, Expectation>> = {
     success: { target: ownPasskey, expectedEvents: ["passkey.removed success"] },
     errors: {
       passkey_not_found: { expectedEvents: ["passkey.removed refused passkey_not_found"] },
+    },
+  },
+  listDevices: onlyReads,
+  removeDevices: {
+    success: { given: rememberOne, expectedEvents: ["device.removed success requested"] },
+  },
+  removeDevice: {
+    success: { target: ownDevice, expectedEvents: ["device.removed success requested"] },
+    errors: {
+      device_not_found: { expectedEvents: ["device.removed refused device_not_found"] },
     },
   },
   createPasskeyAuthenticationOptions: {
@@ -512,9 +531,9 @@ async function createTarget({ tenant, user }: World): Promise<RequestTarget> {
   const [{ id: eventId }] = await user.events();
   const { assessment_id: assessmentId } = await user.assess();
   const { externalId, id } = user;
-  const { passkeyId, authenticatorId } = unknownUser;
+  const { passkeyId, authenticatorId, deviceId } = unknownUser;
   const ids = { tenantId: tenant.id, externalId, id, tokenId: tokens[1].id };
-  return { ...ids, eventId, assessmentId, passkeyId, authenticatorId };
+  return { ...ids, eventId, assessmentId, passkeyId, authenticatorId, deviceId };
 }
 
 function requestIdOf({ headers }: Answer): string | null {

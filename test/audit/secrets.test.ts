@@ -126,6 +126,7 @@ async function runJourney(answers: string[]): Promise<Secrets> {
     assessmentId: "",
     passkeyId: "",
     authenticatorId: "",
+    deviceId: "",
   };
   await ask("provisionUser", unknownUser, { ...asTenant, body: provision });
 
@@ -168,6 +169,13 @@ async function runJourney(answers: string[]): Promise<Secrets> {
   for (const code of backup) secrets.push(code, code.replace("-", ""));
   await verify(backup[0], { ...asTenant, headers: { "Idempotency-Key": "login" } });
   await verify(backup[0]);
+  const remember = { id: externalId, code: backup[1], remember_device: { days: 30 } };
+  const { device } = (await ask("verifyOtp", target, { ...asTenant, body: { otp: remember } }))
+    .body;
+  secrets.push(device.token, device.token.slice("dvc_".length));
+  await ask("listDevices", target, asTenant);
+  await ask("removeDevice", { ...target, deviceId: device.id }, asTenant);
+  await ask("removeDevices", target, asTenant);
   await verify(`${right}7`);
   await verify(` ${right}`);
   await withD1Fault("throws", async () => {

@@ -6,6 +6,7 @@ import { describe, expect, it } from "vitest";
 import { createId } from "../../src/crypto/id.ts";
 import type { Purpose } from "../../src/guard/decisions/evaluation.ts";
 import type { GuardCall, GuardResult } from "../../src/guard/decisions/transition.ts";
+import { digestDeviceToken } from "../../src/guard/device-token.ts";
 import { IdentityGuard } from "../../src/guard/identity-guard.ts";
 import { streamArgument } from "../../src/guard/streamed-argument.ts";
 import { normaliseBackupCode } from "../../src/otp/backup-codes.ts";
@@ -15,6 +16,7 @@ import type { Surroundings } from "../../src/sentinel/assessments/surroundings.t
 import { defaultPolicy } from "../../src/tenancy/policy.ts";
 import { neutralEvidence, usualContext } from "../sentinel/example.ts";
 import { Tenant, User } from "../support/client.ts";
+import { listDevices, rememberDevice, verifyWith } from "../support/devices.ts";
 import { guardOf } from "../support/guard.ts";
 import { expectRequestEvents } from "../support/request-events.ts";
 import { unknownUser } from "../support/requests.ts";
@@ -33,6 +35,14 @@ const suspendUser = async ({ user }: Scene) => {
 const configureWith = (settings: object) => async (scene: Scene) => {
   await scene.user.tenant.setSettings(settings);
   await configureUser(scene);
+};
+const rememberTwo = async (scene: Scene) => {
+  await configureUser(scene);
+  const { user } = scene;
+  const now = Date.now();
+  await rememberDevice(user, now);
+  await rememberDevice(user, now + 60_000);
+  user.tenant.clock = undefined;
 };
 const unlockUser = async ({ user }: Scene) => await user.tenant.send("POST", user.path("/unlock"));
 
@@ -70,6 +80,20 @@ function verifyCode(
 
 const findAuthenticatorId = async (user: User) =>
   String((await user.authenticators())?.[0]?.id ?? unknownUser.authenticatorId);
+const rememberWithCode: Case["act"] = async ({ user, guard, call }) => {
+  const device = { digest: null, remember: { days: 30, name: null } };
+  const attempt = { method: "totp", code: user.code(call.now) } as const;
+  return await guard.verify({ ...call, device }, attempt, defaultPolicy.lockout, "login");
+};
+const failFifthTime: Case["act"] = async ({ user, guard, call }) => {
+  const { token } = await rememberDevice(user, call.now);
+  const code = user.wrongCode(call.now);
+  for (let n = 0; n < 4; n += 1) await verifyWith(user, code, { device_token: token });
+  user.tenant.clock = undefined;
+  const device = { digest: digestDeviceToken(call, token), remember: null };
+  const attempt = { method: "totp", code } as const;
+  return await guard.verify({ ...call, device }, attempt, defaultPolicy.lockout, "login");
+};
 const rightCodeOf = (user: User) => user.code(Date.now());
 const wrongCodeOf = (user: User) => user.wrongCode(Date.now());
 const createBackupCode = async (user: User) =>
@@ -109,6 +133,18 @@ async function assess({ user, guard, call }: Scene): Promise<GuardResult<Assessm
 const verifyCases: readonly Case[] = (
   [
     ["with the right code", configureUser, verifyCode(rightCodeOf), ["otp.verified success"]],
+    [
+      "with the right code of a device to remember",
+      configureUser,
+      rememberWithCode,
+      ["otp.verified success", "device.remembered success"],
+    ],
+    [
+      "with the fifth wrong code from a known device",
+      configureUser,
+      failFifthTime,
+      ["otp.verified failure invalid_code", "device.removed success failures"],
+    ],
     ["with a backup code", configureUser, verifyCode(createBackupCode), ["otp.verified success"]],
     [
       "with the first code of a pending secret",
@@ -303,6 +339,23 @@ const casesByMethod: Readonly<Record<string, readonly Case[]>> = {
   verifyPasskey: passkeyCases.verify,
   renamePasskey: passkeyCases.rename,
   removePasskey: passkeyCases.remove,
+  listDevices: noCases,
+  removeDevice: buildCases(
+    async ({ guard, call, user }) => {
+      const [device] = (await listDevices(user)) ?? [];
+      return await guard.removeDevice(call, device?.id ?? "");
+    },
+    {
+      "of a known device": ["device.removed success requested"],
+      "of an unknown device": ["device.removed refused device_not_found"],
+    },
+    { "of a known device": rememberTwo },
+  ),
+  removeAllDevices: buildCases(
+    async ({ guard, call }) => await guard.removeAllDevices(call),
+    { "of two devices": ["device.removed success requested", "device.removed success requested"] },
+    { "of two devices": rememberTwo },
+  ),
   setStatus: [
     ...buildCases(async ({ guard, call }) => await guard.setStatus(call, "suspended"), {
       "to suspended": ["user.suspended success"],

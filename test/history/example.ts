@@ -110,6 +110,15 @@ function operationOf(
   }
 }
 
+/** What a code or passkey says of its device. */
+function deviceOf({ pick }: Move, operation: Operation, remembered: readonly number[]) {
+  const isVerification = ["totp", "backup code", "passkey"].includes(operation.kind);
+  if (!isVerification) return {};
+  if (pick % 4 === 1) return { remembers: true };
+  const device = remembered.at(-1);
+  return pick % 4 === 2 && device !== undefined ? { device } : {};
+}
+
 /** A strict policy, so that short histories lock and disable. */
 export const strict: Policy = {
   maxFailedAttempts: 2,
@@ -128,11 +137,14 @@ export const runs: fc.Arbitrary<{ readonly calls: History; readonly states: read
       const id = index + 1;
       at += move.delayMs;
       const operation = operationOf(move, at, created);
-      const { answer, state } = apply(strict, states.at(-1) ?? initial, { id, at, operation });
+      const spoken = deviceOf(move, operation, created.device ?? []);
+      const call = { id, at, operation, ...spoken };
+      const { answer, state } = apply(strict, states.at(-1) ?? initial, call);
       states.push(state);
+      if (spoken.remembers) created.device = [...(created.device ?? []), id];
       created[move.kind] = [...(created[move.kind] ?? []), id];
       const ticks = { sent: 100 * index, answered: 100 * index + 50 };
-      return { id, at, operation, answer, ...ticks, client: "client", about: operation.kind };
+      return { ...call, answer, ...ticks, client: "client", about: operation.kind };
     });
     return { calls, states };
   });

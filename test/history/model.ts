@@ -36,6 +36,16 @@ export interface Call {
   /** Unix ms. */
   readonly at: number;
   readonly operation: Operation;
+  /** The device whose token came with a code or passkey: the id of the call in which it was remembered. */
+  readonly device?: number;
+  /** The device is to be remembered. */
+  readonly remembers?: boolean;
+}
+
+interface Device {
+  readonly id: number;
+  /** Wrong codes since its last right one. */
+  readonly failures: number;
 }
 
 interface Secret {
@@ -64,6 +74,7 @@ export interface State {
   readonly spentChallenges: readonly number[];
   /** Challenges that were issued at this time or before it are refused. */
   readonly floor: number;
+  readonly devices: readonly Device[];
   /** The code accepted last, while its secret or set is the present one. */
   readonly last:
     | { readonly kind: "totp"; readonly code: string; readonly secret: number }
@@ -83,6 +94,7 @@ export const first = 0;
 
 export const codesPerSet = 10;
 const maxSecrets = 5;
+const maxDeviceFailures = 5;
 const challengeLifetimeMs = 300_000;
 
 const noFailures = {
@@ -105,6 +117,7 @@ export const initial: State = {
   lastVerifiedAt: null,
   spentChallenges: [],
   floor: 0,
+  devices: [],
   last: null,
   events: {
     "user.provisioned success": 1,
@@ -120,8 +133,12 @@ export function time(at: number | null): string {
 
 /** One line for each answer. The checker compares the model's line with the one received. */
 export const answers = {
-  accepted: (method: string, remaining: number | undefined) =>
-    remaining === undefined ? `200 ${method}` : `200 ${method}, ${remaining} left`,
+  accepted: (method: string, remaining: number | undefined, device?: string) =>
+    [
+      `200 ${method}`,
+      ...(remaining === undefined ? [] : [`${remaining} left`]),
+      ...(device === undefined ? [] : [`${device} device`]),
+    ].join(", "),
   wrong: (remaining: number, lockedUntil: number | null) =>
     `422 invalid_code, ${remaining} attempts left, locked until ${time(lockedUntil)}`,
   alreadyUsed: (remaining: number) => `422 code_already_used, ${remaining} attempts left`,
@@ -176,27 +193,105 @@ function applyChange(state: State, change: Partial<State>, event: string, at: nu
 }
 
 /** The answer and the reason when codes are refused now; undefined when they are evaluated. */
-function findRefusal(state: State, at: number): { answer: string; code: string } | undefined {
+function findRefusal(state: State, call: Call): { answer: string; code: string } | undefined {
+  const { at } = call;
   if (state.suspended) return { answer: answers.suspended, code: "user_suspended" };
-  if (state.lockedUntil !== null && at < state.lockedUntil) {
+  const isStranger = findDevice(state, call) === undefined;
+  if (isStranger && state.lockedUntil !== null && at < state.lockedUntil) {
     const seconds = Math.ceil((state.lockedUntil - at) / 1000);
     return { answer: answers.locked(state.lockedUntil, seconds), code: "user_locked" };
   }
   return state.disabled ? { answer: answers.disabled, code: "otp_disabled" } : undefined;
 }
 
-function accept(state: State, method: string, remaining: number | undefined, at: number): Outcome {
+function findDevice({ devices }: State, { device }: Call): Device | undefined {
+  return devices.find(({ id }) => id === device);
+}
+
+function failuresOf(devices: readonly Device[]): number {
+  return devices.reduce((sum, { failures }) => sum + failures, 0);
+}
+
+/** The failures of devices that are removed count from then on with those of strangers. */
+function removeDevices(state: State, reason: string, removed = state.devices): State {
+  const devices = state.devices.filter((device) => !removed.includes(device));
+  const failures = state.failures + failuresOf(removed);
+  return addEvents(
+    { ...state, devices, failures },
+    ...removed.map(() => `device.removed success ${reason}`),
+  );
+}
+
+/** Adds to an accepted attempt what becomes of its device. */
+function acceptFrom(
+  state: State,
+  call: Call,
+  method: string,
+  remaining: number | undefined,
+): Outcome {
+  const { id, at, device, remembers } = call;
+  const known = findDevice(state, call);
+  const isCode = method !== "passkey";
+  const isAsked = device !== undefined || remembers || state.devices.length > 0;
+  const status = known ? "known" : remembers ? "new" : device === undefined ? "none" : "unknown";
+  const devices = known
+    ? state.devices.map((one) => (one === known && isCode ? { ...one, failures: 0 } : one))
+    : [...state.devices, ...(remembers ? [{ id, failures: 0 }] : [])];
+  const counts = isCode && !known ? noFailures : {};
   return {
-    answer: answers.accepted(method, remaining),
-    state: addEvents({ ...state, ...noFailures, lastVerifiedAt: at }, "otp.verified success"),
+    answer: answers.accepted(method, remaining, isAsked ? status : undefined),
+    state: addEvents(
+      { ...state, ...counts, devices, lastVerifiedAt: at },
+      isCode ? "otp.verified success" : "passkey.verified success",
+      ...(remembers ? ["device.remembered success"] : []),
+    ),
   };
 }
 
-function reject(state: State, policy: Policy, reason: string, at: number): Outcome {
+/** A wrong code from a known device counts on that device. */
+function rejectOnDevice(
+  state: State,
+  policy: Policy,
+  device: Device,
+  event: string,
+  at: number,
+): Outcome {
+  const failed = { ...device, failures: device.failures + 1 };
+  const devices = state.devices.map((one) => (one === device ? failed : one));
+  const isRemoved = failed.failures === maxDeviceFailures;
+  const counted = addEvents({ ...state, devices }, event);
+  const after = isRemoved ? removeDevices(counted, "failures", [failed]) : counted;
+  const untilDisabled = countUntilDisabled(after, policy);
+  const untilRefused = isRemoved
+    ? policy.maxFailedAttempts - after.failuresThisRound
+    : maxDeviceFailures - failed.failures;
+  const locked = isRemoved && isLocked(after, at);
+  return {
+    answer: answers.wrong(
+      locked ? 0 : Math.min(untilRefused, untilDisabled),
+      locked ? after.lockedUntil : null,
+    ),
+    state:
+      untilDisabled === 0
+        ? addEvents({ ...after, disabled: true }, "otp.disabled success too_many_failures")
+        : after,
+  };
+}
+
+function countUntilDisabled(state: State, policy: Policy): number {
+  return policy.disableAfter - (state.failures - state.failuresBefore) - failuresOf(state.devices);
+}
+
+function reject(state: State, policy: Policy, reason: string, call: Call): Outcome {
+  const { at } = call;
+  const device = findDevice(state, call);
+  if (device !== undefined) {
+    return rejectOnDevice(state, policy, device, `otp.verified failure ${reason}`, at);
+  }
   const failures = state.failures + 1;
   const round = state.failuresThisRound + 1;
   const locks = round === policy.maxFailedAttempts;
-  const untilDisabled = policy.disableAfter - (failures - state.failuresBefore);
+  const untilDisabled = countUntilDisabled({ ...state, failures }, policy);
   const seconds = Math.min(policy.lockSeconds * 2 ** state.locks, policy.maxLockSeconds);
   const lockedUntil = locks ? at + seconds * 1000 : state.lockedUntil;
   const events = [
@@ -224,10 +319,13 @@ function reject(state: State, policy: Policy, reason: string, at: number): Outco
 }
 
 /** The answer to the code accepted last when it is sent again: no failure is counted. */
-function refuseLastCode(state: State, policy: Policy): Outcome {
+function refuseLastCode(state: State, policy: Policy, call: Call): Outcome {
+  const device = findDevice(state, call);
   const remaining = Math.min(
-    policy.maxFailedAttempts - state.failuresThisRound,
-    policy.disableAfter - (state.failures - state.failuresBefore),
+    device === undefined
+      ? policy.maxFailedAttempts - state.failuresThisRound
+      : maxDeviceFailures - device.failures,
+    countUntilDisabled(state, policy),
   );
   return refuse(state, answers.alreadyUsed(remaining), "otp.verified refused code_already_used");
 }
@@ -248,10 +346,11 @@ function forgetLastCode(state: State, secret: number): State {
 }
 
 /** Applies a call: returns its answer and the next state. */
-export function apply(policy: Policy, state: State, { id, at, operation }: Call): Outcome {
+export function apply(policy: Policy, state: State, call: Call): Outcome {
+  const { id, at, operation } = call;
   switch (operation.kind) {
     case "totp": {
-      const refusal = findRefusal(state, at);
+      const refusal = findRefusal(state, call);
       if (refusal) return refuse(state, refusal.answer, `otp.verified refused ${refusal.code}`);
       const { code, steps } = operation;
       const matching = [state.primary, ...state.added].filter(({ id }) => steps[id] !== undefined);
@@ -262,25 +361,25 @@ export function apply(policy: Policy, state: State, { id, at, operation }: Call)
         // The code is spent for every secret that has it.
         const spend = ({ id, lastStep }: Secret) => ({ id, lastStep: steps[id] ?? lastStep });
         const secrets = { primary: spend(state.primary), added: state.added.map(spend) };
-        return accept({ ...state, ...secrets, last }, "totp", undefined, at);
+        return acceptFrom({ ...state, ...secrets, last }, call, "totp", undefined);
       }
       if (state.last?.kind === "totp" && state.last.code === code) {
-        return refuseLastCode(state, policy);
+        return refuseLastCode(state, policy, call);
       }
-      return reject(state, policy, isSpent ? "replayed_code" : "invalid_code", at);
+      return reject(state, policy, isSpent ? "replayed_code" : "invalid_code", call);
     }
     case "backup code": {
-      const refusal = findRefusal(state, at);
+      const refusal = findRefusal(state, call);
       if (refusal) return refuse(state, refusal.answer, `otp.verified refused ${refusal.code}`);
       const { set, index } = operation;
-      if (set !== state.set) return reject(state, policy, "invalid_code", at);
+      if (set !== state.set) return reject(state, policy, "invalid_code", call);
       if (state.last?.kind === "backup code" && state.last.code === index) {
-        return refuseLastCode(state, policy);
+        return refuseLastCode(state, policy, call);
       }
-      if (state.spent.includes(index)) return reject(state, policy, "spent_code", at);
+      if (state.spent.includes(index)) return reject(state, policy, "spent_code", call);
       const spent = [...state.spent, index].sort((a, b) => a - b);
       const last = { kind: "backup code", code: index } as const;
-      return accept({ ...state, spent, last }, "backup_code", codesPerSet - spent.length, at);
+      return acceptFrom({ ...state, spent, last }, call, "backup_code", codesPerSet - spent.length);
     }
     case "passkey": {
       if (state.suspended) {
@@ -292,13 +391,7 @@ export function apply(policy: Policy, state: State, { id, at, operation }: Call)
         return refuse(state, answers.refusedChallenge, "passkey.verified refused challenge");
       }
       const spentChallenges = [...state.spentChallenges, challenge].sort((a, b) => a - b);
-      return {
-        answer: answers.accepted("passkey", undefined),
-        state: addEvents(
-          { ...state, spentChallenges, lastVerifiedAt: at },
-          "passkey.verified success",
-        ),
-      };
+      return acceptFrom({ ...state, spentChallenges }, call, "passkey", undefined);
     }
     case "rehydrate":
       return { answer: "", state: { ...state, floor: Math.max(state.floor, at) } };
@@ -306,7 +399,8 @@ export function apply(policy: Policy, state: State, { id, at, operation }: Call)
       if (state.suspended) {
         return refuse(state, answers.suspended, "otp.configured refused user_suspended");
       }
-      const enabled = enable(forgetLastCode(state, state.primary.id));
+      const without = removeDevices(state, "otp_configured");
+      const enabled = enable(forgetLastCode(without, without.primary.id));
       const fresh = { ...enabled, primary: { id, lastStep: null } };
       return { answer: answers.created, state: addEvents(fresh, "otp.configured success") };
     }
@@ -317,7 +411,8 @@ export function apply(policy: Policy, state: State, { id, at, operation }: Call)
       if (1 + state.added.length >= maxSecrets) {
         return refuse(state, answers.tooMany, "authenticator.added refused too_many");
       }
-      const more = { ...enable(state), added: [...state.added, { id, lastStep: null }] };
+      const enabled = enable(removeDevices(state, "otp_configured"));
+      const more = { ...enabled, added: [...state.added, { id, lastStep: null }] };
       return { answer: answers.added, state: addEvents(more, "authenticator.added success") };
     }
     case "remove": {
@@ -326,7 +421,8 @@ export function apply(policy: Policy, state: State, { id, at, operation }: Call)
         const event = "authenticator.removed refused authenticator_not_found";
         return refuse(state, answers.notFound, event);
       }
-      const fewer = { ...forgetLastCode(state, operation.secret), added };
+      const without = removeDevices(state, "otp_removed");
+      const fewer = { ...forgetLastCode(without, operation.secret), added };
       return { answer: answers.removed, state: addEvents(fewer, "authenticator.removed success") };
     }
     case "regenerate": {
@@ -344,7 +440,7 @@ export function apply(policy: Policy, state: State, { id, at, operation }: Call)
       return applyChange(state, noFailures, "user.unlocked success", at);
     case "suspend":
       return applyChange(
-        state,
+        removeDevices(state, "user_suspended"),
         { suspended: true, floor: Math.max(state.floor, at) },
         "user.suspended success",
         at,

@@ -9,7 +9,7 @@ import { page, registerPasskey } from "../support/passkeys.ts";
 import { unknownUser } from "../support/requests.ts";
 import type { History, Recorded } from "./checker.ts";
 import { first, type Operation } from "./model.ts";
-import type { Act, Schedule, Wave } from "./schedule.ts";
+import type { Act, Schedule, Step, Wave } from "./schedule.ts";
 import { answerOf, type ClientRequest, countTrail, sendAt } from "./service.ts";
 
 const stepMs = 30_000;
@@ -36,7 +36,7 @@ type SentCall = Omit<Recorded, "operation"> & {
 interface PreparedAnswer {
   readonly challenge: number;
   readonly issuedAt: number;
-  readonly body: object;
+  readonly body: { readonly passkey: object };
 }
 
 /** What an act chose from what the client knows. */
@@ -44,6 +44,8 @@ interface Chosen {
   readonly code: string;
   readonly prepared?: PreparedAnswer | undefined;
   readonly target?: number | undefined;
+  /** What a code or passkey says of its device. */
+  readonly device?: object;
 }
 
 class Recorder {
@@ -53,6 +55,7 @@ class Recorder {
   /** The ids of the added ones. */
   readonly #authenticators: Created<string>[] = [];
   readonly #sets: Created<readonly string[]>[] = [];
+  readonly #deviceTokens: Created<string>[] = [];
   readonly #codes: string[] = [];
   /** Without a counter, which would refuse older answers. */
   readonly #authenticator = new PasskeyAuthenticator({ synced: true });
@@ -79,6 +82,7 @@ class Recorder {
     await registerPasskey(user, recorder.#authenticator);
     await recorder.#send("configure", first);
     await recorder.#send("regenerate", first);
+    await recorder.#call("the test", { kind: "passkey" }, false, "remembers");
     return recorder;
   }
 
@@ -95,12 +99,12 @@ class Recorder {
     this.#prepared.push(await this.#prepareAnswer());
     await Promise.all(
       wave.clients.map(async (steps, index) => {
-        for (const { act, abandoned } of steps) {
+        for (const { act, abandoned, device } of steps) {
           const client = `client ${number}.${index + 1}`;
           if (act.kind === "evict") await this.#evict();
           else if (act.kind === "crash") await this.#crash();
-          else if (abandoned) this.#abandoned.push(this.#call(client, act, true));
-          else await this.#call(client, act, false);
+          else if (abandoned) this.#abandoned.push(this.#call(client, act, true, device));
+          else await this.#call(client, act, false, device);
         }
       }),
     );
@@ -110,7 +114,7 @@ class Recorder {
   async end(): Promise<History> {
     await Promise.all(this.#abandoned);
     await drainOutbox(this.#user);
-    await this.#call("the end", { kind: "read" }, false);
+    await this.#call("the end", { kind: "read" }, false, "silent");
     const query = `externalUserId=${encodeURIComponent(this.#user.externalId)}&limit=100`;
     const sent = ++this.#tick;
     const { body } = await sendAt(this.#tenant.token, this.#at, {
@@ -138,7 +142,7 @@ class Recorder {
     const ticks = { sent: ++this.#tick, answered: ++this.#tick };
     const chosen = { prepared: undefined, target: undefined };
     this.#calls.push({ ...call, ...chosen, ...ticks, at: this.#at, act: "rehydrate", answer: "" });
-    await this.#call("the test", { kind: "read" }, false);
+    await this.#call("the test", { kind: "read" }, false, "silent");
   }
 
   /** Has the authenticator answer a new challenge of a login without a name. */
@@ -172,7 +176,7 @@ class Recorder {
     );
   }
 
-  #requestOf(kind: Act["kind"], { code, prepared, target }: Chosen): ClientRequest {
+  #requestOf(kind: Act["kind"], { code, prepared, target, device }: Chosen): ClientRequest {
     const user = this.#user;
     const labels = { issuer_name: "Acme", account_name: "alexander" };
     switch (kind) {
@@ -189,7 +193,11 @@ class Recorder {
       }
       case "passkey":
       case "prepared passkey":
-        return { method: "POST", path: "/v1/idp/passkeys/verify", body: prepared?.body };
+        return {
+          method: "POST",
+          path: "/v1/idp/passkeys/verify",
+          body: { passkey: { ...prepared?.body.passkey, ...device } },
+        };
       case "configure":
         return {
           method: "POST",
@@ -211,7 +219,7 @@ class Recorder {
         return {
           method: "POST",
           path: "/v1/idp/otp/verify",
-          body: { otp: { id: user.externalId, code } },
+          body: { otp: { id: user.externalId, code, ...device } },
         };
     }
   }
@@ -220,7 +228,8 @@ class Recorder {
   async #send(kind: Act["kind"], id: number, chosen: Chosen = { code: "" }) {
     const request = this.#requestOf(kind, chosen);
     const answer = await sendAt(this.#tenant.token, this.#at, request);
-    const { user, authenticator } = answer.body;
+    const { user, authenticator, device } = answer.body;
+    if (device?.token) this.#deviceTokens.push({ by: id, value: device.token });
     if (authenticator !== undefined) {
       this.#secrets.push({ by: id, value: authenticator.new_otp_secret });
       this.#authenticators.push({ by: id, value: authenticator.id });
@@ -230,9 +239,12 @@ class Recorder {
     return answer;
   }
 
-  async #call(client: string, act: Act, abandoned: boolean): Promise<void> {
+  async #call(client: string, act: Act, abandoned: boolean, device: Step["device"]): Promise<void> {
     const { code, about, target } = this.#choose(act);
     const prepared = await this.#chooseAnswer(act);
+    const known = device === "sends token" ? this.#deviceTokens.at(-1) : undefined;
+    const isVerification = code !== "" || prepared !== undefined;
+    const remembers = isVerification && device === "remembers";
     const index = this.#calls.length;
     const id = index + 1;
     const call: SentCall = {
@@ -247,10 +259,18 @@ class Recorder {
       answer: null,
       prepared,
       target,
+      ...(isVerification && known !== undefined ? { device: known.by } : {}),
+      ...(remembers ? { remembers } : {}),
     };
     this.#calls.push(call);
     if (code !== "") this.#codes.push(code);
-    const answer = answerOf(await this.#send(act.kind, id, { code, prepared, target }));
+    const named = {
+      ...(known === undefined ? {} : { device_token: known.value }),
+      ...(remembers ? { remember_device: { days: 30 } } : {}),
+    };
+    const answer = answerOf(
+      await this.#send(act.kind, id, { code, prepared, target, device: named }),
+    );
     if (answer === null) this.unavailable += 1;
     if (answer === null || abandoned) return;
     this.#calls[index] = { ...call, answered: ++this.#tick, answer };

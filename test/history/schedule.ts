@@ -32,6 +32,8 @@ export interface Step {
   readonly act: Act;
   /** The client does not wait for the answer and never receives it. */
   readonly abandoned: boolean;
+  /** What a code or a passkey says of its device. A token is the newest that the client knows. */
+  readonly device: "silent" | "sends token" | "remembers";
 }
 
 export interface Wave {
@@ -126,6 +128,14 @@ function waveOf(acts: fc.Arbitrary<Act>): fc.Arbitrary<Wave> {
   const step: fc.Arbitrary<Step> = fc.record({
     act: acts,
     abandoned: fc.integer({ min: 0, max: 15 }).map((n) => n === 0),
+    device: fc.constantFrom(
+      "silent",
+      "silent",
+      "silent",
+      "sends token",
+      "sends token",
+      "remembers",
+    ),
   });
   return fc.record({
     delayMs: fc.constantFrom(0, 0, 10_000, 30_000, 30_000, 60_000, 120_000),

@@ -49,7 +49,7 @@ export function answerOf({ status, body }: Answer): string | null {
       return answers.removed;
     case 200:
       if (body.method !== undefined)
-        return answers.accepted(body.method, body.backup_codes_remaining);
+        return answers.accepted(body.method, body.backup_codes_remaining, body.device?.status);
       return body.user === undefined ? profileLineOf(body) : answers.created;
     default:
       return `${status} ${body.code}`;

@@ -9,6 +9,7 @@ import { none } from "../../src/http/route.ts";
 import { permissions } from "../../src/tenancy/permission.ts";
 import { invalidateTenant } from "../../src/tenancy/token-cache.ts";
 import { type Answer, send, Tenant, User } from "../support/client.ts";
+import { rememberDevice } from "../support/devices.ts";
 import { givePasskey, setUpPasskeys } from "../support/passkeys.ts";
 import { requestTo, unknownUser } from "../support/requests.ts";
 import { sql } from "../support/trail.ts";
@@ -21,6 +22,7 @@ let usersEventId: string;
 let usersAssessmentId: string;
 let usersPasskeyId: string;
 let usersAuthenticatorId: string;
+let usersDeviceId: string;
 /** A token with all permissions, which ends and is restored for each test. */
 let ended: { id: string; secret: string };
 /** A tenant that is suspended and reactivated in each test, and a token of it with one permission. */
@@ -34,6 +36,8 @@ beforeAll(async () => {
   usersPasskeyId = (await givePasskey(user)).passkeyId;
   await user.configure();
   usersAuthenticatorId = (await user.addAuthenticator()).id;
+  usersDeviceId = (await rememberDevice(user, Date.now())).id;
+  tenant.clock = undefined;
   await setUpPasskeys(otherTenant);
   const { body } = await otherTenant.send("GET", "/v1/tokens");
   otherTenantsTokenId = body.tokens[0].id;
@@ -148,6 +152,7 @@ describe.each(guarded)("$method $path ($name)", (definition) => {
         assessmentId: usersAssessmentId,
         passkeyId: usersPasskeyId,
         authenticatorId: usersAuthenticatorId,
+        deviceId: usersDeviceId,
       });
       expect(foreign.status).toBe(404);
       expect(withoutRequestId(foreign)).toEqual(withoutRequestId(unknown));

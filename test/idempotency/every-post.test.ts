@@ -91,6 +91,7 @@ async function createScene(name = ""): Promise<Scene> {
     assessmentId,
     passkeyId: "",
     authenticatorId: "",
+    deviceId: "",
   };
   keys += 1;
   return { key: `key-${keys}`, user, target, body };

@@ -5,6 +5,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { apiRoutes } from "../../src/app.ts";
 import { permissions } from "../../src/tenancy/permission.ts";
 import { send, Tenant, User } from "../support/client.ts";
+import { rememberDevice } from "../support/devices.ts";
 import { nameIn, provideJurisdictions, recordRequestedObjects } from "../support/jurisdictions.ts";
 import { deployKeys, firstSealingKey, secondSealingKey } from "../support/keys.ts";
 import { givePasskey } from "../support/passkeys.ts";
@@ -42,13 +43,14 @@ async function collectStatuses(tenant: Tenant): Promise<string[]> {
   await user.configure();
   const { id: authenticatorId } = await user.addAuthenticator();
   const { assessment_id: assessmentId } = await user.assess();
-  await user.verify(user.code(Date.now()), undefined, assessmentId);
+  const { id: deviceId } = await rememberDevice(user, Date.now(), { assessment_id: assessmentId });
+  tenant.clock = undefined;
   await tenant.send("GET", "/v1/audit/checkpoint");
   const [event] = await user.events();
   const { tokens } = (await tenant.send("GET", "/v1/tokens")).body;
   const ids = {
     ...{ externalId: user.externalId, id: user.id },
-    ...{ assessmentId, passkeyId, authenticatorId },
+    ...{ assessmentId, passkeyId, authenticatorId, deviceId },
   };
   const about = { ...ids, tenantId: tenant.id, tokenId: tokens[0].id, eventId: event.id };
   const last = ["setUserStatus", "eraseUser", "rotateToken", "revokeToken"];

@@ -19,6 +19,7 @@ import { deliverMessages, holdMessages } from "../support/queue.ts";
 import { eventOf, fileEvents } from "../support/trail.ts";
 import { authenticatorScenarios } from "./authenticator-scenarios.ts";
 import { billedOperations, type Deletions, formatBill, type Seal } from "./bill.ts";
+import { deviceScenarios } from "./device-scenarios.ts";
 import { directoryScenarios } from "./directory-scenarios.ts";
 import { discoverScenarios } from "./discover-scenarios.ts";
 import { createScenariosWithout } from "./other-scenarios.ts";
@@ -31,6 +32,7 @@ const known = [
   ...verifyScenarios,
   ...authenticatorScenarios,
   ...passkeyScenarios,
+  ...deviceScenarios,
   ...discoverScenarios,
   ...directoryScenarios,
 ];

@@ -27,6 +27,7 @@ async function prepare({ method, name, path, access }: Route): Promise<Ready> {
     assessmentId: assessment_id,
     passkeyId: "",
     authenticatorId: "",
+    deviceId: "",
   };
   if (name === "deleteTenant") {
     await sql("UPDATE tenants SET status = 'suspended', suspended_at = 0 WHERE id = ?", tenant.id);

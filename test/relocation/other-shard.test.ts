@@ -89,19 +89,28 @@ describe("A tenant that was created in another database", () => {
     const { tokens } = (await tenant.send("GET", "/v1/tokens")).body;
     const [{ id: eventId }] = await user.events();
     const { assessment_id: assessmentId } = await user.assess();
-    const about: RequestTarget = {
+    let about: RequestTarget = {
       ...{ tenantId: tenant.id, externalId: user.externalId, id: user.id },
       ...{ tokenId: tokens[1].id, eventId, assessmentId },
       passkeyId,
       authenticatorId: (await user.addAuthenticator()).id,
+      deviceId: "",
     };
-    const last = ["removeOtp", "removePasskey", "eraseUser", "revokeToken"];
+    const last = [
+      ...["removeDevice", "removeDevices", "removeOtp", "removePasskey", "eraseUser"],
+      "revokeToken",
+    ];
     const names = apiRoutes
       .filter(({ definition }) => !["public", "operator"].includes(definition.access.kind))
       .map(({ definition }) => definition.name);
     const inOrder = [...names.filter((name) => !last.includes(name)), ...last];
     const ownBodies: Record<string, (() => Promise<object>) | undefined> = {
-      verifyOtp: async () => ({ otp: { id: user.externalId, code: user.code(Date.now()) } }),
+      verifyOtp: async () => ({
+        otp: {
+          ...{ id: user.externalId, code: user.code(Date.now()) },
+          remember_device: { days: 30 },
+        },
+      }),
       verifyPasskey: () => createLoginBody(user, authenticator),
       registerPasskey: () => createRegistrationBody(user),
     };
@@ -113,6 +122,7 @@ describe("A tenant that was created in another database", () => {
       const sent = (await ownBodies[name]?.()) ?? body;
       const answer = await tenant.send(found?.definition.method.toUpperCase() ?? "", path, sent);
       answered[name] = answer.status;
+      if (name === "verifyOtp") about = { ...about, deviceId: answer.body.device.id };
       if (name === "configureOtp") user.secret = answer.body.user.new_otp_secret;
     }
     const refused = Object.entries(answered).filter(([, status]) => status >= 300);

@@ -25,7 +25,7 @@ describe("Discover", () => {
       risk_score: 0.05,
       recommendation: "allow",
       assessment_id: expect.stringMatching(/^[0-9a-f]{48}$/),
-      model: "sentinel-2",
+      model: "sentinel-3",
       reasons: [],
       degraded: [],
       user: { status: "active", locked_until: null, otp_status: "active" },

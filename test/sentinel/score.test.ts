@@ -2,6 +2,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { agentFactsOf } from "../../src/sentinel/agent.ts";
 import { compareWithHistory } from "../../src/sentinel/behaviour/behaviour.ts";
+import type { Context } from "../../src/sentinel/context.ts";
 import {
   type NetworkEvidence,
   reportedParts,
@@ -13,6 +14,7 @@ import { recommend, recommendations, scoreOf } from "../../src/sentinel/score.ts
 import { judge } from "../../src/sentinel/signals/judgement.ts";
 import { findReasons } from "../../src/sentinel/signals/reasons.ts";
 import {
+  behaviourBounds,
   maxFailuresCounted,
   priorProbability,
   velocityLimits,
@@ -315,6 +317,16 @@ describe("The signals:", () => {
       { ...neutralEvidence, crowd: { fromAddress: 5, fromPrefix: 5 } },
       weights.stuffing.address[0].contribution,
     ],
+    [
+      "known_device",
+      { ...neutralEvidence, device: { known: true, sinceVerifiedMs: 0 } },
+      weights.knownDevice.now,
+    ],
+    [
+      "no_known_device",
+      { ...neutralEvidence, device: { known: false } },
+      weights.noKnownDevice.alone,
+    ],
   ];
   const habits = ["network_history", "agent_history", "hour_of_week"];
 
@@ -524,5 +536,78 @@ describe("The reasons", () => {
       { signal: "threat_list", contribution: weights.threatListed[1] },
       { signal: "privacy_relay", contribution: 0 },
     ]);
+  });
+});
+
+describe("The known devices of a user", () => {
+  const policy = { challengeAt: 0.5, denyAt: 0.8, signalsOff: [] };
+  const known = (sinceVerifiedMs: number): SessionEvidence => ({
+    ...neutralEvidence,
+    device: { known: true, id: "01a20a4597691de6cc1dbcad", sinceVerifiedMs },
+  });
+  const missing = { known: false };
+
+  test("are the strongest evidence for a session, less so as the last second factor ages", () => {
+    expect(contributionsOf(known(0))).toEqual([["known_device", -5]]);
+    expect(contributionsOf(known(30 * day))).toEqual([["known_device", -4.25]]);
+    expect(contributionsOf(known(400 * day))).toEqual([["known_device", -3.5001]]);
+    expect(findReasons(known(3 * day), [])[0]?.detail).toContain("3 days ago");
+    expect(findReasons(known(hour), [])[0]?.detail).toContain("less than a day ago");
+    expect(contributionsOf(known(0), ["known_device"])).toEqual([]);
+    const strongest = Math.min(weights.tenantAllowList, behaviourBounds.min);
+    expect(weights.knownDevice.now).toBeLessThan(strongest);
+  });
+
+  test("outweigh a new network, but not the lists of the tenant", () => {
+    const behaviour = compareWithHistory(createLogins(30, day), strangerContext, null, now);
+    const { device } = known(day);
+    const abroad = { ...neutralEvidence, behaviour, context: strangerContext };
+    expect(judge(abroad, policy).recommendation).not.toBe("allow");
+    expect(judge({ ...abroad, device }, policy).recommendation).toBe("allow");
+    expect(
+      judge({ ...withNetwork({ tenantList: denied }), device }, policy).recommendation,
+    ).not.toBe("allow");
+  });
+
+  test("are missed, and together with new habits lead to a challenge at most", () => {
+    const contribution = (context: Context): Record<string, number> => {
+      const behaviour = compareWithHistory(createLogins(30, day), context, null, now);
+      const evidence = { ...neutralEvidence, behaviour, device: missing };
+      return Object.fromEntries(contributionsOf(evidence));
+    };
+    const { alone, withHabits } = weights.noKnownDevice;
+    expect(contributionsOf({ ...neutralEvidence, device: missing })).toEqual([
+      ["no_known_device", alone],
+    ]);
+    // Whoever imitates the user's habits has no token.
+    expect(contribution(usualContext).no_known_device).toBe(alone);
+    const newAgent = { ...usualContext, browser: "Firefox 140", agent: "agent-9" };
+    const sums = contribution({ ...newAgent, address: "address-9" });
+    expect(sums.no_known_device).toBeLessThan(alone);
+    expect(sums.no_known_device).toBeGreaterThan(0);
+    const sum = Object.values(sums).reduce((total, one) => total + one, 0);
+    expect(sum).toBeCloseTo(withHabits, 3);
+    const score = scoreOf([{ contribution: withHabits }]);
+    expect(recommend(score, policy)).toBe("challenge");
+    expect(contribution(strangerContext)).not.toHaveProperty("no_known_device");
+  });
+
+  test("deny no session that would not be denied without them, such as one on a new browser", () => {
+    const newBrowser = { browser: "Firefox 140", agent: "agent-9" };
+    const newVersion = { browser: "Chrome 139", agent: "agent-2" };
+    const newPhone = { device: "mobile", os: "iOS", browser: "Safari 26", agent: "agent-9" };
+    const newBlock = { address: "address-9", prefix: "prefix-9" };
+    const agents = [{}, newBrowser, newVersion, newPhone];
+    const networks = [{}, { address: "address-9" }, newBlock, { ...newBlock, asn: 224 }];
+    for (const logins of [1, 5, 30]) {
+      for (const changes of agents.flatMap((one) => networks.map((other) => [one, other]))) {
+        const context: Context = Object.assign({}, usualContext, ...changes);
+        const behaviour = compareWithHistory(createLogins(logins, day), context, null, now);
+        const evidence = { ...neutralEvidence, behaviour, context };
+        const { recommendation } = judge({ ...evidence, device: missing }, policy);
+        const without = judge(evidence, policy).recommendation;
+        expect(recommendation === "deny").toBe(without === "deny");
+      }
+    }
   });
 });

@@ -17,6 +17,7 @@ export interface RequestTarget {
   readonly assessmentId: string;
   readonly passkeyId: string;
   readonly authenticatorId: string;
+  readonly deviceId: string;
 }
 
 const session = { ip: "1.1.1.1", ua: "EnterpriseAgent/1.0" };
@@ -100,6 +101,9 @@ export function requestTo(name: string, target: RequestTarget) {
       },
       hasTarget: true,
     },
+    listDevices: { path: `/v1/idp/user/devices${query}`, hasTarget: true },
+    removeDevices: { path: `/v1/idp/user/devices${query}`, hasTarget: true },
+    removeDevice: { path: `/v1/idp/user/devices/${target.deviceId}${query}`, hasTarget: true },
     discover: {
       path: "/v1/sentinel/discover",
       body: { sentinel: { id: target.id, context: session } },
@@ -178,4 +182,5 @@ export const unknownUser = {
   assessmentId: "0".repeat(48),
   passkeyId: "0".repeat(24),
   authenticatorId: "0".repeat(24),
+  deviceId: "0".repeat(24),
 };

@@ -7,15 +7,21 @@ const idp = new EdgeIdp({
 });
 
 try {
-  const { token } = await idp.otp.verify(
+  const { device, token } = await idp.otp.verify(
     "ORG_USR_9921_AFG",
     "552192",
     {
+      remember_device: { days: 30 },
       // Only for a service that needs a proof of its own.
       token: { audience: "https://api.example.com" },
     },
   );
-  console.log("The code is right.", token);
+  // Keep device.token in a cookie.
+  console.log(
+    "The code is right.",
+    device?.status,
+    token,
+  );
 } catch (error) {
   if (!(error instanceof IdpError)) throw error;
   // Such as invalid_code or user_locked.

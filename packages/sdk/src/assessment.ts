@@ -1,6 +1,6 @@
 import { createUnexpectedAnswer, IdpError } from "./idp-error.ts";
 import { isJsonObject, type JsonObject } from "./json.ts";
-import type { DiscoverResult, Reason } from "./types.ts";
+import type { Device, DiscoverResult, Reason } from "./types.ts";
 
 export type Recommendation = "allow" | "challenge" | "deny";
 
@@ -24,6 +24,8 @@ export interface Assessment {
   readonly user: DiscoverResult["user"];
   /** What the user can be challenged with now, such as `totp`; empty if with nothing. */
   readonly factors: readonly string[];
+  /** The device, if its token was sent or the user has known devices. */
+  readonly device?: Device;
 }
 
 function isAssessed(body: JsonObject): body is JsonObject & Omit<Assessment, "recommendation"> {

@@ -3,6 +3,7 @@ import type { EdgeIdpOptions } from "./options.ts";
 import { Audit } from "./resources/audit.ts";
 import { Authenticators } from "./resources/authenticators.ts";
 import { BackupCodes } from "./resources/backup-codes.ts";
+import { Devices } from "./resources/devices.ts";
 import { Health } from "./resources/health.ts";
 import { Keys } from "./resources/keys.ts";
 import { Otp } from "./resources/otp.ts";
@@ -29,6 +30,7 @@ export class EdgeIdp {
   readonly backupCodes: BackupCodes;
   readonly passkeys: Passkeys;
   readonly stepUp: StepUp;
+  readonly devices: Devices;
   readonly sentinel: Sentinel;
   readonly audit: Audit;
   readonly tokens: Tokens;
@@ -48,6 +50,7 @@ export class EdgeIdp {
     this.backupCodes = new BackupCodes(connection);
     this.passkeys = new Passkeys(connection);
     this.stepUp = new StepUp(connection);
+    this.devices = new Devices(connection);
     this.sentinel = new Sentinel(connection);
     this.audit = new Audit(connection);
     this.tokens = new Tokens(connection);

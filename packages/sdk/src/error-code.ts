@@ -5,6 +5,7 @@ export const serviceErrorCodes = [
   "assessment_not_found",
   "body_too_large",
   "code_already_used",
+  "device_not_found",
   "high_risk",
   "idempotency_in_progress",
   "idempotency_mismatch",

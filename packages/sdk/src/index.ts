@@ -13,6 +13,7 @@ export { type Page, Pages } from "./pages.ts";
 export type { Audit } from "./resources/audit.ts";
 export type { Authenticators } from "./resources/authenticators.ts";
 export type { BackupCodes } from "./resources/backup-codes.ts";
+export type { Devices } from "./resources/devices.ts";
 export type { Health } from "./resources/health.ts";
 export type { Keys } from "./resources/keys.ts";
 export type { ConfigureOtpInput, Otp } from "./resources/otp.ts";

@@ -53,6 +53,9 @@ export type PasskeyList = Schemas["ListPasskeysResult"];
 export type VerifyPasskeyInput = Schemas["VerifyPasskeyInput"]["passkey"];
 export type VerifyPasskeyResult = Schemas["VerifyPasskeyResult"];
 export type StepUpKeys = Schemas["ListStepUpKeysResult"];
+/** What an answer says of the device that the request came from. */
+export type Device = Schemas["Device"];
+export type KnownDevice = Schemas["KnownDevice"];
 
 export type DiscoverResult = Schemas["DiscoverResult"];
 export type SessionContext = Schemas["DiscoverInput"]["sentinel"]["context"];

@@ -7,6 +7,7 @@ import { findImpossibleTravel } from "../../sentinel/behaviour/travel.ts";
 import type { Context } from "../../sentinel/context.ts";
 import {
   type DataSource,
+  type DeviceEvidence,
   type IdentityEvidence,
   reportedParts,
   type SessionEvidence,
@@ -14,6 +15,7 @@ import {
 import { addSession, type History, selectByVerdict } from "../../sentinel/history.ts";
 import { judge } from "../../sentinel/signals/judgement.ts";
 import { model, switchWindowMs, velocityLimits } from "../../sentinel/weights.ts";
+import { findDevice, listDevices } from "./devices.ts";
 import { isLocked } from "./lockout.ts";
 import type { PasskeyDemand } from "./passkeys.ts";
 import { profileOf } from "./profile.ts";
@@ -33,14 +35,15 @@ export interface Session {
   readonly shown: { readonly address: string; readonly agent: string };
 }
 
-function identityEvidenceOf(state: IdentityState, now: number): IdentityEvidence {
+function identityEvidenceOf(state: IdentityState, call: GuardCall): IdentityEvidence {
+  const { now } = call;
   const attempts = velocityLimits.map(
     ({ windowSeconds }) =>
       state.recent.filter(({ at }) => at > now - windowSeconds * 1000 && at <= now).length,
   );
   const { status } = profileOf(state, now);
   return {
-    failedAttempts: state.lockout.failedAttempts,
+    failedAttempts: state.lockout.failedAttempts + (findDevice(state, call)?.failures ?? 0),
     locked: isLocked(state.lockout, now),
     attempts,
     ...(status === "active" ? {} : { status }),
@@ -68,13 +71,24 @@ function reportedPartsOf(frauds: History, session: Context) {
   );
 }
 
+/** Undefined for a user without known devices, of whom nothing can be missing. */
+function deviceEvidenceOf(state: IdentityState, call: GuardCall): DeviceEvidence | undefined {
+  if (listDevices(state, call.now).length === 0) return undefined;
+  const device = findDevice(state, call);
+  if (device === undefined) return { known: false };
+  const { id, lastUsedAt } = device;
+  return { known: true, id, sinceVerifiedMs: Math.max(0, call.now - lastUsedAt) };
+}
+
 function evidenceOf(
   state: IdentityState,
-  { now }: GuardCall,
+  call: GuardCall,
   session: Session,
   { context, network, population, crowd }: Surroundings,
   history: History,
 ): SessionEvidence {
+  const { now } = call;
+  const device = deviceEvidenceOf(state, call);
   const known = selectByVerdict(history, "legitimate", now);
   const last = known.findLast((one) => !one.context.placeHidden && one.context.country !== null);
   return {
@@ -83,7 +97,7 @@ function evidenceOf(
     agent: session.agent,
     agentSwitched: hasSwitchedAgent(history, context, now),
     userMismatch: session.userId !== null && session.userId !== state.externalId,
-    identity: identityEvidenceOf(state, now),
+    identity: identityEvidenceOf(state, call),
     behaviour: compareWithHistory(known, context, population, now),
     travel:
       last === undefined || context.placeHidden
@@ -94,6 +108,7 @@ function evidenceOf(
           ),
     reported: reportedPartsOf(selectByVerdict(history, "fraud", now), context),
     crowd,
+    ...(device === undefined ? {} : { device }),
   };
 }
 
@@ -129,7 +144,11 @@ export function assess(
   const { tenantId, identityId } = state;
   const assessment: DecidedAssessment = { ...shown, tenantId, identityId, evidence, policy };
   const risk = { score: riskScore, recommendation };
-  const assessed = { id, at: call.now, verdict: null, context: surroundings.context, risk };
+  const deviceId = evidence.device?.id;
+  const assessed = {
+    ...{ id, at: call.now, verdict: null, context: surroundings.context, risk },
+    ...(deviceId === undefined ? {} : { deviceId }),
+  };
   return {
     // An assessment changes no security state: `updatedAt` stays, and runs of refusals continue.
     state: { ...state, recent },
@@ -142,7 +161,7 @@ export function assess(
         session: session.shown,
       },
     ],
-    result: succeed({ ...shown, ...standingOf(state, call.now, session.passkeys) }),
+    result: succeed({ ...shown, ...standingOf(state, call, session.passkeys) }),
     history: addSession(history, assessed, call.now),
     assessment,
   };

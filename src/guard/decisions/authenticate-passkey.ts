@@ -6,6 +6,7 @@
 import type { OpenedChallenge } from "../../passkeys/challenge.ts";
 import { checkCounter } from "../../passkeys/counter.ts";
 import type { Assertion, PasskeyReason, PasskeyRefusal } from "../../passkeys/passkey.ts";
+import type { AddedDevice } from "./devices.ts";
 import { stale } from "./evaluation.ts";
 import type { AddedRisk } from "./feedback.ts";
 import type { PasskeyState, StoredPasskey } from "./passkey-state.ts";
@@ -30,7 +31,7 @@ export interface PasskeyEvidence {
   readonly verified: { readonly ok: true; readonly value: Assertion } | PasskeyRefusal;
 }
 
-export interface PasskeyVerified extends AddedRisk {
+export interface PasskeyVerified extends AddedRisk, AddedDevice {
   /** The answer of a login without a name says whose passkey it was. */
   readonly externalId: string;
   readonly passkeyId: string;

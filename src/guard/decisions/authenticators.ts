@@ -171,10 +171,17 @@ export function confirmAuthenticator<State extends Secrets>(
   };
 }
 
+/** Drops the secrets that wait for their first code: failures that disable TOTP end every enrolment. */
+export function dropPending({
+  authenticators,
+}: IdentityState): Pick<IdentityState, "pendingTotp" | "authenticators"> {
+  return { pendingTotp: null, authenticators: authenticators.filter(isLive) };
+}
+
 /** The lockout when a new secret is set up: if failures disabled TOTP, the count until that starts over. */
 export function lockoutForNewSecret({
   otpDisabled,
   lockout,
-}: IdentityState): IdentityState["lockout"] {
+}: Pick<IdentityState, "otpDisabled" | "lockout">): IdentityState["lockout"] {
   return otpDisabled ? restartDisableCount(lockout) : lockout;
 }

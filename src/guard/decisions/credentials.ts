@@ -2,13 +2,15 @@
 
 import type { Enrolment } from "../../tenancy/policy.ts";
 import { isFull, lockoutForNewSecret, pendingLifetimeMs } from "./authenticators.ts";
+import { removeDevices } from "./devices.ts";
 import { applyChange, refuse } from "./refusals.ts";
 import type { IdentityState } from "./state.ts";
 import { type EventEntry, type GuardCall, succeed, type Transition } from "./transition.ts";
 
 /**
  * Sets a new primary secret: live at once, or pending until a code of it is accepted. The secrets beside it stay. The
- * failures stay counted. If they disabled TOTP, the count until it is disabled again starts over.
+ * failures stay counted. If they disabled TOTP, the count until it is disabled again starts over. A secret that is live
+ * at once removes the known devices, on which the old one was verified.
  */
 export function configureTotp(
   state: IdentityState,
@@ -23,38 +25,42 @@ export function configureTotp(
   if (isFull(state, now, "primary")) {
     return refuse(state, call, "otp.configured", { code: "too_many" });
   }
-  const lockout = lockoutForNewSecret(state);
-  const change: Partial<IdentityState> =
-    enrolment === "immediate"
-      ? { totp: { sealed, lastTimeStep: null, id }, pendingTotp: null, otpDisabled: false, lockout }
-      : { pendingTotp: { sealed, expiresAt: now + pendingLifetimeMs, id }, lockout };
+  const isSetupComplete = enrolment === "immediate";
+  const removal = removeDevices(state, "otp_configured", () => isSetupComplete);
+  const lockout = lockoutForNewSecret({ ...state, ...removal.change });
+  const change: Partial<IdentityState> = isSetupComplete
+    ? { totp: { sealed, lastTimeStep: null, id }, pendingTotp: null, otpDisabled: false }
+    : { pendingTotp: { sealed, expiresAt: now + pendingLifetimeMs, id } };
   const entry: EventEntry = {
     action: "otp.configured",
     outcome: "success",
     details: { enrolment, replaced: state.totp !== null },
   };
-  const isSetupComplete = enrolment === "immediate";
-  return applyChange(state, change, [entry], succeed({ isSetupComplete }), call.now);
+  return applyChange(
+    state,
+    { ...change, ...removal.change, lockout },
+    [entry, ...removal.entries],
+    succeed({ isSetupComplete }),
+    call.now,
+  );
 }
 
 /**
  * Removes TOTP: all secrets, live or pending, so that no code is accepted any more, and the backup codes: codes left
- * behind would be valid again after the next enrolment. The failures stay counted.
+ * behind would be valid again after the next enrolment. The failures stay counted, and the known devices are removed.
  */
 export function removeTotp(state: IdentityState, call: GuardCall): Transition<void> {
   const { totp, pendingTotp, authenticators: added } = state;
   if (totp === null && pendingTotp === null && added.length === 0) {
     return refuse(state, call, "otp.removed", { code: "otp_not_configured" });
   }
+  const removal = removeDevices(state, "otp_removed");
   const removed: EventEntry = { action: "otp.removed", outcome: "success" };
+  const details = { added_authenticators: added.length };
   return applyChange(
     state,
-    { totp: null, pendingTotp: null, authenticators: [], backupCodes: null },
-    [
-      added.length === 0
-        ? removed
-        : { ...removed, details: { added_authenticators: added.length } },
-    ],
+    { totp: null, pendingTotp: null, authenticators: [], backupCodes: null, ...removal.change },
+    [added.length === 0 ? removed : { ...removed, details }, ...removal.entries],
     succeed(undefined),
     call.now,
   );

@@ -1,5 +1,5 @@
 /** What the comparison of a code with the present state leads to (pure). */
-import type { Authenticator } from "./authenticators.ts";
+import { type Authenticator, nameInEvent } from "./authenticators.ts";
 import type { IdentityState } from "./state.ts";
 
 /** A code in its normalised spelling. */
@@ -26,6 +26,19 @@ export interface Evaluation {
   readonly authenticator?: Authenticator;
   /** How far the clock would be ahead that shows the rejected code now. Only the trail has it. */
   readonly clockOffBySeconds?: number;
+}
+
+/** Why a code was rejected, as its event says it. */
+export function describeRejection({
+  reason = "invalid_code",
+  authenticator,
+  clockOffBySeconds,
+}: Evaluation) {
+  const clock =
+    authenticator === undefined || clockOffBySeconds === undefined
+      ? {}
+      : { clock_off_by_seconds: clockOffBySeconds, ...nameInEvent(authenticator) };
+  return { reason, clock };
 }
 
 export const alreadyUsed: Evaluation = {

@@ -7,6 +7,7 @@ import {
   maxUnconfirmedAgeMs,
   type Verdict,
 } from "../../sentinel/history.ts";
+import { type AddedDevice, removeDevices } from "./devices.ts";
 import type { IdentityState } from "./state.ts";
 import { type GuardCall, succeed, type Transition } from "./transition.ts";
 
@@ -26,7 +27,10 @@ function applyVerdict(
   };
 }
 
-/** Records the tenant's verdict. A later verdict replaces an earlier one. */
+/**
+ * Records the tenant's verdict. A later verdict replaces an earlier one. Fraud removes the known device of the session,
+ * and those that were remembered in it.
+ */
 export function recordFeedback(
   state: IdentityState,
   call: GuardCall,
@@ -34,9 +38,16 @@ export function recordFeedback(
   session: KnownSession,
   verdict: Verdict,
 ): Transition<void> {
-  return {
-    // Feedback changes no security state.
+  const removal = removeDevices(
     state,
+    "fraud",
+    ({ id, assessmentId }) =>
+      verdict === "fraud" && (id === session.deviceId || assessmentId === session.id),
+  );
+  const hasRemoved = removal.entries.length > 0;
+  return {
+    // Besides, feedback changes no security state.
+    state: hasRemoved ? { ...state, ...removal.change, updatedAt: call.now } : state,
     entries: [
       {
         action: "session.judged",
@@ -44,6 +55,7 @@ export function recordFeedback(
         reason: verdict,
         details: { assessment_id: session.id },
       },
+      ...removal.entries,
     ],
     result: succeed(undefined),
     ...applyVerdict(history, session, verdict, "feedback", call),
@@ -67,10 +79,10 @@ export function addRisk<T extends object>(
 }
 
 /**
- * Confirms the session that a code was verified for as legitimate. A session that is a day old or was reported
- * as fraud stays as it is; the code is accepted in either case.
+ * Confirms the session that a code was verified for as legitimate, and notes the device that it came from. A session
+ * that is a day old or was reported as fraud stays as it is; the code is accepted in either case.
  */
-export function confirmSession<T>(
+export function confirmSession<T extends AddedDevice>(
   verified: Transition<T>,
   call: GuardCall,
   history: History,
@@ -79,8 +91,10 @@ export function confirmSession<T>(
   const session = history.find(({ id }) => id === assessed.id) ?? assessed;
   const isOld = session.at <= call.now - maxUnconfirmedAgeMs;
   if (!verified.result.ok || isOld || session.verdict === "fraud") return verified;
+  const { device } = verified.result.value;
+  const onDevice = device?.status === "known" ? { ...session, deviceId: device.id } : session;
   return {
     ...verified,
-    ...applyVerdict(history, session, "legitimate", "verification", call),
+    ...applyVerdict(history, onDevice, "legitimate", "verification", call),
   };
 }

@@ -1,5 +1,6 @@
 /** An identity's lifecycle (pure): creation, suspension, reactivation, unlocking, erasure. */
 import type { AuditKey } from "../../audit/personal.ts";
+import { removeDevices } from "./devices.ts";
 import { heldClaimsOf } from "./held-claims.ts";
 import { isLocked, noFailures } from "./lockout.ts";
 import { type Profile, profileOf } from "./profile.ts";
@@ -7,17 +8,19 @@ import { checkRateLimit, countRequest, refuseAboveLimit } from "./rate-limit.ts"
 import { applyChange, refuse } from "./refusals.ts";
 import { raiseFloor } from "./spent-challenges.ts";
 import type { IdentityState } from "./state.ts";
-import { type GuardCall, succeed, type Transition } from "./transition.ts";
+import { type EventEntry, type GuardCall, succeed, type Transition } from "./transition.ts";
 
 function applyAdministration(
   state: IdentityState,
   call: GuardCall,
   change: Partial<IdentityState>,
   action: "user.suspended" | "user.reactivated" | "user.unlocked",
+  further: readonly EventEntry[] = [],
 ): Transition<Profile> {
   const { now } = call;
   const profile = profileOf({ ...state, ...change, updatedAt: now }, now);
-  return applyChange(state, change, [{ action, outcome: "success" }], succeed(profile), now);
+  const entries: EventEntry[] = [{ action, outcome: "success" }, ...further];
+  return applyChange(state, change, entries, succeed(profile), now);
 }
 
 /** @param auditKey a new one; without it, the first delivery adds one */
@@ -43,6 +46,7 @@ export function create(
     otpDisabled: false,
     backupCodes: null,
     passkeys: null,
+    devices: [],
     lockout: noFailures,
     auditKey,
     refusals: [],
@@ -72,7 +76,9 @@ export function setStatus(
   if (status === "active") return applyAdministration(state, call, { status }, "user.reactivated");
   // What was started before the suspension cannot be finished after it.
   const passkeys = raiseFloor(state.passkeys, call.now);
-  return applyAdministration(state, call, { status, passkeys }, "user.suspended");
+  const removal = removeDevices(state, "user_suspended");
+  const change = { status, passkeys, ...removal.change };
+  return applyAdministration(state, call, change, "user.suspended", removal.entries);
 }
 
 /** Ends a lock and resets the failures. A disabled TOTP stays disabled until it is configured again. */
@@ -97,6 +103,7 @@ export function erase(state: IdentityState, call: GuardCall): Transition<void> {
     otpDisabled: false,
     backupCodes: null,
     passkeys: null,
+    devices: [],
     lockout: noFailures,
     auditKey: null,
     refusals: [],

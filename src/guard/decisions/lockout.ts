@@ -1,5 +1,6 @@
 /**
- * Lockout (pure): it bounds the consecutive failures of an identity, with one counter for all factors.
+ * Lockout (pure): it bounds the consecutive failures of an identity, with one counter for all factors. Failures of
+ * known devices are counted on the devices (see devices.ts), and here towards `disableAfter`.
  *
  * Every `maxFailedAttempts` failures lock the identity, each time for twice as long. `disableAfter`
  * failures disable TOTP (NIST SP 800-63B-4 §3.2.2). Only a success or an unlock resets the counter.
@@ -40,14 +41,30 @@ export function lockSecondsOf(policy: LockoutPolicy, n: number): number {
   return Math.min(policy.lockSeconds * 2 ** (n - 1), ceiling);
 }
 
-function countUntilDisabled(state: LockoutState, policy: LockoutPolicy): number {
-  return policy.disableAfter - (state.failedAttempts - state.failedBeforeEnrolment);
+function countUntilDisabled(
+  { failedAttempts, failedBeforeEnrolment }: LockoutState,
+  policy: LockoutPolicy,
+  ofDevices = 0,
+): number {
+  return policy.disableAfter - (failedAttempts - failedBeforeEnrolment) - ofDevices;
 }
 
-/** How many wrong codes are left before the next lock, or before TOTP is disabled. */
-export function countRemainingAttempts(state: LockoutState, policy: LockoutPolicy): number {
+/** Whether so many codes failed in a row that TOTP is disabled. @param ofDevices failures of known devices */
+export function isOverCap(state: LockoutState, policy: LockoutPolicy, ofDevices: number): boolean {
+  return countUntilDisabled(state, policy, ofDevices) <= 0;
+}
+
+/**
+ * How many wrong codes are left before the next lock, or before TOTP is disabled.
+ * @param ofDevices failures of known devices, which count towards the cap alone
+ */
+export function countRemainingAttempts(
+  state: LockoutState,
+  policy: LockoutPolicy,
+  ofDevices = 0,
+): number {
   const untilLock = policy.maxFailedAttempts - state.failuresThisRound;
-  return Math.max(0, Math.min(untilLock, countUntilDisabled(state, policy)));
+  return Math.max(0, Math.min(untilLock, countUntilDisabled(state, policy, ofDevices)));
 }
 
 export interface Failure {
@@ -59,8 +76,16 @@ export interface Failure {
   readonly attemptsRemaining: number;
 }
 
-/** Counts one wrong code. The caller has checked that the identity is not locked. */
-export function countFailure(state: LockoutState, policy: LockoutPolicy, now: number): Failure {
+/**
+ * Counts one wrong code. The caller has checked that the identity is not locked.
+ * @param ofDevices failures of known devices
+ */
+export function countFailure(
+  state: LockoutState,
+  policy: LockoutPolicy,
+  now: number,
+  ofDevices = 0,
+): Failure {
   const failedAttempts = state.failedAttempts + 1;
   const failuresThisRound = state.failuresThisRound + 1;
   const counted = { ...state, failedAttempts, failuresThisRound };
@@ -75,8 +100,8 @@ export function countFailure(state: LockoutState, policy: LockoutPolicy, now: nu
         }
       : counted,
     locked,
-    disabled: countUntilDisabled(counted, policy) <= 0,
-    attemptsRemaining: countRemainingAttempts(counted, policy),
+    disabled: isOverCap(counted, policy, ofDevices),
+    attemptsRemaining: countRemainingAttempts(counted, policy, ofDevices),
   };
 }
 

@@ -6,6 +6,7 @@ import {
   changeAuthenticator,
   defaultName,
   isFull,
+  isLive,
   listAuthenticators,
   listUnexpired,
   lockoutForNewSecret,
@@ -13,6 +14,7 @@ import {
   type ShownAuthenticator,
   showAuthenticator,
 } from "./authenticators.ts";
+import { removeDevices } from "./devices.ts";
 import { applyChange, refuse } from "./refusals.ts";
 import type { IdentityState } from "./state.ts";
 import {
@@ -33,7 +35,10 @@ export interface NewAuthenticator extends TotpParameters {
   readonly isPending: boolean;
 }
 
-/** Adds a secret beside those that the identity has. A live one enables a disabled TOTP, as a new primary one does. */
+/**
+ * Adds a secret beside those that the identity has. A live one enables a disabled TOTP and removes the known devices, as
+ * a new primary one does.
+ */
 export function addAuthenticator(
   state: IdentityState,
   call: GuardCall,
@@ -53,12 +58,14 @@ export function addAuthenticator(
   };
   const { id: authenticator_id, algorithm, digits, period } = secret;
   const details = { authenticator_id, enrolment: isPending ? "confirm" : "immediate" };
+  const removal = removeDevices(state, "otp_configured", () => !isPending);
   return applyChange(
     state,
     {
+      ...removal.change,
       authenticators: [...listUnexpired(state, now), added],
       otpDisabled: isPending && state.otpDisabled,
-      lockout: lockoutForNewSecret(state),
+      lockout: lockoutForNewSecret({ ...state, ...removal.change }),
     },
     [
       {
@@ -66,6 +73,7 @@ export function addAuthenticator(
         outcome: "success",
         details: { ...details, algorithm, digits, period },
       },
+      ...removal.entries,
     ],
     succeed(showAuthenticator({ ...added, isPrimary: false, createdAt: timeOfId(secret.id) })),
     now,
@@ -106,8 +114,8 @@ export function renameAuthenticator(
 }
 
 /**
- * Removes one secret. The backup codes stay: they are how a user gets in who has lost the device. If failures disabled
- * TOTP, it stays disabled.
+ * Removes one secret, and with a live one the known devices, which may have been verified with it. The backup codes
+ * stay: they are how a user gets in who has lost the phone. If failures disabled TOTP, it stays disabled.
  */
 export function removeAuthenticator(
   state: IdentityState,
@@ -118,7 +126,9 @@ export function removeAuthenticator(
   if (found === undefined) return refuse(state, call, "authenticator.removed", notFound);
   const { sealed, isPrimary } = found;
   const { totp, pendingTotp, authenticators } = state;
+  const removal = removeDevices(state, "otp_removed", () => isLive(found));
   const change = {
+    ...removal.change,
     totp: totp?.sealed === sealed ? null : totp,
     pendingTotp: pendingTotp?.sealed === sealed ? null : pendingTotp,
     authenticators: authenticators.filter((secret) => secret.sealed !== sealed),
@@ -128,5 +138,5 @@ export function removeAuthenticator(
     outcome: "success",
     details: { authenticator_id: id, is_primary: isPrimary },
   };
-  return applyChange(state, change, [entry], succeed(undefined), call.now);
+  return applyChange(state, change, [entry, ...removal.entries], succeed(undefined), call.now);
 }

@@ -1,6 +1,7 @@
 /** An identity's passkeys besides their ceremonies (pure): finding, renaming and removing them. */
 import type { PasskeyReason } from "../../passkeys/passkey.ts";
 import type { PasskeyPolicy } from "../../tenancy/policy.ts";
+import { removeDevices } from "./devices.ts";
 import type { StoredPasskey } from "./passkey-state.ts";
 import { applyChange, refuse } from "./refusals.ts";
 import { raiseFloor } from "./spent-challenges.ts";
@@ -59,17 +60,24 @@ export function renamePasskey(
   );
 }
 
-/** Removes a passkey. What was started before the removal cannot be finished after it. */
+/**
+ * Removes a passkey, and the devices that were remembered with it: whoever has a lost passkey may have remembered one.
+ * What was started before the removal cannot be finished after it.
+ */
 export function removePasskey(state: IdentityState, call: GuardCall, id: string): Transition<void> {
   const passkey = listPasskeys(state).find((one) => one.id === id);
   if (passkey === undefined) {
     return refuse(state, call, "passkey.removed", { code: "passkey_not_found" });
   }
   const credentials = listPasskeys(state).filter((one) => one !== passkey);
+  const removal = removeDevices(state, "passkey_removed", (device) => device.passkeyId === id);
   const removed = applyChange<void>(
     state,
-    { passkeys: { ...raiseFloor(state.passkeys, call.now), credentials } },
-    [{ action: "passkey.removed", outcome: "success", details: { passkey_id: id } }],
+    { passkeys: { ...raiseFloor(state.passkeys, call.now), credentials }, ...removal.change },
+    [
+      { action: "passkey.removed", outcome: "success", details: { passkey_id: id } },
+      ...removal.entries,
+    ],
     succeed(undefined),
     call.now,
   );

@@ -13,6 +13,8 @@ export const rateQuotas: Readonly<
 > = {
   attempts: { requests: 300, windowSeconds: 60 },
   passkeys: { requests: 300, windowSeconds: 60 },
+  /** Codes, passkeys and assessments from known devices: those of strangers must not use them up. */
+  devices: { requests: 300, windowSeconds: 60 },
   assessments: { requests: 300, windowSeconds: 60 },
   provisioning: { requests: 60, windowSeconds: 60 },
 };

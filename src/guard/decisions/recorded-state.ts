@@ -9,6 +9,7 @@
  */
 import { z } from "zod";
 import { isDigest, restoreHex, shortDigestLength, shortenHex } from "../../crypto/short-hex.ts";
+import type { KnownDevice } from "./device-state.ts";
 import { noPasskeys } from "./passkey-state.ts";
 import { hasUnreported, omitSession } from "./refusals.ts";
 import { type IdentityState, type StoredRefusals, splitRefusals, stateSchema } from "./state.ts";
@@ -46,6 +47,7 @@ const initialState = {
   otpDisabled: false,
   backupCodes: null,
   passkeys: null,
+  devices: [],
   auditKey: null,
   refusals: [],
   laterRefusals: [],
@@ -87,6 +89,15 @@ interface RowFields {
   readonly updatedAt: number;
 }
 
+const dayMs = 24 * 60 * 60 * 1000;
+
+/** A device as it is recorded: by the day that it was used last, so that a login does not change the record. */
+function recordDevice(device: KnownDevice) {
+  const { createdAt, lastUsedAt } = device;
+  const usedAt = Math.max(createdAt, lastUsedAt - (lastUsedAt % dayMs));
+  return { ...device, lastUsedAt: usedAt };
+}
+
 /**
  * Formats the state for the record. After a restore, the attempts of the last hour and the rate limits are worth
  * nothing, so they are left out, and so are refusals that are reported already. The sessions of the others are left
@@ -109,6 +120,7 @@ export function formatRecordedState(state: IdentityState): string {
       ...{ authenticators, lastAuthenticatorId },
       backupCodes: codes && selectChanged(codes, { unspent: "", spent: "" }),
       passkeys: passkeys && selectChanged(passkeys, noPasskeys),
+      devices: state.devices.map(recordDevice),
       ...{ auditKey, ...refusals },
       ...selectUnknown(state),
     },

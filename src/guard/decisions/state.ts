@@ -11,6 +11,7 @@ import {
   pendingSecretSchema,
   primarySecretSchema,
 } from "./authenticator-state.ts";
+import { devicesSchema, type KnownDevice } from "./device-state.ts";
 import type { LockoutState } from "./lockout.ts";
 import { type PasskeyState, passkeyStateSchema } from "./passkey-state.ts";
 
@@ -27,7 +28,7 @@ export interface RateWindow {
   readonly count: number;
 }
 
-const rateKinds = ["attempts", "passkeys", "assessments", "provisioning"] as const;
+const rateKinds = ["attempts", "passkeys", "devices", "assessments", "provisioning"] as const;
 export type RateKind = (typeof rateKinds)[number];
 
 /** Actions that can be refused. Their refusals are counted and reported together. */
@@ -44,6 +45,7 @@ const refusableActions = [
   "passkey.verified",
   "passkey.renamed",
   "passkey.removed",
+  "device.removed",
   "session.assessed",
 ] as const;
 export type RefusableAction = (typeof refusableActions)[number];
@@ -117,6 +119,8 @@ export interface IdentityState extends Owner {
   } | null;
   /** Null before the first passkey, or in a state that an older build stored. */
   readonly passkeys: PasskeyState | null;
+  /** In the order in which they were remembered. */
+  readonly devices: readonly KnownDevice[];
   readonly lockout: LockoutState;
   /** Seals the personal parts of this identity's audit events. Created before the first delivery. */
   readonly auditKey: AuditKey | null;
@@ -170,6 +174,7 @@ const storedSchema = z.looseObject({
     .looseObject({ keyVersion: z.int(), unspent: z.array(z.string()), spent: z.array(z.string()) })
     .nullable(),
   passkeys: passkeyStateSchema.nullable().default(null),
+  devices: devicesSchema.default([]),
   lockout: z.looseObject({
     failedAttempts: z.int(),
     failuresThisRound: z.int(),
@@ -187,6 +192,7 @@ const storedSchema = z.looseObject({
     .looseObject({
       attempts: rateWindow,
       passkeys: rateWindow,
+      devices: rateWindow,
       assessments: rateWindow,
       provisioning: rateWindow,
     })

@@ -17,6 +17,7 @@ import type { Jurisdiction } from "../../location.ts";
 import type { PasskeyReason } from "../../passkeys/passkey.ts";
 import type { DecidedAssessment, VerdictRecord } from "../../sentinel/assessment.ts";
 import type { History } from "../../sentinel/history.ts";
+import type { DeviceRequest } from "./device-state.ts";
 import type { AttemptSession, IdentityState, RateKind, RecentAttempt } from "./state.ts";
 
 /** What every call of a guard carries. Its owner is the identity that the guard is for. */
@@ -33,6 +34,8 @@ export interface GuardCall extends Owner {
   readonly receipt?: string;
   /** The session of an attempt, if the request names one. */
   readonly session?: AttemptSession;
+  /** What the request says of its device; absent if it says nothing. */
+  readonly device?: DeviceRequest;
   /** What the event says of persons, sealed before the decision, so that the guard stores no address. */
   readonly sealedSession?: SealedSession;
 }

@@ -6,9 +6,19 @@
 import { encodeUtf8 } from "../../crypto/bytes.ts";
 import { timingSafeEqual } from "../../crypto/constant-time.ts";
 import type { LockoutPolicy } from "../../tenancy/policy.ts";
-import { isLive, listAuthenticators, nameInEvent } from "./authenticators.ts";
+import { dropPending, isLive, listAuthenticators, nameInEvent } from "./authenticators.ts";
+import { countDeviceAttempts, describeDisabling, rejectOnDevice } from "./device-failure.ts";
+import type { KnownDevice } from "./device-state.ts";
+import { type AddedDevice, countDeviceFailures, findDevice, removeDevices } from "./devices.ts";
 import { evaluateTotp, type TotpEvidence } from "./evaluate-totp.ts";
-import { type Attempt, alreadyUsed, type Evaluation, type Purpose, stale } from "./evaluation.ts";
+import {
+  type Attempt,
+  alreadyUsed,
+  describeRejection,
+  type Evaluation,
+  type Purpose,
+  stale,
+} from "./evaluation.ts";
 import type { AddedRisk } from "./feedback.ts";
 import { countFailure, countRemainingAttempts, isLocked, noFailures } from "./lockout.ts";
 import { addSessionOf, applyChange, refuse } from "./refusals.ts";
@@ -39,7 +49,7 @@ export type Evidence =
     };
 type BackupCodeEvidence = Extract<Evidence, { readonly hash: unknown }>;
 
-export interface Verified extends AddedRisk {
+export interface Verified extends AddedRisk, AddedDevice {
   readonly method: Attempt["method"];
   /** Set after a backup code. */
   readonly backupCodesRemaining?: number;
@@ -47,15 +57,19 @@ export interface Verified extends AddedRisk {
   readonly enrolmentConfirmed?: true;
 }
 
-/** The reason to refuse any code now; undefined if one may be evaluated. */
+/**
+ * The reason to refuse any code now; undefined if one may be evaluated.
+ * @param device the known device that the code comes from: a lock is one of strangers
+ */
 export function findRefusal(
   state: IdentityState,
   method: Attempt["method"],
   now: number,
   purpose: Purpose = "login",
+  device: KnownDevice | undefined = undefined,
 ): GuardError | undefined {
   if (state.status === "suspended") return { code: "user_suspended" };
-  if (isLocked(state.lockout, now)) {
+  if (device === undefined && isLocked(state.lockout, now)) {
     return { code: "user_locked", lockedUntil: state.lockout.lockedUntil };
   }
   const secrets = listAuthenticators(state, now);
@@ -109,17 +123,19 @@ function accept(
       authenticator?.isPrimary === false ? { ...confirmation, details: named } : confirmation,
     );
   }
+  const removal = confirmed ? removeDevices(state, "otp_configured") : undefined;
   const remaining = change.backupCodes?.unspent.length;
   return applyChange(
     state,
     {
       ...change,
+      ...removal?.change,
       lockout: noFailures,
       lastVerifiedAt: call.now,
       lastMethod: method,
       recent: addRecentAttempt(state, "success", call.now),
     },
-    entries,
+    [...entries, ...(removal?.entries ?? [])],
     succeed({
       method,
       ...(remaining === undefined ? {} : { backupCodesRemaining: remaining }),
@@ -133,15 +149,13 @@ function reject(
   state: IdentityState,
   call: GuardCall,
   method: Attempt["method"],
-  { reason = "invalid_code", authenticator, clockOffBySeconds }: Evaluation,
+  evaluation: Evaluation,
   policy: LockoutPolicy,
 ): Transition<Verified> {
-  const failure = countFailure(state.lockout, policy, call.now);
+  const ofDevices = countDeviceFailures(state);
+  const failure = countFailure(state.lockout, policy, call.now, ofDevices);
   const { failedAttempts, locks, lockedUntil } = failure.state;
-  const clock =
-    authenticator === undefined || clockOffBySeconds === undefined
-      ? {}
-      : { clock_off_by_seconds: clockOffBySeconds, ...nameInEvent(authenticator) };
+  const { reason, clock } = describeRejection(evaluation);
   const details = { method, failed_attempts: failedAttempts, ...clock };
   const entries: EventEntry[] = [
     addSessionOf({ action: "otp.verified", outcome: "failure", reason, details }, call.session),
@@ -154,22 +168,13 @@ function reject(
       details: { locks, locked_until: new Date(lockedUntil ?? call.now).toISOString() },
     });
   }
-  if (failure.disabled) {
-    entries.push({
-      action: "otp.disabled",
-      outcome: "success",
-      reason: "too_many_failures",
-      details: { failed_attempts: failedAttempts },
-    });
-  }
+  if (failure.disabled) entries.push(describeDisabling(failedAttempts + ofDevices));
   return applyChange(
     state,
     {
       lockout: failure.state,
       otpDisabled: state.otpDisabled || failure.disabled,
-      ...(failure.disabled
-        ? { pendingTotp: null, authenticators: state.authenticators.filter(isLive) }
-        : {}),
+      ...(failure.disabled ? dropPending(state) : {}),
       recent: addRecentAttempt(state, "failure", call.now),
     },
     entries,
@@ -204,15 +209,21 @@ export function verify(
   purpose: Purpose = "login",
 ): Transition<Verified> | typeof stale {
   const { method } = evidence;
-  const refusal = findRefusal(state, method, call.now, purpose);
+  const device = findDevice(state, call);
+  const refusal = findRefusal(state, method, call.now, purpose, device);
   if (refusal !== undefined) return refuse(state, call, "otp.verified", refusal);
   if ("withheld" in evidence) return stale;
   const evaluation = evaluate(state, evidence, call.now, purpose);
   if (evaluation === stale) return stale;
   if (evaluation.accepted) return accept(state, call, method, evaluation);
   if (evaluation.reason === "code_already_used") {
-    const attemptsRemaining = countRemainingAttempts(state.lockout, policy);
+    const attemptsRemaining =
+      device === undefined
+        ? countRemainingAttempts(state.lockout, policy, countDeviceFailures(state))
+        : countDeviceAttempts(device, state, policy);
     return refuse(state, call, "otp.verified", { code: "code_already_used", attemptsRemaining });
   }
-  return reject(state, call, method, evaluation, policy);
+  return device === undefined
+    ? reject(state, call, method, evaluation, policy)
+    : rejectOnDevice(state, call, method, evaluation, policy, device);
 }

@@ -110,7 +110,10 @@ const session = {
   recommendation: assessments.recommendation,
 };
 
-const sessionEvidence = z.object({ context: contextSchema });
+const sessionEvidence = z.object({
+  context: contextSchema,
+  device: z.object({ id: z.string().exactOptional() }).exactOptional(),
+});
 
 /** Rows without a readable context, such as those of older models, are left out. */
 function sessionsOf(
@@ -127,8 +130,15 @@ function sessionsOf(
     if (id === null || at === null || evidence === null) return [];
     const parsed = sessionEvidence.safeParse(readStoredEvidence(evidence));
     if (!parsed.success) return [];
+    const { context, device } = parsed.data;
     const risk = score === null || recommendation === null ? undefined : { score, recommendation };
-    return [{ id, at, verdict, context: parsed.data.context, ...(risk && { risk }) }];
+    return [
+      {
+        ...{ id, at, verdict, context },
+        ...(risk && { risk }),
+        ...(device?.id === undefined ? {} : { deviceId: device.id }),
+      },
+    ];
   });
 }
 

@@ -11,11 +11,14 @@ import { createReason, type Reason, type ReasonName } from "../reason.ts";
 import { weights } from "../weights.ts";
 import { findAgentReasons } from "./agent.ts";
 import { findBehaviourReasons } from "./behaviour.ts";
+import { findDeviceReasons } from "./device.ts";
 import { findIdentityReasons } from "./identity.ts";
 import { findNetworkReasons } from "./network.ts";
 import { createTestReason } from "./test-address.ts";
 
 const reportedAtZero: readonly ReasonName[] = ["reserved_address", "privacy_relay"];
+
+const habitSignals: readonly ReasonName[] = ["network_history", "agent_history", "hour_of_week"];
 
 function roundContribution(contribution: number): number {
   // Adding 0 turns the -0 of rounding into 0.
@@ -39,10 +42,15 @@ export function findReasons(evidence: SessionEvidence, off: readonly string[]): 
         ),
       ]
     : [];
+  const behaviour = findBehaviourReasons(evidence, isOff);
+  const habits = behaviour
+    .filter(({ signal }) => habitSignals.includes(signal))
+    .reduce((sum, { contribution }) => sum + contribution, 0);
   return [
     ...findNetworkReasons(evidence, isOff),
     ...findAgentReasons(evidence.agent),
-    ...findBehaviourReasons(evidence, isOff),
+    ...behaviour,
+    ...findDeviceReasons(evidence.device, habits),
     ...mismatch,
     ...findIdentityReasons(evidence.identity),
   ]

@@ -184,7 +184,7 @@ describe("the status of the user", () => {
     if (assessment === undefined) throw new Error("no assessment");
     expect(hasStanding(assessment)).toBe(false);
     expect(hasStanding(record)).toBe(true);
-    expect(completeAssessed(assessment, locked, now, session.passkeys)).toEqual(record);
+    expect(completeAssessed(assessment, locked, call, session.passkeys)).toEqual(record);
   });
 });
 

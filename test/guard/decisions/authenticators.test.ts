@@ -181,7 +181,7 @@ describe("a pending secret beside others", () => {
 
   test("is no factor until its first code", () => {
     expect(profileOf(state, now)).toMatchObject({ hasOtp: false, otpStatus: "pending" });
-    expect(standingOf(state, now, defaultPolicy.passkeys).factors).toEqual([]);
+    expect(standingOf(state, { now }, defaultPolicy.passkeys).factors).toEqual([]);
     expect(profileOf(state, now + minute).otpStatus).toBe("none");
     const only = { ...state, authenticators: [pending] };
     const evidence = buildTotpEvidence({ sealed: null, others: [{ sealed: "added-1", step }] });
@@ -194,7 +194,7 @@ describe("a pending secret beside others", () => {
     expect(describeEntries(entries)).toEqual(["otp.verified success", "otp.confirmed success"]);
     expect(entries[1]?.details).toEqual({ authenticator_id: pending.id });
     expect(profileOf(after, now)).toMatchObject({ hasOtp: true, otpStatus: "active" });
-    expect(standingOf(after, now, defaultPolicy.passkeys).factors).toEqual(["totp"]);
+    expect(standingOf(after, { now }, defaultPolicy.passkeys).factors).toEqual(["totp"]);
   });
 
   test("enables a disabled TOTP, and with it the secrets that were disabled", () => {

@@ -1,6 +1,7 @@
 /** An example identity, and calls and evidence for the tests of the guard's decisions. */
 
 import type { AuditEntry } from "../../../src/audit/event.ts";
+import type { KnownDevice } from "../../../src/guard/decisions/device-state.ts";
 import type { Comparison, TotpEvidence } from "../../../src/guard/decisions/evaluate-totp.ts";
 import type { StoredPasskey } from "../../../src/guard/decisions/passkey-state.ts";
 import type { IdentityState } from "../../../src/guard/decisions/state.ts";
@@ -54,6 +55,18 @@ export const examplePasskey: StoredPasskey = {
   lastUsedAt: null,
 };
 
+export const exampleDevice: KnownDevice = {
+  id: "01a20a4597691de6cc1dbcad",
+  digest: "d".repeat(64),
+  name: "Chrome on Windows",
+  createdAt: now - 2_000,
+  expiresAt: now + 86_400_000,
+  lastUsedAt: now - 2_000,
+  failures: 0,
+  passkeyId: null,
+  assessmentId: null,
+};
+
 /** An active identity with an unused secret. */
 export function buildIdentity(changes: Partial<IdentityState> = {}): IdentityState {
   return {
@@ -72,6 +85,7 @@ export function buildIdentity(changes: Partial<IdentityState> = {}): IdentitySta
     otpDisabled: false,
     backupCodes: null,
     passkeys: null,
+    devices: [],
     lockout: {
       failedAttempts: 0,
       failuresThisRound: 0,

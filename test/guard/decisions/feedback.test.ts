@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { confirmSession, recordFeedback } from "../../../src/guard/decisions/feedback.ts";
 import { fail, succeed, type Transition } from "../../../src/guard/decisions/transition.ts";
+import type { Verified } from "../../../src/guard/decisions/verify.ts";
 import { createSession } from "../../sentinel/example.ts";
 import { buildIdentity, call, describeEntries, now } from "./example.ts";
 
@@ -36,7 +37,7 @@ describe("Feedback on a session", () => {
 });
 
 describe("A verified code", () => {
-  const verified: Transition<{ method: "totp" }> = {
+  const verified: Transition<Verified> = {
     state: buildIdentity({ lastVerifiedAt: now }),
     entries: [{ action: "otp.verified", outcome: "success", details: { method: "totp" } }],
     result: succeed({ method: "totp" }),

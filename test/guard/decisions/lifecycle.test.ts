@@ -172,6 +172,7 @@ describe("erasing", () => {
       otpDisabled: false,
       backupCodes: null,
       passkeys: null,
+      devices: [],
       lockout: buildIdentity().lockout,
       auditKey: null,
       refusals: [],

@@ -38,6 +38,7 @@ describe("A rate limit of an identity", () => {
     expect(rateQuotas).toEqual({
       attempts: { requests: 300, windowSeconds: 60 },
       passkeys: { requests: 300, windowSeconds: 60 },
+      devices: { requests: 300, windowSeconds: 60 },
       assessments: { requests: 300, windowSeconds: 60 },
       provisioning: { requests: 60, windowSeconds: 60 },
     });

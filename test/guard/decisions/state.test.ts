@@ -3,6 +3,7 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import type { ErrorCode } from "../../../src/errors.ts";
 import type { AddedSecret } from "../../../src/guard/decisions/authenticator-state.ts";
+import type { KnownDevice } from "../../../src/guard/decisions/device-state.ts";
 import type { StoredPasskey } from "../../../src/guard/decisions/passkey-state.ts";
 import {
   formatRecordedState,
@@ -16,7 +17,7 @@ import {
 } from "../../../src/guard/decisions/state.ts";
 import { totpAlgorithms } from "../../../src/otp/totp.ts";
 import { algorithms } from "../../../src/passkeys/passkey.ts";
-import { buildIdentity, call } from "./example.ts";
+import { buildIdentity, call, exampleDevice } from "./example.ts";
 
 const digest = fc.stringMatching(/^[0-9a-f]{64}$/);
 const text = fc.string();
@@ -38,6 +39,13 @@ const authenticator: fc.Arbitrary<AddedSecret> = fc.record({
   digits: fc.integer({ min: 6, max: 8 }),
   ...{ pendingUntil: orNull(time), lastTimeStep: orNull(time), lastUsedAt: orNull(time) },
 });
+const device: fc.Arbitrary<KnownDevice> = fc
+  .record({
+    ...{ id: text, digest, name: orNull(text), failures: fc.nat({ max: 4 }) },
+    ...{ createdAt: time, expiresAt: time },
+    ...{ passkeyId: orNull(text), assessmentId: orNull(text) },
+  })
+  .map((one) => ({ ...one, lastUsedAt: one.createdAt }));
 
 const states: fc.Arbitrary<IdentityState> = fc.record({
   tenantId: text,
@@ -80,6 +88,7 @@ const states: fc.Arbitrary<IdentityState> = fc.record({
       floor: time,
     }),
   ),
+  devices: fc.array(device, { maxLength: 2 }),
   lockout: fc.record({
     failedAttempts: fc.nat({ max: 2 }),
     failuresThisRound: fc.nat({ max: 2 }),
@@ -148,7 +157,21 @@ test("a refusal of an action that version 0.1 does not know is stored where that
   expect(actionsOf(parseRecordedState(text, rowOf(state)))).toEqual(both);
   const stored = { ...state, ...splitRefusals(state.refusals) };
   expect(actionsOf(stored)).toEqual(["otp.verified"]);
-  expect(actionsOf(parseState(JSON.stringify(stored)))).toEqual(both);
+  expect(actionsOf(parseState(stored))).toEqual(both);
+});
+
+test("a record keeps when a device was used last by the day, so that a login does not change it", () => {
+  const [day, noon] = [86_400_000, 43_200_000];
+  const usedAt = (lastUsedAt: number) => {
+    const device = { ...exampleDevice, createdAt: 3 * day + 1, lastUsedAt };
+    return formatRecordedState(buildIdentity({ devices: [device] }));
+  };
+  expect(usedAt(5 * day + noon)).toBe(usedAt(5 * day));
+  expect(usedAt(6 * day)).not.toBe(usedAt(5 * day));
+  const restored = parseRecordedState(usedAt(5 * day + noon), rowOf(buildIdentity()));
+  expect(restored.devices).toMatchObject([{ lastUsedAt: 5 * day }]);
+  const first = parseRecordedState(usedAt(3 * day + noon), rowOf(buildIdentity()));
+  expect(first.devices).toMatchObject([{ createdAt: 3 * day + 1, lastUsedAt: 3 * day + 1 }]);
 });
 
 test("a record has no session of a refusal, because a session names an address", () => {

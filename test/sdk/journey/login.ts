@@ -22,6 +22,7 @@ export async function logIn(sdk: Sdk, idp: EdgeIdp): Promise<void> {
   const app = new Authenticator(setup.qrcode_payload);
   await verifyCodes(sdk, idp, app);
   await assessSessions(sdk, idp, app);
+  await knowDevice(sdk, idp, app);
   await lockAndUnlock(sdk, idp, app);
   await listUsers(idp);
 }
@@ -71,9 +72,34 @@ async function assessSessions(sdk: Sdk, idp: EdgeIdp, app: Authenticator): Promi
   expectEqual("feeds", Array.isArray((await idp.sentinel.feeds()).feeds), true);
 }
 
+/** Remembers a device, logs in on it, and removes it. */
+async function knowDevice(sdk: Sdk, idp: EdgeIdp, app: Authenticator): Promise<void> {
+  const [first, second] = [addSeconds(new Date(), 120), addSeconds(new Date(), 180)];
+  const remember_device = { days: 30, name: "Journey" };
+  const at = (testClock: Date) => ({ testClock });
+  const { device: remembered } = await idp.otp.verify(
+    ...([alexander, app.codeAt(first), { remember_device }, at(first)] as const),
+  );
+  expectEqual("new device", remembered?.status, "new");
+  const device_token = remembered?.token ?? "";
+  const { device: known } = await idp.otp.verify(
+    ...([alexander, app.codeAt(second), { device_token }, at(second)] as const),
+  );
+  expectEqual("known device", [known?.status, known?.id], ["known", remembered?.id]);
+  const context = { ip: "1.1.1.1", ua: agent, device_token };
+  const assessment = await idp.sentinel.assess(alexander, context, at(second));
+  expectEqual("known session", assessment.device?.status, "known");
+  const [listed] = await idp.devices.list(alexander);
+  expectEqual("device", [listed?.id, listed?.name], [remembered?.id, "Journey"]);
+  await idp.devices.remove(alexander, listed?.id ?? "");
+  await expectError(sdk, "device_not_found", idp.devices.remove(alexander, listed?.id ?? ""));
+  await idp.devices.removeAll(alexander);
+  expectEqual("devices", await idp.devices.list(alexander), []);
+}
+
 /** Locks at a later time than that of the codes before, and unlocks for an administrator. */
 async function lockAndUnlock(sdk: Sdk, idp: EdgeIdp, app: Authenticator): Promise<void> {
-  const testClock = addSeconds(new Date(), 120);
+  const testClock = addSeconds(new Date(), 240);
   const wrong = app.wrongCodeAt(testClock);
   const guess = () => idp.otp.verify(alexander, wrong, {}, { testClock });
   for (const remaining of [4, 3, 2, 1, 0]) {

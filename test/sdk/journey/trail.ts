@@ -15,7 +15,7 @@ export async function readTrail(sdk: Sdk, idp: EdgeIdp): Promise<void> {
   // The list of one user's events files what the user's guard has not delivered yet.
   const stored = await collect(idp.sentinel.assessments({ externalUserId: alexander, limit: 1 }));
   const found = stored.map(({ recommendation }) => recommendation);
-  expectEqual("stored assessments", found, ["deny", "deny", "allow"]);
+  expectEqual("stored assessments", found, ["deny", "allow", "deny", "allow"]);
   const simulation = await idp.sentinel.simulate({ sentinel: { deny: [] } });
   expectEqual("simulation", simulation.changed.length, 1);
 

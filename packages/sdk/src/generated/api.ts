@@ -143,7 +143,7 @@ export interface paths {
         put?: never;
         /**
          * Verify a TOTP or backup code
-         * @description Verifies a backup code, or a TOTP code of any of the user's authenticators. Each code is accepted once; failures count towards a lock. The code accepted last, sent again, is `code_already_used` and counts no failure.
+         * @description Verifies a backup code, or a TOTP code of any of the user's authenticators. Each code is accepted once; failures count towards a lock, or on the known device that they come from. The code accepted last, sent again, is `code_already_used` and counts no failure.
          *
          *     Permission: `idp:write`.
          *
@@ -375,6 +375,62 @@ export interface paths {
          */
         post: operations["verifyPasskey"];
         delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/idp/user/devices": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the devices on which a user is known
+         * @description Lists the known devices in the order in which they were remembered. A user has at most 20; a further one takes the place of the oldest.
+         *
+         *     Permission: `idp:read`.
+         *
+         *     Error codes: `invalid_request`, `body_too_large`, `internal_error`, `unavailable`, `invalid_json`, `missing_token`, `invalid_token`, `rate_limited`, `insufficient_scope`, `tenant_suspended`, `user_not_found`.
+         */
+        get: operations["listDevices"];
+        put?: never;
+        post?: never;
+        /**
+         * Forget all devices of a user
+         * @description Removes all known devices of a user. Their tokens are unknown from then on.
+         *
+         *     Permission: `idp:write`.
+         *
+         *     Error codes: `invalid_request`, `body_too_large`, `internal_error`, `unavailable`, `invalid_json`, `missing_token`, `invalid_token`, `rate_limited`, `insufficient_scope`, `tenant_suspended`, `user_not_found`.
+         */
+        delete: operations["removeDevices"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/idp/user/devices/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Forget a device
+         * @description Removes a known device of a user. Its token is unknown from then on.
+         *
+         *     Permission: `idp:write`.
+         *
+         *     Error codes: `invalid_request`, `body_too_large`, `internal_error`, `unavailable`, `invalid_json`, `missing_token`, `invalid_token`, `rate_limited`, `insufficient_scope`, `tenant_suspended`, `user_not_found`, `device_not_found`.
+         */
+        delete: operations["removeDevice"];
         options?: never;
         head?: never;
         patch?: never;
@@ -1251,7 +1307,7 @@ export interface components {
                  * @example 01a20a4597691de6cc1dbcad9cff4cd8dbc0866f162dc9a8
                  */
                 assessment_id?: string;
-                /** @description The user's session. It is a personal part of the event of the attempt, and decides nothing. */
+                /** @description The user's session. Address and agent are personal parts of the event of the attempt, and decide nothing. The device token may be here in place of `device_token`; sent twice, both must be equal. */
                 context?: {
                     /**
                      * @description An IPv4 or IPv6 address. It may have a port, and an IPv6 address brackets and a zone id; only the address is used.
@@ -1266,6 +1322,29 @@ export interface components {
                      * @example EnterpriseAgent/1.0
                      */
                     ua: string | null;
+                    /**
+                     * @description The device token that the browser kept. Any text that is none of a known device of this user counts as `unknown`.
+                     * @example dvc_3q2-7wEjRWeJq83vASNFZ4mrze8
+                     */
+                    device_token?: string;
+                };
+                /**
+                 * @description The device token that the browser kept. Any text that is none of a known device of this user counts as `unknown`.
+                 * @example dvc_3q2-7wEjRWeJq83vASNFZ4mrze8
+                 */
+                device_token?: string;
+                /** @description With this, an accepted attempt makes the device known, and the answer has its token. A device that is known already keeps its token, and is remembered anew. */
+                remember_device?: {
+                    /**
+                     * @description How long the device is remembered, in days.
+                     * @example 30
+                     */
+                    days: number;
+                    /**
+                     * @description What the user calls the device.
+                     * @example Chrome on Windows
+                     */
+                    name?: string;
                 };
                 /**
                  * @description With `confirm` the code is compared with pending secrets alone, so that neither a code of the old secret nor a backup code is accepted. Without a pending secret the answer is `no_pending_enrolment`.
@@ -1445,7 +1524,7 @@ export interface components {
                  * @example 01a20a4597691de6cc1dbcad9cff4cd8dbc0866f162dc9a8
                  */
                 assessment_id?: string;
-                /** @description The user's session. It is a personal part of the event of the login, and decides nothing. */
+                /** @description The user's session. Address and agent are personal parts of the event of the login, and decide nothing. The device token may be here in place of `device_token`; sent twice, both must be equal. */
                 context?: {
                     /**
                      * @description An IPv4 or IPv6 address. It may have a port, and an IPv6 address brackets and a zone id; only the address is used.
@@ -1460,6 +1539,29 @@ export interface components {
                      * @example EnterpriseAgent/1.0
                      */
                     ua: string | null;
+                    /**
+                     * @description The device token that the browser kept. Any text that is none of a known device of this user counts as `unknown`.
+                     * @example dvc_3q2-7wEjRWeJq83vASNFZ4mrze8
+                     */
+                    device_token?: string;
+                };
+                /**
+                 * @description The device token that the browser kept. Any text that is none of a known device of this user counts as `unknown`.
+                 * @example dvc_3q2-7wEjRWeJq83vASNFZ4mrze8
+                 */
+                device_token?: string;
+                /** @description With this, an accepted attempt makes the device known, and the answer has its token. A device that is known already keeps its token, and is remembered anew. */
+                remember_device?: {
+                    /**
+                     * @description How long the device is remembered, in days.
+                     * @example 30
+                     */
+                    days: number;
+                    /**
+                     * @description What the user calls the device.
+                     * @example Chrome on Windows
+                     */
+                    name?: string;
                 };
                 token?: components["schemas"]["StepUpRequest"];
             };
@@ -1552,6 +1654,11 @@ export interface components {
                      * @example ORG_USR_9921_AFG
                      */
                     user_id?: string;
+                    /**
+                     * @description The device token that the browser kept. Any text that is none of a known device of this user counts as `unknown`.
+                     * @example dvc_3q2-7wEjRWeJq83vASNFZ4mrze8
+                     */
+                    device_token?: string;
                 };
             };
         };
@@ -1587,7 +1694,7 @@ export interface components {
                      *       "hour_of_week"
                      *     ]
                      */
-                    signals_off?: ("tenant_deny_list" | "tenant_allow_list" | "threat_list" | "tor_exit" | "vpn" | "proxy" | "scanner" | "hosting_network" | "privacy_relay" | "reserved_address" | "agent_empty" | "agent_headless" | "agent_scripted" | "agent_impossible" | "agent_switch" | "network_history" | "agent_history" | "hour_of_week" | "impossible_travel" | "reported_fraud" | "credential_stuffing" | "user_mismatch" | "recent_failures" | "locked" | "velocity")[];
+                    signals_off?: ("tenant_deny_list" | "tenant_allow_list" | "threat_list" | "tor_exit" | "vpn" | "proxy" | "scanner" | "hosting_network" | "privacy_relay" | "reserved_address" | "agent_empty" | "agent_headless" | "agent_scripted" | "agent_impossible" | "agent_switch" | "network_history" | "agent_history" | "hour_of_week" | "impossible_travel" | "reported_fraud" | "credential_stuffing" | "user_mismatch" | "recent_failures" | "locked" | "velocity" | "known_device" | "no_known_device")[];
                 };
                 /**
                  * Format: date-time
@@ -1771,7 +1878,7 @@ export interface components {
                      *       "hour_of_week"
                      *     ]
                      */
-                    signals_off?: ("tenant_deny_list" | "tenant_allow_list" | "threat_list" | "tor_exit" | "vpn" | "proxy" | "scanner" | "hosting_network" | "privacy_relay" | "reserved_address" | "agent_empty" | "agent_headless" | "agent_scripted" | "agent_impossible" | "agent_switch" | "network_history" | "agent_history" | "hour_of_week" | "impossible_travel" | "reported_fraud" | "credential_stuffing" | "user_mismatch" | "recent_failures" | "locked" | "velocity")[];
+                    signals_off?: ("tenant_deny_list" | "tenant_allow_list" | "threat_list" | "tor_exit" | "vpn" | "proxy" | "scanner" | "hosting_network" | "privacy_relay" | "reserved_address" | "agent_empty" | "agent_headless" | "agent_scripted" | "agent_impossible" | "agent_switch" | "network_history" | "agent_history" | "hour_of_week" | "impossible_travel" | "reported_fraud" | "credential_stuffing" | "user_mismatch" | "recent_failures" | "locked" | "velocity" | "known_device" | "no_known_device")[];
                 };
                 audit?: {
                     /**
@@ -1851,7 +1958,7 @@ export interface components {
             assessment_id?: string;
             /**
              * @description The name of the model, which fixes the signals and their weights.
-             * @example sentinel-2
+             * @example sentinel-3
              */
             model?: string;
             /** @description The reasons for the score, the strongest first. */
@@ -1894,13 +2001,14 @@ export interface components {
                 [key: string]: unknown;
             };
             /**
-             * @description What the user can be challenged with now; of passkeys, those count that the tenant's present `rp_id` and `user_verification` accept. A lock and a disabled TOTP leave only `passkey`. It is empty if nobody can be challenged, such as a suspended user.
+             * @description What the user can be challenged with now; of passkeys, those count that the tenant's present `rp_id` and `user_verification` accept. A lock (except on a known device) and a disabled TOTP leave only `passkey`. It is empty if nobody can be challenged, such as a suspended user.
              * @example [
              *       "totp",
              *       "backup_code"
              *     ]
              */
             factors?: string[];
+            device?: components["schemas"]["Device"];
             checks?: {
                 database: boolean;
                 guard: boolean;
@@ -1943,7 +2051,7 @@ export interface components {
         /** @description A reason for a risk score. */
         Reason: {
             /**
-             * @description Values: `tenant_deny_list`, `tenant_allow_list`, `threat_list`, `tor_exit`, `vpn`, `proxy`, `scanner`, `hosting_network`, `privacy_relay`, `reserved_address`, `agent_empty`, `agent_headless`, `agent_scripted`, `agent_impossible`, `agent_switch`, `network_history`, `agent_history`, `hour_of_week`, `impossible_travel`, `reported_fraud`, `credential_stuffing`, `user_mismatch`, `recent_failures`, `locked`, `velocity`, `user_locked`, `user_suspended`, `test_address`; expect further ones.
+             * @description Values: `tenant_deny_list`, `tenant_allow_list`, `threat_list`, `tor_exit`, `vpn`, `proxy`, `scanner`, `hosting_network`, `privacy_relay`, `reserved_address`, `agent_empty`, `agent_headless`, `agent_scripted`, `agent_impossible`, `agent_switch`, `network_history`, `agent_history`, `hour_of_week`, `impossible_travel`, `reported_fraud`, `credential_stuffing`, `user_mismatch`, `recent_failures`, `locked`, `velocity`, `user_locked`, `user_suspended`, `test_address`, `known_device`, `no_known_device`; expect further ones.
              * @example network_history
              */
             signal: string;
@@ -1957,6 +2065,46 @@ export interface components {
              * @example The network is new for this user.
              */
             detail: string;
+        } & {
+            [key: string]: unknown;
+        };
+        /**
+         * @description What the service knows of the device that the request comes from.
+         * @example {
+         *       "status": "known",
+         *       "id": "01a20a4597691de6cc1dbcad",
+         *       "expires_at": "2026-09-14T09:30:00.000Z",
+         *       "last_verified_at": "2026-08-15T09:30:00.000Z"
+         *     }
+         */
+        Device: {
+            /**
+             * @description `new`: the device is known from now on. `known`: the token is that of a known device of this user. `unknown`: it is not, or not any more. `none`: no token was sent. Without a token, the answer of a user who has no known device does not have the object at all. Values: `new`, `known`, `unknown`, `none`; expect further ones.
+             * @example known
+             */
+            status: string;
+            /**
+             * @description The id of the device. It is no secret.
+             * @example 6908bffd1c2e4a5b9d7f0a31
+             */
+            id?: string;
+            /**
+             * @description With `new`: the device token, which is shown once. Keep it in a cookie that is `HttpOnly`, `Secure` and `SameSite`.
+             * @example dvc_3q2-7wEjRWeJq83vASNFZ4mrze8
+             */
+            token?: string;
+            /**
+             * Format: date-time
+             * @description When the device is forgotten.
+             * @example 2026-08-15T09:30:00.000Z
+             */
+            expires_at?: string;
+            /**
+             * Format: date-time
+             * @description When a factor was verified on the device last.
+             * @example 2026-08-15T09:30:00.000Z
+             */
+            last_verified_at?: string;
         } & {
             [key: string]: unknown;
         };
@@ -2122,6 +2270,7 @@ export interface components {
             enrolment_confirmed: boolean;
             /** Format: int64 */
             backup_codes_remaining?: number;
+            device?: components["schemas"]["Device"];
             /**
              * @description The step-up token, if the request asked for one: a JWT, signed with EdDSA. It is a credential; the service keeps no copy. A repeated request with the same `Idempotency-Key` gets the same claims again.
              * @example eyJhbGciOiJFZERTQSJ9.eyJpc3MiOiJodHRwczovL2lkcC5leGFtcGxlLmNvbSJ9.c2lnbmF0dXJl
@@ -2556,11 +2705,46 @@ export interface components {
             } & {
                 [key: string]: unknown;
             };
+            device?: components["schemas"]["Device"];
             /**
              * @description The step-up token, if the request asked for one: a JWT, signed with EdDSA. It is a credential; the service keeps no copy. A repeated request with the same `Idempotency-Key` gets the same claims again.
              * @example eyJhbGciOiJFZERTQSJ9.eyJpc3MiOiJodHRwczovL2lkcC5leGFtcGxlLmNvbSJ9.c2lnbmF0dXJl
              */
             token?: string;
+        } & {
+            [key: string]: unknown;
+        };
+        ListDevicesResult: {
+            devices: components["schemas"]["KnownDevice"][];
+        } & {
+            [key: string]: unknown;
+        };
+        /** @description A device on which the user is known. */
+        KnownDevice: {
+            /**
+             * @description The id of the device. It is no secret.
+             * @example 6908bffd1c2e4a5b9d7f0a31
+             */
+            id: string;
+            /** @example Chrome on Windows */
+            name: string | null;
+            /**
+             * Format: date-time
+             * @example 2026-08-15T09:30:00.000Z
+             */
+            created_at: string;
+            /**
+             * Format: date-time
+             * @description When a factor was verified on it last.
+             * @example 2026-08-15T09:30:00.000Z
+             */
+            last_used_at: string;
+            /**
+             * Format: date-time
+             * @description When it is forgotten.
+             * @example 2026-08-15T09:30:00.000Z
+             */
+            expires_at: string;
         } & {
             [key: string]: unknown;
         };
@@ -2625,7 +2809,7 @@ export interface components {
             assessment_id: string;
             /**
              * @description The name of the model, which fixes the signals and their weights.
-             * @example sentinel-2
+             * @example sentinel-3
              */
             model: string;
             /** @description The reasons for the score, the strongest first. */
@@ -2663,13 +2847,14 @@ export interface components {
                 [key: string]: unknown;
             };
             /**
-             * @description What the user can be challenged with now; of passkeys, those count that the tenant's present `rp_id` and `user_verification` accept. A lock and a disabled TOTP leave only `passkey`. It is empty if nobody can be challenged, such as a suspended user.
+             * @description What the user can be challenged with now; of passkeys, those count that the tenant's present `rp_id` and `user_verification` accept. A lock (except on a known device) and a disabled TOTP leave only `passkey`. It is empty if nobody can be challenged, such as a suspended user.
              * @example [
              *       "totp",
              *       "backup_code"
              *     ]
              */
             factors: string[];
+            device?: components["schemas"]["Device"];
         } & {
             [key: string]: unknown;
         };
@@ -2687,7 +2872,7 @@ export interface components {
             assessment_id: string;
             /**
              * @description The name of the model, which fixes the signals and their weights.
-             * @example sentinel-2
+             * @example sentinel-3
              */
             model: string;
             /** @description The reasons for the score, the strongest first. */
@@ -2895,6 +3080,14 @@ export interface components {
                 } & {
                     [key: string]: unknown;
                 }) | null;
+                device?: {
+                    known: boolean;
+                    id?: string;
+                    /** Format: int64 */
+                    sinceVerifiedMs?: number;
+                } & {
+                    [key: string]: unknown;
+                };
             } & {
                 [key: string]: unknown;
             }) | null;
@@ -3076,7 +3269,7 @@ export interface components {
                 [key: string]: unknown;
             };
             /**
-             * @description Values: `tenant.created`, `tenant.relocated`, `tenant.deletion_started`, `tenant.deleted`, `tenant.renamed`, `tenant.suspended`, `tenant.reactivated`, `settings.changed`, `token.created`, `token.rotated`, `token.revoked`, `user.provisioned`, `user.suspended`, `user.reactivated`, `user.locked`, `user.unlocked`, `user.erased`, `otp.configured`, `otp.confirmed`, `otp.verified`, `otp.disabled`, `otp.removed`, `authenticator.added`, `authenticator.renamed`, `authenticator.removed`, `backup_codes.generated`, `passkey.registered`, `passkey.verified`, `passkey.renamed`, `passkey.removed`, `session.assessed`, `session.judged`, `request.refused`; expect further ones.
+             * @description Values: `tenant.created`, `tenant.relocated`, `tenant.deletion_started`, `tenant.deleted`, `tenant.renamed`, `tenant.suspended`, `tenant.reactivated`, `settings.changed`, `token.created`, `token.rotated`, `token.revoked`, `user.provisioned`, `user.suspended`, `user.reactivated`, `user.locked`, `user.unlocked`, `user.erased`, `otp.configured`, `otp.confirmed`, `otp.verified`, `otp.disabled`, `otp.removed`, `authenticator.added`, `authenticator.renamed`, `authenticator.removed`, `backup_codes.generated`, `passkey.registered`, `passkey.verified`, `passkey.renamed`, `passkey.removed`, `device.remembered`, `device.removed`, `session.assessed`, `session.judged`, `request.refused`; expect further ones.
              * @example tenant.created
              */
             action: string;
@@ -5223,6 +5416,12 @@ export interface operations {
                      *       "method": "totp",
                      *       "enrolment_confirmed": false,
                      *       "backup_codes_remaining": 0,
+                     *       "device": {
+                     *         "status": "known",
+                     *         "id": "01a20a4597691de6cc1dbcad",
+                     *         "expires_at": "2026-09-14T09:30:00.000Z",
+                     *         "last_verified_at": "2026-08-15T09:30:00.000Z"
+                     *       },
                      *       "token": "eyJhbGciOiJFZERTQSJ9.eyJpc3MiOiJodHRwczovL2lkcC5leGFtcGxlLmNvbSJ9.c2lnbmF0dXJl"
                      *     }
                      */
@@ -7413,7 +7612,13 @@ export interface operations {
                  *         "assessment_id": "01a20a4597691de6cc1dbcad9cff4cd8dbc0866f162dc9a8",
                  *         "context": {
                  *           "ip": "1.1.1.1",
-                 *           "ua": "EnterpriseAgent/1.0"
+                 *           "ua": "EnterpriseAgent/1.0",
+                 *           "device_token": "dvc_3q2-7wEjRWeJq83vASNFZ4mrze8"
+                 *         },
+                 *         "device_token": "dvc_3q2-7wEjRWeJq83vASNFZ4mrze8",
+                 *         "remember_device": {
+                 *           "days": 30,
+                 *           "name": "Chrome on Windows"
                  *         },
                  *         "token": {
                  *           "audience": "https://api.example.com",
@@ -7450,6 +7655,12 @@ export interface operations {
                      *         "id": "3f9c1a7be2045d8816c0aa47",
                      *         "credential_id": "RjGpVjhppRlVb0LZRw4qY6cPWSIGcsACcfGMOkkLbjk",
                      *         "backed_up": true
+                     *       },
+                     *       "device": {
+                     *         "status": "known",
+                     *         "id": "01a20a4597691de6cc1dbcad",
+                     *         "expires_at": "2026-09-14T09:30:00.000Z",
+                     *         "last_verified_at": "2026-08-15T09:30:00.000Z"
                      *       },
                      *       "token": "eyJhbGciOiJFZERTQSJ9.eyJpc3MiOiJodHRwczovL2lkcC5leGFtcGxlLmNvbSJ9.c2lnbmF0dXJl"
                      *     }
@@ -7552,6 +7763,424 @@ export interface operations {
              *     `invalid_passkey`: The passkey was not accepted, for the given reason; start again with new options.
              */
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `rate_limited`: Too many requests were sent; wait as long as Retry-After states. */
+            429: {
+                headers: {
+                    /** @description Seconds until the limit resets. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `internal_error`: The service failed to process the request; report the request_id to its operator. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `unavailable`: Temporarily unavailable. The request may have been applied; retry it with the same Idempotency-Key. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description An error with a status that a later version may add. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    listDevices: {
+        parameters: {
+            query: {
+                /**
+                 * @description The tenant's own id of the user. It is opaque, case-sensitive and compared exactly.
+                 * @example ORG_USR_9921_AFG
+                 */
+                externalUserId: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description All known devices of the user. */
+            200: {
+                headers: {
+                    /** @description Limits that the request counted against. */
+                    "RateLimit-Policy"?: string;
+                    /** @description Remaining quota per limit, where known. */
+                    RateLimit?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "devices": [
+                     *         {
+                     *           "id": "6908bffd1c2e4a5b9d7f0a31",
+                     *           "name": "Chrome on Windows",
+                     *           "created_at": "2026-08-15T09:30:00.000Z",
+                     *           "last_used_at": "2026-08-15T09:30:00.000Z",
+                     *           "expires_at": "2026-08-15T09:30:00.000Z"
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ListDevicesResult"];
+                };
+            };
+            /**
+             * @description `invalid_request`: The request is not valid; see issues.
+             *
+             *     `invalid_json`: The body is not valid JSON in UTF-8; send one JSON object.
+             */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /**
+             * @description `missing_token`: No API token was sent; send one as 'Authorization: Bearer <token>'.
+             *
+             *     `invalid_token`: The API token is unknown, revoked, expired or mistyped; use a valid one.
+             */
+            401: {
+                headers: {
+                    /** @description The challenge of RFC 6750. */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /**
+             * @description `insufficient_scope`: The API token lacks a permission; use a token that has it.
+             *
+             *     `tenant_suspended`: The tenant is suspended; ask the operator of the service to reactivate it.
+             */
+            403: {
+                headers: {
+                    /** @description Names the missing permission (RFC 6750). */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `user_not_found`: No user with this identifier exists; provision the user first. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `body_too_large`: The body exceeds 16 KiB; send a smaller one. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `rate_limited`: Too many requests were sent; wait as long as Retry-After states. */
+            429: {
+                headers: {
+                    /** @description Seconds until the limit resets. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `internal_error`: The service failed to process the request; report the request_id to its operator. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `unavailable`: Temporarily unavailable. The request may have been applied; retry it with the same Idempotency-Key. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description An error with a status that a later version may add. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    removeDevices: {
+        parameters: {
+            query: {
+                /**
+                 * @description The tenant's own id of the user. It is opaque, case-sensitive and compared exactly.
+                 * @example ORG_USR_9921_AFG
+                 */
+                externalUserId: string;
+            };
+            header?: {
+                /**
+                 * @description The tenant's own id of the administrator or support agent on whose behalf the request acts. The audit trail shows it as `actor.acting_for`.
+                 * @example ORG_ADMIN_17
+                 */
+                "Acting-For"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The user has no known devices any more. */
+            204: {
+                headers: {
+                    /** @description Limits that the request counted against. */
+                    "RateLimit-Policy"?: string;
+                    /** @description Remaining quota per limit, where known. */
+                    RateLimit?: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /**
+             * @description `invalid_request`: The request is not valid; see issues.
+             *
+             *     `invalid_json`: The body is not valid JSON in UTF-8; send one JSON object.
+             */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /**
+             * @description `missing_token`: No API token was sent; send one as 'Authorization: Bearer <token>'.
+             *
+             *     `invalid_token`: The API token is unknown, revoked, expired or mistyped; use a valid one.
+             */
+            401: {
+                headers: {
+                    /** @description The challenge of RFC 6750. */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /**
+             * @description `insufficient_scope`: The API token lacks a permission; use a token that has it.
+             *
+             *     `tenant_suspended`: The tenant is suspended; ask the operator of the service to reactivate it.
+             */
+            403: {
+                headers: {
+                    /** @description Names the missing permission (RFC 6750). */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `user_not_found`: No user with this identifier exists; provision the user first. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `body_too_large`: The body exceeds 16 KiB; send a smaller one. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `rate_limited`: Too many requests were sent; wait as long as Retry-After states. */
+            429: {
+                headers: {
+                    /** @description Seconds until the limit resets. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `internal_error`: The service failed to process the request; report the request_id to its operator. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `unavailable`: Temporarily unavailable. The request may have been applied; retry it with the same Idempotency-Key. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description An error with a status that a later version may add. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    removeDevice: {
+        parameters: {
+            query: {
+                /**
+                 * @description The tenant's own id of the user. It is opaque, case-sensitive and compared exactly.
+                 * @example ORG_USR_9921_AFG
+                 */
+                externalUserId: string;
+            };
+            header?: {
+                /**
+                 * @description The tenant's own id of the administrator or support agent on whose behalf the request acts. The audit trail shows it as `actor.acting_for`.
+                 * @example ORG_ADMIN_17
+                 */
+                "Acting-For"?: string;
+            };
+            path: {
+                /**
+                 * @description An `id` that the service returned.
+                 * @example 6908bffd1c2e4a5b9d7f0a31
+                 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The device is removed. */
+            204: {
+                headers: {
+                    /** @description Limits that the request counted against. */
+                    "RateLimit-Policy"?: string;
+                    /** @description Remaining quota per limit, where known. */
+                    RateLimit?: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /**
+             * @description `invalid_request`: The request is not valid; see issues.
+             *
+             *     `invalid_json`: The body is not valid JSON in UTF-8; send one JSON object.
+             */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /**
+             * @description `missing_token`: No API token was sent; send one as 'Authorization: Bearer <token>'.
+             *
+             *     `invalid_token`: The API token is unknown, revoked, expired or mistyped; use a valid one.
+             */
+            401: {
+                headers: {
+                    /** @description The challenge of RFC 6750. */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /**
+             * @description `insufficient_scope`: The API token lacks a permission; use a token that has it.
+             *
+             *     `tenant_suspended`: The tenant is suspended; ask the operator of the service to reactivate it.
+             */
+            403: {
+                headers: {
+                    /** @description Names the missing permission (RFC 6750). */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /**
+             * @description `user_not_found`: No user with this identifier exists; provision the user first.
+             *
+             *     `device_not_found`: The user has no known device with this id; list the user's devices.
+             */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `body_too_large`: The body exceeds 16 KiB; send a smaller one. */
+            413: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -7736,7 +8365,7 @@ export interface operations {
                      *       "recommendation": "allow",
                      *       "risk_score": 0.05,
                      *       "assessment_id": "01a20a4597691de6cc1dbcad9cff4cd8dbc0866f162dc9a8",
-                     *       "model": "sentinel-2",
+                     *       "model": "sentinel-3",
                      *       "reasons": [
                      *         {
                      *           "signal": "network_history",
@@ -7756,7 +8385,13 @@ export interface operations {
                      *       "factors": [
                      *         "totp",
                      *         "backup_code"
-                     *       ]
+                     *       ],
+                     *       "device": {
+                     *         "status": "known",
+                     *         "id": "01a20a4597691de6cc1dbcad",
+                     *         "expires_at": "2026-09-14T09:30:00.000Z",
+                     *         "last_verified_at": "2026-08-15T09:30:00.000Z"
+                     *       }
                      *     }
                      */
                     "application/json": components["schemas"]["DiscoverResult"];
@@ -8133,7 +8768,7 @@ export interface operations {
                      *         {
                      *           "risk_score": 0.05,
                      *           "assessment_id": "01a20a4597691de6cc1dbcad9cff4cd8dbc0866f162dc9a8",
-                     *           "model": "sentinel-2",
+                     *           "model": "sentinel-3",
                      *           "reasons": [
                      *             {
                      *               "signal": "network_history",
@@ -8256,6 +8891,11 @@ export interface operations {
                      *             "crowd": {
                      *               "fromAddress": 0,
                      *               "fromPrefix": 0
+                     *             },
+                     *             "device": {
+                     *               "known": true,
+                     *               "id": "…",
+                     *               "sinceVerifiedMs": 0
                      *             }
                      *           },
                      *           "inputs_digest": "0a1b0a1b0a1b0a1b0a1b0a1b0a1b0a1b0a1b0a1b0a1b0a1b0a1b0a1b0a1b0a1b"
@@ -8723,7 +9363,7 @@ export interface operations {
                  * @description Events of this kind.
                  * @example tenant.created
                  */
-                action?: "tenant.created" | "tenant.relocated" | "tenant.deletion_started" | "tenant.deleted" | "tenant.renamed" | "tenant.suspended" | "tenant.reactivated" | "settings.changed" | "token.created" | "token.rotated" | "token.revoked" | "user.provisioned" | "user.suspended" | "user.reactivated" | "user.locked" | "user.unlocked" | "user.erased" | "otp.configured" | "otp.confirmed" | "otp.verified" | "otp.disabled" | "otp.removed" | "authenticator.added" | "authenticator.renamed" | "authenticator.removed" | "backup_codes.generated" | "passkey.registered" | "passkey.verified" | "passkey.renamed" | "passkey.removed" | "session.assessed" | "session.judged" | "request.refused";
+                action?: "tenant.created" | "tenant.relocated" | "tenant.deletion_started" | "tenant.deleted" | "tenant.renamed" | "tenant.suspended" | "tenant.reactivated" | "settings.changed" | "token.created" | "token.rotated" | "token.revoked" | "user.provisioned" | "user.suspended" | "user.reactivated" | "user.locked" | "user.unlocked" | "user.erased" | "otp.configured" | "otp.confirmed" | "otp.verified" | "otp.disabled" | "otp.removed" | "authenticator.added" | "authenticator.renamed" | "authenticator.removed" | "backup_codes.generated" | "passkey.registered" | "passkey.verified" | "passkey.renamed" | "passkey.removed" | "device.remembered" | "device.removed" | "session.assessed" | "session.judged" | "request.refused";
                 /**
                  * @description Events with this outcome.
                  * @example success

@@ -40,7 +40,8 @@ export class Otp {
 
   /**
    * Verifies a code as the user typed it: the digits that an authenticator shows, or a backup code. A code that is not
-   * accepted is an error. `purpose: "confirm"` tries the code against pending secrets alone. With
+   * accepted is an error. `purpose: "confirm"` tries the code against pending secrets alone. With `remember_device`, the
+   * answer has the token of a new known device, as `device.token`; send it as `device_token` from then on. With
    * `token: { audience }`, the result has a step-up token for another service, which verifies it with
    * `@edge-idp/sdk/tokens`. Permission: `idp:write`.
    *

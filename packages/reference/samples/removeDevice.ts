@@ -1,0 +1,12 @@
+import { EdgeIdp } from "@edge-idp/sdk";
+
+const { IDP_TOKEN = "" } = process.env;
+const idp = new EdgeIdp({
+  url: "https://idp.example.com",
+  token: IDP_TOKEN,
+});
+
+await idp.devices.remove(
+  "ORG_USR_9921_AFG",
+  "01a20a4597691de6cc1dbcad",
+);
