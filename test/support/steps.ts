@@ -96,11 +96,13 @@ export async function listCuts(act: () => Promise<unknown>): Promise<Cut[]> {
 
 /**
  * Runs `act` and loses every guard at the cut, with its memory and its pending calls.
+ * @param isReady whether guards may be lost; the step at the cut waits for it
  * @returns the answer of `act`, and whether the run reached the cut
  */
 export async function cutOff<T>(
   cut: Cut,
   act: () => Promise<T>,
+  isReady: () => boolean = () => true,
 ): Promise<{ readonly answer: T; readonly reached: boolean }> {
   let taken = 0;
   let reached = false;
@@ -120,7 +122,7 @@ export async function cutOff<T>(
       const pending = act().finally(() => {
         answered = true;
       });
-      while (!reached && !answered) await scheduler.wait(1);
+      while (!(reached && isReady()) && !answered) await scheduler.wait(1);
       if (reached) await abortAllDurableObjects();
       lost = true;
       return pending;
