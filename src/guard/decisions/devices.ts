@@ -78,6 +78,15 @@ export interface Removal {
   readonly entries: readonly EventEntry[];
 }
 
+/** The lockout of strangers with the failures of removed devices. */
+function addFailuresOf(
+  removed: readonly KnownDevice[],
+  lockout: IdentityState["lockout"],
+): IdentityState["lockout"] {
+  const failedAttempts = lockout.failedAttempts + countDeviceFailures({ devices: removed });
+  return { ...lockout, failedAttempts };
+}
+
 /** Removes devices. Their failures stay counted: with those of strangers. */
 export function removeDevices(
   { devices, lockout }: Pick<IdentityState, "devices" | "lockout">,
@@ -85,11 +94,10 @@ export function removeDevices(
   isRemoved: (device: KnownDevice) => boolean = () => true,
 ): Removal {
   const removed = devices.filter(isRemoved);
-  const failedAttempts = lockout.failedAttempts + countDeviceFailures({ devices: removed });
   return {
     change: {
       devices: devices.filter((device) => !removed.includes(device)),
-      lockout: { ...lockout, failedAttempts },
+      lockout: addFailuresOf(removed, lockout),
     },
     entries: removed.map(({ id }) => ({
       action: "device.removed",
@@ -193,18 +201,20 @@ interface Applied extends Pick<Transition<unknown>, "state" | "entries"> {
 }
 
 function verifyOnDevice(
-  { lockout }: IdentityState,
+  before: IdentityState,
   call: GuardCall,
   verified: Transition<unknown>,
   known: KnownDevice,
   passkeyId: string | null,
 ): Applied {
-  const state = { ...verified.state, lockout };
   const entries = verified.entries.map((entry) => nameDevice(entry, known));
   // The attempt may have removed all devices, with a new secret.
-  if (!state.devices.includes(known)) {
-    return rememberDevice({ ...verified, state, entries }, call, passkeyId);
+  if (!verified.state.devices.includes(known)) {
+    const others = before.devices.filter((device) => device !== known);
+    const lockout = addFailuresOf(others, before.lockout);
+    return rememberDevice({ state: { ...verified.state, lockout }, entries }, call, passkeyId);
   }
+  const state = { ...verified.state, lockout: before.lockout };
   const renewed = renewDevice(known, call, passkeyId);
   const devices = state.devices.map((one) => (one === known ? renewed : one));
   return {
@@ -216,7 +226,7 @@ function verifyOnDevice(
 
 /** Remembers a new device, if the request asks for it. */
 function rememberDevice(
-  { state, entries }: Transition<unknown>,
+  { state, entries }: Pick<Transition<unknown>, "state" | "entries">,
   { now, session, device: request }: GuardCall,
   passkeyId: string | null,
 ): Applied {

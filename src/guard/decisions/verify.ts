@@ -123,19 +123,21 @@ function accept(
       authenticator?.isPrimary === false ? { ...confirmation, details: named } : confirmation,
     );
   }
-  const removal = confirmed ? removeDevices(state, "otp_configured") : undefined;
+  // The success takes back the failures of strangers; those of removed devices stay counted.
+  const { devices } = state;
+  const before = { devices, lockout: noFailures };
+  const removal = removeDevices(before, "otp_configured", () => confirmed === true);
   const remaining = change.backupCodes?.unspent.length;
   return applyChange(
     state,
     {
       ...change,
-      ...removal?.change,
-      lockout: noFailures,
+      ...removal.change,
       lastVerifiedAt: call.now,
       lastMethod: method,
       recent: addRecentAttempt(state, "success", call.now),
     },
-    [...entries, ...(removal?.entries ?? [])],
+    [...entries, ...removal.entries],
     succeed({
       method,
       ...(remaining === undefined ? {} : { backupCodesRemaining: remaining }),

@@ -91,6 +91,31 @@ describe("A known device", () => {
     expect(restarted.failedBeforeEnrolment).toBe(restarted.failedAttempts);
   });
 
+  /** Confirms the pending secret of the state, with or without the token of the device. */
+  function confirm(before: IdentityState, device: GuardCall["device"]) {
+    const from = device === undefined ? call : { ...call, device };
+    const comparisons = [{ sealed: secret.sealed, step }];
+    const evidence = { method: "totp", comparisons } as const;
+    const verified = expectDecision(verify(before, from, evidence, lockoutPolicy, "confirm"));
+    expect(verified.result).toMatchObject({ ok: true, value: { enrolmentConfirmed: true } });
+    return applyDevice(before, from, verified, null).state;
+  }
+
+  test("leaves its failures when a pending secret becomes live: a code takes back those of its sender", () => {
+    const other = createDevice(2, { failures: 4 });
+    const before = buildIdentity({
+      ...{ devices: [failed, other], lockout },
+      pendingTotp: { ...secret, expiresAt: now + 1 },
+    });
+    const byDevice = confirm(before, sent);
+    expect(byDevice.devices).toEqual([]);
+    expect(byDevice.lockout).toEqual({ ...lockout, failedAttempts: 7 + 4 });
+    const unlocked = { ...before, lockout: { ...lockout, lockedUntil: null } };
+    const byStranger = confirm(unlocked, undefined);
+    expect(byStranger.devices).toEqual([]);
+    expect(byStranger.lockout).toEqual({ ...noFailures, failedAttempts: 3 + 4 });
+  });
+
   test("is removed by a secret that is added or removed while live, and its failures stay counted", () => {
     const added = { ...defaultParameters, ...secret, name: null, isPending: false };
     const { state: more, entries } = addAuthenticator(state, call, added);
