@@ -4,6 +4,7 @@ import { sha256Of } from "../../crypto/digest.ts";
 import { timeOfId } from "../../crypto/id-time.ts";
 import { defaultParameters, type TotpParameters, timeStepOf } from "../../otp/totp.ts";
 import type { PendingSecret, PrimarySecret } from "./authenticator-state.ts";
+import { countDeviceFailures } from "./devices.ts";
 import { restartDisableCount } from "./lockout.ts";
 import type { IdentityState } from "./state.ts";
 
@@ -182,6 +183,7 @@ export function dropPending({
 export function lockoutForNewSecret({
   otpDisabled,
   lockout,
-}: Pick<IdentityState, "otpDisabled" | "lockout">): IdentityState["lockout"] {
-  return otpDisabled ? restartDisableCount(lockout) : lockout;
+  devices,
+}: Pick<IdentityState, "otpDisabled" | "lockout" | "devices">): IdentityState["lockout"] {
+  return otpDisabled ? restartDisableCount(lockout, countDeviceFailures({ devices })) : lockout;
 }

@@ -211,7 +211,13 @@ function verifyOnDevice(
   // The attempt may have removed all devices, with a new secret.
   if (!verified.state.devices.includes(known)) {
     const others = before.devices.filter((device) => device !== known);
-    const lockout = addFailuresOf(others, before.lockout);
+    const ofOthers = addFailuresOf(others, before.lockout);
+    const { failedAttempts, failedBeforeEnrolment } = ofOthers;
+    // The device's own failures, which are taken back, may be among those before the enrolment.
+    const lockout = {
+      ...ofOthers,
+      failedBeforeEnrolment: Math.min(failedBeforeEnrolment, failedAttempts),
+    };
     return rememberDevice({ state: { ...verified.state, lockout }, entries }, call, passkeyId);
   }
   const state = { ...verified.state, lockout: before.lockout };

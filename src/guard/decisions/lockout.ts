@@ -17,8 +17,8 @@ export interface LockoutState {
   /** Unix ms; null if there was no lock since the last success or unlock. */
   readonly lockedUntil: number | null;
   /**
-   * `failedAttempts` when a disabled TOTP was last configured again. The count up to `disableAfter`
-   * starts there.
+   * `failedAttempts` and the failures of known devices when a disabled TOTP was last configured again. The count up to
+   * `disableAfter` starts there.
    */
   readonly failedBeforeEnrolment: number;
 }
@@ -105,7 +105,10 @@ export function countFailure(
   };
 }
 
-/** Starts the count up to `disableAfter` again, because a disabled TOTP was configured again. */
-export function restartDisableCount(state: LockoutState): LockoutState {
-  return { ...state, failedBeforeEnrolment: state.failedAttempts };
+/**
+ * Starts the count up to `disableAfter` again, because a disabled TOTP was configured again.
+ * @param ofDevices failures of known devices
+ */
+export function restartDisableCount(state: LockoutState, ofDevices: number): LockoutState {
+  return { ...state, failedBeforeEnrolment: state.failedAttempts + ofDevices };
 }

@@ -6,7 +6,13 @@
 import { encodeUtf8 } from "../../crypto/bytes.ts";
 import { timingSafeEqual } from "../../crypto/constant-time.ts";
 import type { LockoutPolicy } from "../../tenancy/policy.ts";
-import { dropPending, isLive, listAuthenticators, nameInEvent } from "./authenticators.ts";
+import {
+  dropPending,
+  isLive,
+  listAuthenticators,
+  lockoutForNewSecret,
+  nameInEvent,
+} from "./authenticators.ts";
 import { countDeviceAttempts, describeDisabling, rejectOnDevice } from "./device-failure.ts";
 import type { KnownDevice } from "./device-state.ts";
 import { type AddedDevice, countDeviceFailures, findDevice, removeDevices } from "./devices.ts";
@@ -123,7 +129,8 @@ function accept(
       authenticator?.isPrimary === false ? { ...confirmation, details: named } : confirmation,
     );
   }
-  // The success takes back the failures of strangers; those of removed devices stay counted.
+  // The success takes back the failures of strangers; those of removed devices stay counted. If TOTP is disabled, the
+  // code is one of a pending secret.
   const { devices } = state;
   const before = { devices, lockout: noFailures };
   const removal = removeDevices(before, "otp_configured", () => confirmed === true);
@@ -133,6 +140,7 @@ function accept(
     {
       ...change,
       ...removal.change,
+      lockout: lockoutForNewSecret({ ...state, ...removal.change }),
       lastVerifiedAt: call.now,
       lastMethod: method,
       recent: addRecentAttempt(state, "success", call.now),

@@ -2,8 +2,17 @@
 import { describe, expect, test } from "vitest";
 import { configureTotp } from "../../../src/guard/decisions/credentials.ts";
 import type { KnownDevice } from "../../../src/guard/decisions/device-state.ts";
-import { applyDevice, findDevice, removeDevices } from "../../../src/guard/decisions/devices.ts";
-import { isOverCap, noFailures } from "../../../src/guard/decisions/lockout.ts";
+import {
+  applyDevice,
+  countDeviceFailures,
+  findDevice,
+  removeDevices,
+} from "../../../src/guard/decisions/devices.ts";
+import {
+  countRemainingAttempts,
+  isOverCap,
+  noFailures,
+} from "../../../src/guard/decisions/lockout.ts";
 import {
   addAuthenticator,
   removeAuthenticator,
@@ -114,6 +123,26 @@ describe("A known device", () => {
     const byStranger = confirm(unlocked, undefined);
     expect(byStranger.devices).toEqual([]);
     expect(byStranger.lockout).toEqual({ ...noFailures, failedAttempts: 3 + 4 });
+  });
+
+  test("takes no attempts from a new secret with failures from before TOTP was disabled", () => {
+    const strict = { ...lockoutPolicy, disableAfter: 5 };
+    const disabled = buildIdentity({ ...state, otpDisabled: true });
+    const added = { ...defaultParameters, ...secret, name: null, isPending: true };
+    for (const { state: waiting } of [
+      configureTotp(disabled, call, secret, "confirm"),
+      addAuthenticator(disabled, call, added),
+    ]) {
+      const { lockout: counted, devices } = waiting;
+      expect(countRemainingAttempts(counted, strict, countDeviceFailures(waiting))).toBe(5);
+      expect(devices).toEqual([failed]);
+      const unlocked = { ...waiting, lockout: { ...counted, lockedUntil: null } };
+      for (const sender of [sent, undefined]) {
+        const { lockout: after } = confirm(unlocked, sender);
+        expect(after.failedBeforeEnrolment).toBe(after.failedAttempts);
+        expect(countRemainingAttempts(after, strict)).toBe(5);
+      }
+    }
   });
 
   test("is removed by a secret that is added or removed while live, and its failures stay counted", () => {

@@ -119,7 +119,7 @@ test("a lock never exceeds the maximum length, after any number of locks", () =>
 
 test("a new secret after a hundred failures allows a hundred more, and the counter continues", () => {
   const exhausted = failRepeatedly(100).at(-1)?.state ?? noFailures;
-  const restarted = restartDisableCount(exhausted);
+  const restarted = restartDisableCount(exhausted, 0);
   expect(restarted).toEqual({ ...exhausted, failedBeforeEnrolment: 100 });
   const failures = failRepeatedly(100, lockoutPolicy, restarted);
   expect(failures.map(({ disabled }) => disabled)).toEqual([...Array(99).fill(false), true]);
