@@ -10,25 +10,17 @@ import { id as anyId, instant, toRfc3339 } from "../http/schemas.ts";
 import { createTextSchema } from "../text-schema.ts";
 
 const exampleToken = "dvc_3q2-7wEjRWeJq83vASNFZ4mrze8";
-const maxTokenLength = 255;
 const maxNameLength = 100;
 const minDays = 1;
 /** As long as browsers keep a cookie (RFC 6265bis). */
 const maxDays = 400;
 
-/** A backend passes on what the browser sent, so a text that is no token is not refused. */
-export const deviceToken = z
-  .string()
-  .refine(
-    (text) => [...text].length <= maxTokenLength,
-    `must have at most ${maxTokenLength} characters`,
-  )
-  .meta({
-    description:
-      "The device token that the browser kept. Any text that is none of a known device of this user counts as `unknown`.",
-    maxLength: maxTokenLength,
-    examples: [exampleToken],
-  });
+/** A backend passes on what the browser sent, so no text is refused. */
+export const deviceToken = z.string().meta({
+  description:
+    "The device token that the browser kept. Any text that is none of a known device of this user counts as `unknown`.",
+  examples: [exampleToken],
+});
 
 /** The fields of a verification. */
 export const deviceFields = {

@@ -145,12 +145,11 @@ describe("A known device", () => {
         status: "unknown",
       });
     }
-    for (const text of ["", "dvc_", token.toLowerCase(), `${token} `, "\ud83d", "x".repeat(255)]) {
+    for (const text of ["", "dvc_", token.toLowerCase(), `${token} `, "\ud83d", "x".repeat(4096)]) {
       expect((await user.discover({ device_token: text })).body.device).toEqual({
         status: "unknown",
       });
     }
-    expect((await user.discover({ device_token: "x".repeat(256) })).status).toBe(400);
   });
 
   it("may be named in the context of a verification; sent twice, the tokens must agree", async () => {
