@@ -115,6 +115,18 @@ describe("Strangers who guess", () => {
     });
     expect((await user.discover()).body).toMatchObject({ factors: [], device: { status: "none" } });
   });
+
+  it("do not make the sessions of a known device look riskier", async () => {
+    const { user, token, guess } = await createOwner();
+    const sent = { device_token: token };
+    const scoreOf = async (fields = {}) => (await user.discover(fields)).body.risk_score;
+    const before = { known: await scoreOf(sent), stranger: await scoreOf() };
+    for (let n = 0; n < 5; n += 1) await guess(start);
+    expect(await scoreOf(sent)).toBe(before.known);
+    expect(await scoreOf()).toBeGreaterThan(before.stranger);
+    await guess(start, sent);
+    expect(await scoreOf(sent)).toBeGreaterThan(before.known);
+  });
 });
 
 describe("A stolen device token", () => {

@@ -42,9 +42,11 @@ function identityEvidenceOf(state: IdentityState, call: GuardCall): IdentityEvid
       state.recent.filter(({ at }) => at > now - windowSeconds * 1000 && at <= now).length,
   );
   const { status } = profileOf(state, now);
+  const device = findDevice(state, call);
   return {
-    failedAttempts: state.lockout.failedAttempts + (findDevice(state, call)?.failures ?? 0),
-    locked: isLocked(state.lockout, now),
+    // Strangers who guess say nothing about a session from a known device.
+    failedAttempts: device?.failures ?? state.lockout.failedAttempts,
+    locked: device === undefined && isLocked(state.lockout, now),
     attempts,
     ...(status === "active" ? {} : { status }),
   };
