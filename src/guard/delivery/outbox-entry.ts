@@ -24,8 +24,11 @@ export interface WaitingEntry extends OutboxEntry {
   readonly writtenAt?: number;
 }
 
-/** Events of one change at most; ids sort by version and then by index. */
-const maxEventsPerVersion = 32;
+/**
+ * More events than one change has, which may report many runs of refusals and remove all devices. Ids sort by version
+ * and then by index.
+ */
+const maxEventsPerVersion = 64;
 
 /** The personal parts, sealed if they were sealed for this entry under the user's audit key. */
 function personalOf(

@@ -1,11 +1,12 @@
 /** The decisions about known devices that need no request. test/attacks/devices.test.ts has the attacks. */
 import { describe, expect, test } from "vitest";
-import { configureTotp } from "../../../src/guard/decisions/credentials.ts";
+import { configureTotp, removeTotp } from "../../../src/guard/decisions/credentials.ts";
 import type { KnownDevice } from "../../../src/guard/decisions/device-state.ts";
 import {
   applyDevice,
   countDeviceFailures,
   findDevice,
+  removeAllDevices,
   removeDevices,
 } from "../../../src/guard/decisions/devices.ts";
 import {
@@ -19,8 +20,13 @@ import {
 } from "../../../src/guard/decisions/manage-authenticators.ts";
 import type { IdentityState } from "../../../src/guard/decisions/state.ts";
 import { parseState } from "../../../src/guard/decisions/state.ts";
-import { type GuardCall, succeed } from "../../../src/guard/decisions/transition.ts";
+import {
+  type GuardCall,
+  succeed,
+  type Transition,
+} from "../../../src/guard/decisions/transition.ts";
 import { verify } from "../../../src/guard/decisions/verify.ts";
+import { buildOutboxEntry } from "../../../src/guard/delivery/outbox-entry.ts";
 import { defaultParameters } from "../../../src/otp/totp.ts";
 import {
   buildIdentity,
@@ -244,4 +250,18 @@ test("the cap counts the failures of strangers and of devices since TOTP was con
 test("a state of an older build has no devices", () => {
   const { devices: _devices, ...older } = buildIdentity();
   expect(parseState(older)).toEqual(buildIdentity());
+});
+
+test("the events of a change that removes all devices sort before those of the next one", () => {
+  const devices = Array.from({ length: 20 }, (_, n) => createDevice(n));
+  const refusals = Array.from({ length: 16 }, (_, n) => ({
+    ...{ action: "otp.verified" as const, reason: "user_locked", unreported: 2, reports: 1 },
+    ...{ lastAt: now, lastActor: { ...call.actor, id: `token-${n}` }, lastRequestId: "request" },
+  }));
+  const removed = removeAllDevices(buildIdentity({ devices, refusals }), call);
+  const idsOf = (transition: Transition<unknown>, version: number) =>
+    buildOutboxEntry(transition, version, call, false)?.events.map(({ id }) => id) ?? [];
+  const ids = [...idsOf(removed, 1), ...idsOf(removeTotp(removed.state, call), 2)];
+  expect(ids).toHaveLength(16 + 20 + 1);
+  expect(ids.toSorted()).toEqual(ids);
 });
