@@ -5,7 +5,7 @@
 import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { parseArgs } from "node:util";
-import { idPattern } from "../src/crypto/id.ts";
+import { idPattern } from "../src/crypto/id-time.ts";
 import { Failure, runScript } from "./support/failure.ts";
 import { findDemoUrl, OperatorApi } from "./support/operator-api.ts";
 import { readSecret } from "./support/secret-file.ts";

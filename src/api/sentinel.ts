@@ -1,6 +1,7 @@
 /** `/v1/sentinel/discover` and `/v1/sentinel/feedback`: the assessment of a session, and the verdict on it. */
 import { z } from "zod";
-import { firstIdOf, identityIdOf, idPattern } from "../crypto/id.ts";
+import { firstIdOf, identityIdOf } from "../crypto/id.ts";
+import { idPattern } from "../crypto/id-time.ts";
 import { AppError } from "../errors.ts";
 import { askGuard } from "../guard/client.ts";
 import type { Standing } from "../guard/decisions/standing.ts";

@@ -131,7 +131,7 @@ export interface AuditEntry {
 }
 
 const acceptedStep = z.object({
-  /** Tells the secret of the code from earlier ones; see createLiveSecret. */
+  /** The id of the primary secret. It tells the secret of the code from earlier ones. */
   secretId: z.string(),
   timeStep: z.int(),
 });

@@ -1,5 +1,6 @@
-/** The time in the service's ids (pure). */
+/** The form of the service's ids, and the time in them (pure). */
 
+export const idPattern = /^[0-9a-f]{24}$/;
 export const timeBytes = 6;
 
 /** When an id was created, Unix ms. */

@@ -5,8 +5,6 @@ import { timeBytes, timeOfId } from "./id-time.ts";
 
 const idBytes = 12;
 
-export const idPattern = /^[0-9a-f]{24}$/;
-
 function encodeId(now: number, rest: Uint8Array): string {
   return now.toString(16).padStart(2 * timeBytes, "0") + toHex(rest);
 }

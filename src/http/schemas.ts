@@ -1,6 +1,6 @@
 /** Schemas that several routes share. */
 import { z } from "zod";
-import { idPattern } from "../crypto/id.ts";
+import { idPattern } from "../crypto/id-time.ts";
 import { createTextSchema } from "../text-schema.ts";
 
 export const externalId = createTextSchema(1, 255).meta({

@@ -168,14 +168,21 @@ describe("The primary secret", () => {
     expect(await user.profile()).toMatchObject({ has_otp: false, backup_codes_remaining: 9 });
   });
 
-  it("of an older build gets an id that stays, and no time of creation", async () => {
-    await replaceState(user, "json_remove(state, '$.totp.id')");
+  it.each([
+    ["a build without ids", "json_remove(state, '$.totp.id')"],
+    ["a build whose ids were parts of a box", "json_set(state, '$.totp.id', 'zQ_-1aB2')"],
+  ])("of %s gets an id that stays, and no time of creation", async (_, older) => {
+    await replaceState(user, older);
     await evict(user);
     const [primary] = await user.authenticators();
     expect(primary).toMatchObject({ created_at: null, is_primary: true });
+    expect(primary.id).toMatch(/^[0-9a-f]{24}$/);
     await user.verify(user.code(begin));
     const used = { ...primary, last_used_at: tenant.clock, drift_seconds: 0 };
     expect(await user.authenticators()).toEqual([used]);
+    await drainOutbox(user);
+    await loseStorage(user);
+    expect((await user.verify(user.code(begin))).body.code).toBe("code_already_used");
     expect((await remove(primary.id)).status).toBe(204);
   });
 

@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { createId, deriveId, firstIdOf, identityIdOf, idPattern } from "../../src/crypto/id.ts";
+import { createId, deriveId, firstIdOf, identityIdOf } from "../../src/crypto/id.ts";
+import { idPattern } from "../../src/crypto/id-time.ts";
 
 const tenant = "0123456789abcdef01234567";
 const otherTenant = "0123456789abcdef01234568";

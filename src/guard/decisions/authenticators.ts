@@ -1,7 +1,7 @@
 /** An identity's TOTP secrets as a list (pure): the primary one, a new one that shall replace it, and those added. */
 import { joinParts, toHex } from "../../crypto/bytes.ts";
 import { sha256Of } from "../../crypto/digest.ts";
-import { timeOfId } from "../../crypto/id-time.ts";
+import { idPattern, timeOfId } from "../../crypto/id-time.ts";
 import { defaultParameters, type TotpParameters, timeStepOf } from "../../otp/totp.ts";
 import type { PendingSecret, PrimarySecret } from "./authenticator-state.ts";
 import { countDeviceFailures } from "./devices.ts";
@@ -28,7 +28,7 @@ export interface Authenticator extends TotpParameters {
   readonly lastUsedAt: number | null;
 }
 
-/** An older build gave a primary secret no id, so that one is derived. */
+/** Older builds gave a primary secret no id, or one that is no id of the service, so that one is derived. */
 function describePrimary(
   { tenantId, identityId }: IdentityState,
   secret: PrimarySecret | PendingSecret,
@@ -36,7 +36,8 @@ function describePrimary(
 ) {
   const derive = (of: string) =>
     toHex(sha256Of(joinParts(tenantId, identityId, of)).subarray(0, 12));
-  const id = secret.id ?? derive(place);
+  const { id: stored } = secret;
+  const id = stored !== undefined && idPattern.test(stored) ? stored : derive(place);
   // A derived id has no time. It is stored with the first accepted code.
   const isDerived = id === derive("primary") || id === derive("pending");
   return {
