@@ -107,7 +107,7 @@ export const authenticatorRoutes = [
       name: "addAuthenticator",
       summary: "Add an authenticator, whose secret is shown once",
       description:
-        "Creates a TOTP secret beside those that the user has, and returns it once. A user has at most five, the primary one included; a code of any of them is accepted. With the setting `otp.enrolment: confirm`, the authenticator becomes active with its first accepted code. Many apps support only the defaults of algorithm, digits and period.",
+        "Creates a TOTP secret beside those that the user has, and returns it once. A user has at most five, the primary one included; a code of any of them is accepted. An authenticator that becomes active removes the known devices of the user. With the setting `otp.enrolment: confirm`, the authenticator becomes active with its first accepted code. Many apps support only the defaults of algorithm, digits and period.",
       tag,
       access: requirePermission("idp:write"),
       body: z.strictObject({
@@ -229,7 +229,7 @@ export const authenticatorRoutes = [
       name: "removeAuthenticator",
       summary: "Remove an authenticator",
       description:
-        "Removes one authenticator, which may be the primary one or pending, so that its codes are not accepted any more. The others and the backup codes stay; `DELETE /v1/idp/user/otp` removes all.",
+        "Removes one authenticator, which may be the primary one or pending, so that its codes are not accepted any more. The others and the backup codes stay, and with an active one the known devices of the user are removed; `DELETE /v1/idp/user/otp` removes all.",
       tag,
       access: requirePermission("idp:write"),
       body: none,

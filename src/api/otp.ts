@@ -68,7 +68,7 @@ export const otpRoutes = [
       name: "configureOtp",
       summary: "Create a TOTP secret, which is shown once",
       description:
-        "Creates the primary TOTP secret of a user (RFC 6238: SHA-1, six digits, 30 seconds) and returns it once. It replaces the primary secret that the user had, and leaves authenticators that were added beside it as they are. With the setting `otp.enrolment: confirm`, the secret becomes live with its first accepted code.",
+        "Creates the primary TOTP secret of a user (RFC 6238: SHA-1, six digits, 30 seconds) and returns it once. It replaces the primary secret that the user had, and leaves authenticators that were added beside it as they are. A secret that becomes live removes the known devices of the user. With the setting `otp.enrolment: confirm`, the secret becomes live with its first accepted code.",
       tag: "One-time passwords",
       access: requirePermission("idp:write"),
       body: z.strictObject({
@@ -122,7 +122,7 @@ export const otpRoutes = [
       name: "removeOtp",
       summary: "Remove the TOTP secret and the backup codes",
       description:
-        "Removes all TOTP secrets of a user, also those of authenticators that were added, and the backup codes.",
+        "Removes all TOTP secrets of a user, also those of authenticators that were added, the backup codes, and the known devices.",
       tag: "One-time passwords",
       access: requirePermission("idp:write"),
       body: none,

@@ -111,7 +111,7 @@ export interface paths {
         put?: never;
         /**
          * Create a TOTP secret, which is shown once
-         * @description Creates the primary TOTP secret of a user (RFC 6238: SHA-1, six digits, 30 seconds) and returns it once. It replaces the primary secret that the user had, and leaves authenticators that were added beside it as they are. With the setting `otp.enrolment: confirm`, the secret becomes live with its first accepted code.
+         * @description Creates the primary TOTP secret of a user (RFC 6238: SHA-1, six digits, 30 seconds) and returns it once. It replaces the primary secret that the user had, and leaves authenticators that were added beside it as they are. A secret that becomes live removes the known devices of the user. With the setting `otp.enrolment: confirm`, the secret becomes live with its first accepted code.
          *
          *     Permission: `idp:write`.
          *
@@ -120,7 +120,7 @@ export interface paths {
         post: operations["configureOtp"];
         /**
          * Remove the TOTP secret and the backup codes
-         * @description Removes all TOTP secrets of a user, also those of authenticators that were added, and the backup codes.
+         * @description Removes all TOTP secrets of a user, also those of authenticators that were added, the backup codes, and the known devices.
          *
          *     Permission: `idp:write`.
          *
@@ -199,7 +199,7 @@ export interface paths {
         put?: never;
         /**
          * Add an authenticator, whose secret is shown once
-         * @description Creates a TOTP secret beside those that the user has, and returns it once. A user has at most five, the primary one included; a code of any of them is accepted. With the setting `otp.enrolment: confirm`, the authenticator becomes active with its first accepted code. Many apps support only the defaults of algorithm, digits and period.
+         * @description Creates a TOTP secret beside those that the user has, and returns it once. A user has at most five, the primary one included; a code of any of them is accepted. An authenticator that becomes active removes the known devices of the user. With the setting `otp.enrolment: confirm`, the authenticator becomes active with its first accepted code. Many apps support only the defaults of algorithm, digits and period.
          *
          *     Permission: `idp:write`.
          *
@@ -224,7 +224,7 @@ export interface paths {
         post?: never;
         /**
          * Remove an authenticator
-         * @description Removes one authenticator, which may be the primary one or pending, so that its codes are not accepted any more. The others and the backup codes stay; `DELETE /v1/idp/user/otp` removes all.
+         * @description Removes one authenticator, which may be the primary one or pending, so that its codes are not accepted any more. The others and the backup codes stay, and with an active one the known devices of the user are removed; `DELETE /v1/idp/user/otp` removes all.
          *
          *     Permission: `idp:write`.
          *
