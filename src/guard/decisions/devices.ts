@@ -211,12 +211,13 @@ function verifyOnDevice(
   // The attempt may have removed all devices, with a new secret.
   if (!verified.state.devices.includes(known)) {
     const others = before.devices.filter((device) => device !== known);
-    const ofOthers = addFailuresOf(others, before.lockout);
-    const { failedAttempts, failedBeforeEnrolment } = ofOthers;
-    // The device's own failures, which are taken back, may be among those before the enrolment.
+    const { failedBeforeEnrolment } = before.lockout;
     const lockout = {
-      ...ofOthers,
-      failedBeforeEnrolment: Math.min(failedBeforeEnrolment, failedAttempts),
+      ...addFailuresOf(others, before.lockout),
+      // Its own failures are taken back, also from those before the enrolment.
+      failedBeforeEnrolment: before.otpDisabled
+        ? Math.max(0, failedBeforeEnrolment - known.failures)
+        : failedBeforeEnrolment,
     };
     return rememberDevice({ state: { ...verified.state, lockout }, entries }, call, passkeyId);
   }

@@ -148,6 +148,10 @@ describe("A known device", () => {
         expect(after.failedBeforeEnrolment).toBe(after.failedAttempts);
         expect(countRemainingAttempts(after, strict)).toBe(5);
       }
+      // A wrong code that came after the new secret counts.
+      const failedAttempts = counted.failedAttempts + 1;
+      const guessed = { ...waiting, lockout: { ...counted, failedAttempts } };
+      expect(countRemainingAttempts(confirm(guessed, sent).lockout, strict)).toBe(4);
     }
   });
 
