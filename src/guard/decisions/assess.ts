@@ -37,14 +37,15 @@ export interface Session {
 
 function identityEvidenceOf(state: IdentityState, call: GuardCall): IdentityEvidence {
   const { now } = call;
+  // Strangers who guess say nothing about a session from a known device.
+  const device = findDevice(state, call);
+  const counted = state.recent.filter(({ onDevice }) => device === undefined || onDevice);
   const attempts = velocityLimits.map(
     ({ windowSeconds }) =>
-      state.recent.filter(({ at }) => at > now - windowSeconds * 1000 && at <= now).length,
+      counted.filter(({ at }) => at > now - windowSeconds * 1000 && at <= now).length,
   );
   const { status } = profileOf(state, now);
-  const device = findDevice(state, call);
   return {
-    // Strangers who guess say nothing about a session from a known device.
     failedAttempts: device?.failures ?? state.lockout.failedAttempts,
     locked: device === undefined && isLocked(state.lockout, now),
     attempts,
@@ -130,7 +131,8 @@ export function assess(
   policy: RiskPolicy,
   history: History,
 ): Transition<Assessed> {
-  const recent = addRecentAttempt(state, "assessed", call.now);
+  const isOnDevice = findDevice(state, call) !== undefined;
+  const recent = addRecentAttempt(state, "assessed", call.now, isOnDevice);
   const evidence = evidenceOf({ ...state, recent }, call, session, surroundings, history);
   const { reasons, riskScore, recommendation } = judge(evidence, policy);
   const { assessmentId: id } = session;

@@ -105,7 +105,7 @@ export function rejectOnDevice<T>(
       ...change,
       otpDisabled: state.otpDisabled || disabled,
       ...(disabled ? dropPending(state) : {}),
-      recent: addRecentAttempt(state, "failure", call.now),
+      recent: addRecentAttempt(state, "failure", call.now, true),
     },
     [
       addSessionOf(rejected, call.session),

@@ -19,6 +19,8 @@ import { type PasskeyState, passkeyStateSchema } from "./passkey-state.ts";
 export interface RecentAttempt {
   readonly at: number;
   readonly kind: "success" | "failure" | "refused" | "assessed";
+  /** It is an assessment or a wrong code from a known device. */
+  readonly onDevice?: true;
 }
 
 /** Requests of one kind in the present window. */
@@ -186,7 +188,11 @@ const storedSchema = z.looseObject({
   refusals: refusalRuns,
   laterRefusals: refusalRuns.default([]),
   recent: z.array(
-    z.looseObject({ at: z.int(), kind: z.enum(["success", "failure", "refused", "assessed"]) }),
+    z.looseObject({
+      at: z.int(),
+      kind: z.enum(["success", "failure", "refused", "assessed"]),
+      onDevice: z.literal(true).exactOptional(),
+    }),
   ),
   rates: z
     .looseObject({

@@ -114,9 +114,11 @@ export function addRecentAttempt(
   state: IdentityState,
   kind: RecentAttempt["kind"],
   now: number,
+  isOnDevice = false,
 ): readonly RecentAttempt[] {
   const fresh = state.recent.filter(({ at }) => at > now - recentWindowMs && at <= now);
-  return [...fresh, { at: now, kind }].slice(-maxRecent);
+  const added = { at: now, kind, ...(isOnDevice ? { onDevice: true as const } : {}) };
+  return [...fresh, added].slice(-maxRecent);
 }
 
 export function succeed<T>(value: T): GuardResult<T> {
