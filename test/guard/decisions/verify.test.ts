@@ -114,10 +114,11 @@ describe("a code is refused and not evaluated", () => {
 
 describe("a right TOTP code", () => {
   test("keeps the name of its secret, which is sealed again later", () => {
-    const totp = { sealed: "sealed-1", lastTimeStep: step - 1, id: "earlier" };
+    const id = "01a2279b48deb7d3b88625c1";
+    const totp = { sealed: "sealed-1", lastTimeStep: step - 1, id };
     const { state, entries } = verifyEvidence(buildIdentity({ totp }), buildTotpEvidence({ step }));
     expect(state.totp).toEqual({ ...totp, lastTimeStep: step, lastUsedAt: now });
-    expect(entries[0]?.accepted).toEqual({ secretId: "earlier", timeStep: step });
+    expect(entries[0]?.accepted).toEqual({ secretId: id, timeStep: step });
   });
 
   test("is accepted, spends its step and resets the failures", () => {
