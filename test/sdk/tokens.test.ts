@@ -125,6 +125,20 @@ describe("verifyStepUpToken", () => {
     ).rejects.toThrow(TypeError);
   });
 
+  it.each([
+    ["an issuer without a scheme", { issuer: "idp.test" }],
+    ["an issuer with a slash at the end", { issuer: "https://idp.test/" }],
+    ["keys that are an error of the service", { jwks: { error: "Unavailable." } }],
+    ["keys without names", { jwks: { keys: [{ kty: "OKP" }] } }],
+    ["a time that is none", { now: new Date("tomorrow") }],
+    ["a nonce that its session has lost", { nonce: undefined }],
+    ["a level that its configuration lacks", { acr: undefined }],
+    ["an age that its configuration lacks", { maxAgeSeconds: undefined }],
+  ])("throws for %s, and neither blames nor accepts the token", async (_, changes) => {
+    const mistaken = verifyStepUpToken(token, Object.assign({}, checks, changes));
+    await expect(mistaken).rejects.toThrow(TypeError);
+  });
+
   it("refuses a token of another tenant of the same service", async () => {
     const other = await Tenant.create();
     const user = await User.withTotp(other);
