@@ -31,7 +31,10 @@ const sentences: Readonly<Record<StepUpTokenReason, string>> = {
   keys_unavailable: "The public keys could not be fetched.",
 };
 
-/** A token that must not be accepted. Its message and its fields contain nothing of the token. */
+/**
+ * A token that must not be accepted. Its message and its fields contain nothing of the token. `cause` says why keys
+ * could not be fetched.
+ */
 export class StepUpTokenError extends Error {
   readonly reason: StepUpTokenReason;
 

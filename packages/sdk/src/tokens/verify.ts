@@ -18,7 +18,10 @@ export interface StepUpClaims {
   readonly nonce?: string;
   /** When the user was verified. */
   readonly auth_time: number;
-  /** How (RFC 8176): `otp`; `hwk` or `swk` with `user`, and `mfa` if the passkey verified the user. */
+  /**
+   * How (RFC 8176): `otp`, with `urn:edge-idp:backup_code` for a backup code; `hwk` or `swk` with `user`, and `mfa` if the
+   * passkey verified the user.
+   */
   readonly amr: readonly string[];
   readonly acr: string;
   readonly tenant: string;
@@ -49,7 +52,8 @@ async function readClaims(token: string, checks: StepUpChecks): Promise<JWTPaylo
     return (await jwtVerify(token, findKeys(issuer, jwks, send), options)).payload;
   } catch (error) {
     if (error instanceof StepUpTokenError) throw error;
-    throw new StepUpTokenError(reasonOf(error), { cause: error });
+    // Not as its cause: errors of jose have the claims, and a log prints causes.
+    throw new StepUpTokenError(reasonOf(error));
   }
 }
 
