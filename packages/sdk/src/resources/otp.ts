@@ -21,9 +21,10 @@ export class Otp {
   }
 
   /**
-   * Creates the primary TOTP secret, which replaces the one before; `authenticators.add` adds others beside it. Show `qrcode_payload` or `qrcode_svg` to the user at once: the service never shows the
-   * secret again. With the setting `otp.enrolment: "confirm"`, `is_setup_complete` is false, and the secret becomes live
-   * with the first code that `verify` accepts within ten minutes. Permission: `idp:write`.
+   * Creates the primary TOTP secret, which replaces the one before; `authenticators.add` adds others beside it. Show
+   * `qrcode_payload` or `qrcode_svg` to the user at once: the service never shows the secret again. With the setting
+   * `otp.enrolment: "confirm"`, `is_setup_complete` is false, and the secret becomes live with the first code that
+   * `verify` accepts within ten minutes. Permission: `idp:write`.
    *
    * @throws IdpError `user_not_found`, `user_suspended`, `too_many` (the user has five authenticators beside it)
    */
