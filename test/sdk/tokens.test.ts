@@ -149,6 +149,15 @@ describe("verifyStepUpToken", () => {
     await expectRefusal(body.token, "tenant");
   });
 
+  it("refuses a token of the future, such as one of a test clock, but allows for clocks", async () => {
+    const later = Math.floor(Date.now() / 1000) + 3600;
+    const text = await signAs({ iat: later, auth_time: later, exp: later + 120 });
+    await expectRefusal(text, "premature", { maxAgeSeconds: 60 });
+    await expectRefusal(token, "premature", { now: new Date(Date.now() - 120_000) });
+    const isBehind = { now: new Date(Date.now() - 30_000) };
+    await expect(verifyStepUpToken(token, { ...checks, ...isBehind })).resolves.toEqual(claims);
+  });
+
   it.each([
     ["for several audiences", { aud: [audience, "https://other.example"] }, "malformed"],
     ["that never expires", { exp: undefined }, "malformed"],

@@ -11,6 +11,7 @@ export type StepUpTokenReason =
   | "audience"
   | "tenant"
   | "expired"
+  | "premature"
   | "nonce"
   | "acr"
   | "too_old"
@@ -25,6 +26,7 @@ const sentences: Readonly<Record<StepUpTokenReason, string>> = {
   audience: "The token is for another audience.",
   tenant: "The token is from another tenant.",
   expired: "The token has expired.",
+  premature: "The verification is in the future.",
   nonce: "The token has another nonce.",
   acr: "The verification is weaker than required.",
   too_old: "The verification is older than allowed.",

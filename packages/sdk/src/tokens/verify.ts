@@ -35,6 +35,9 @@ const claimsShape = objectWith({
   amr: listOf(text),
 });
 
+/** How far the clock of the service may be ahead. Tokens of a test clock can be of any time. */
+const maxLeadSeconds = 60;
+
 /** Both names of Ed25519 (RFC 8037 and RFC 9864), of which the service uses the first. */
 const algorithms = ["EdDSA", "Ed25519"];
 
@@ -66,6 +69,7 @@ function findFault(claims: StepUpClaims, checks: StepUpChecks): StepUpTokenReaso
   if (nonce !== undefined && claims.nonce !== nonce) return "nonce";
   if (acr !== undefined && levels.indexOf(claims.acr) < levels.indexOf(acr)) return "acr";
   const ageSeconds = now.getTime() / 1000 - claims.auth_time;
+  if (ageSeconds < -maxLeadSeconds) return "premature";
   if (maxAgeSeconds !== undefined && !(ageSeconds <= maxAgeSeconds)) return "too_old";
   return undefined;
 }
