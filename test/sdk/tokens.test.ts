@@ -216,6 +216,12 @@ describe("verifyStepUpToken refuses a forgery", () => {
     await expectRefusal(await signAs({}, { typ: "at+jwt" }), "malformed");
   });
 
+  it("with other characters than a token has", async () => {
+    for (const text of [`${token} `, `${token}\n`, ` ${token}`, `${token}=`, `Bearer ${token}`]) {
+      await expectRefusal(text, "malformed");
+    }
+  });
+
   it.each(["", "a.b.c", "a.b", "….….…", "{}"])("that is no token: %j", async (text) => {
     await expectRefusal(text, "malformed");
   });

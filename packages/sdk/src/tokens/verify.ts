@@ -41,6 +41,9 @@ const maxLeadSeconds = 60;
 /** Both names of Ed25519 (RFC 8037 and RFC 9864), of which the service uses the first. */
 const algorithms = ["EdDSA", "Ed25519"];
 
+/** The characters of a token (RFC 7515 §7.1). Decoders of base64 overlook white space, which no token has. */
+const tokenCharacters = /^[\w.-]+$/;
+
 function reasonOf(error: unknown): StepUpTokenReason {
   if (error instanceof errors.JWTExpired) return "expired";
   if (error instanceof errors.JWSSignatureVerificationFailed) return "signature";
@@ -50,6 +53,7 @@ function reasonOf(error: unknown): StepUpTokenReason {
 
 async function readClaims(token: string, checks: StepUpChecks): Promise<JWTPayload> {
   const { issuer, jwks, fetch: send, now = new Date() } = checks;
+  if (!tokenCharacters.test(token)) throw new StepUpTokenError("malformed");
   try {
     const options = { algorithms, typ: "JWT", requiredClaims: ["exp"], currentDate: now };
     return (await jwtVerify(token, findKeys(issuer, jwks, send), options)).payload;
