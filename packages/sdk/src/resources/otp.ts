@@ -61,10 +61,12 @@ export class Otp {
     const call = this.#connection.api(options).POST("/v1/idp/otp/verify", { body });
     const result = await bodyOf(call);
     // A caller signs the user in after a success, so the answer of a proxy must not pass for one.
-    if ([result.status, result.id, result.method].every((text) => typeof text === "string")) {
-      return result;
-    }
-    throw createUnexpectedAnswer("The answer does not say that the code was accepted.", result);
+    const isSuccess =
+      [result.status, result.method].every((text) => typeof text === "string") &&
+      result.id === externalId;
+    if (isSuccess) return result;
+    // Without the answer, which may have tokens.
+    throw createUnexpectedAnswer("The answer does not say that the code was accepted.");
   }
 
   /**

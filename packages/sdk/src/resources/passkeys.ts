@@ -132,6 +132,7 @@ export class Passkeys {
       typeof result.user_verified === "boolean" &&
       (passkey.id === undefined || passkey.id === result.id);
     if (isSuccess) return result;
-    throw createUnexpectedAnswer("The answer does not say that the passkey was accepted.", result);
+    // Without the answer, which may have tokens.
+    throw createUnexpectedAnswer("The answer does not say that the passkey was accepted.");
   }
 }
