@@ -65,11 +65,16 @@ function parseOptionalKeyring(text: string): { readonly parsed: Keyring } | stri
 
 const localHosts = ["localhost", "127.0.0.1", "[::1]"];
 
-/** Step-up tokens name it as their issuer, which verifiers compare to the letter. */
-function parsePublicUrl(text: string): { readonly parsed: string } | string {
+/** Whether the service can have the address: an origin with TLS, or one of this machine. */
+export function isPublicUrl(text: string): boolean {
   const { protocol, hostname, origin } = URL.parse(text) ?? {};
   const isLocal = protocol === "http:" && localHosts.includes(hostname ?? "");
-  return (protocol === "https:" || isLocal) && origin === text
+  return (protocol === "https:" || isLocal) && origin === text;
+}
+
+/** Step-up tokens name it as their issuer, which verifiers compare to the letter. */
+function parsePublicUrl(text: string): { readonly parsed: string } | string {
+  return isPublicUrl(text)
     ? { parsed: text }
     : "is not of the form https://host[:port], without a path or a slash at the end";
 }

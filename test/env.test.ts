@@ -1,5 +1,6 @@
 import { env } from "cloudflare:workers";
 import { describe, expect, test } from "vitest";
+import { addressOf, findPublicUrl } from "../scripts/support/local-address.ts";
 import { keyOf } from "../src/crypto/keyring.ts";
 import { configOf } from "../src/env.ts";
 
@@ -143,6 +144,21 @@ describe("step-up tokens", () => {
     ["ftp://localhost", false],
   ])("have an issuer that is an origin: %s is %j", (url, isValid) => {
     expect(configWith({ PUBLIC_URL: url }).ok).toBe(isValid);
+  });
+
+  test.each([
+    ["127.0.0.1", true],
+    ["localhost", true],
+    ["0.0.0.0", true],
+    ["::", true],
+    ["::1", true],
+    ["192.168.1.5", false],
+    ["fd00::5", false],
+    ["build.local", false],
+  ])("stop no local service: with --ip %s it can issue them: %j", (ip, canIssue) => {
+    const url = findPublicUrl(addressOf(ip, 8787));
+    expect(url !== undefined).toBe(canIssue);
+    expect(configWith({ PUBLIC_URL: url ?? "" }).ok).toBe(true);
   });
 });
 

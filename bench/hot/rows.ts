@@ -134,12 +134,13 @@ export interface Rows {
 }
 
 export function createWarmRows(stage: Stage): Rows {
-  const { floor, ours, warm, passkeys, wrongCodes, locked } = stage;
+  const { floor, ours, warm, fiveSecrets, passkeys, wrongCodes, locked } = stage;
   const { betterAuth, handMade, lockedUsers } = stage;
   const maxRequests = maxRequestsOf(stage, "many");
   const floors = createFloors(stage, "many");
   const verify = (prepare: Prepare) => createSeries(ours, prepare, { follows: true, maxRequests });
   const right = verify(warm.right("many"));
+  const withFiveSecrets = verify(fiveSecrets.right("many"));
   const passkey = verify(passkeys.passkey(ours));
   const wrong = verify(wrongCodes.wrong("many"));
   const lockedOut = verify(locked.locked());
@@ -175,6 +176,7 @@ export function createWarmRows(stage: Stage): Rows {
   return {
     requests: [
       ...requests,
+      toWrite("verify, right code of one of five secrets", withFiveSecrets),
       toWrite("verify, wrong code", wrong, 1.6),
       toWrite("verify, locked", lockedOut, 1.6),
       compareTo("provision", provisioned, "request")("provision", provision),

@@ -60,6 +60,8 @@ export interface Stage {
   readonly wrongCodes: BenchTenants;
   readonly locked: BenchTenants;
   readonly cold: BenchTenants;
+  /** Users with five authenticators. */
+  readonly fiveSecrets: BenchTenants;
   /** Users who also have a passkey. */
   readonly passkeys: BenchTenants;
   /** All tenants with their processes. */
@@ -134,7 +136,7 @@ export async function setStage(
   const middle = sized[Math.floor(sized.length / 2)];
   if (middle === undefined) throw new RangeError("No sizes");
   const { ours } = middle;
-  progress("tenants for warm guards, wrong codes, locks, cold guards and passkeys");
+  progress("tenants for warm guards, wrong codes, locks, cold guards, five secrets and passkeys");
   const create = async (users: number, settings?: unknown) =>
     await createTenants(ours, { users, settings, tenants: tenantsOfEachKind });
   const warm = await create(cast.warm);
@@ -144,6 +146,8 @@ export async function setStage(
     lockout: { max_failed_attempts: 1, lock_seconds: week, max_lock_seconds: week },
   });
   const cold = await create(cast.cold);
+  const fiveSecrets = await create(cast.warm);
+  await fiveSecrets.addAuthenticators(ours);
   const passkeys = await create(cast.warm, passkeySettings);
   await passkeys.registerPasskeys(ours);
   progress("the floor");
@@ -184,11 +188,14 @@ export async function setStage(
       wrongCodes,
       locked,
       cold,
+      fiveSecrets,
       passkeys,
     },
     tenants: [
       ...sized.map((one) => [one.tenant, one.ours] as const),
-      ...[warm, wrongCodes, locked, cold, passkeys].map((tenants) => [tenants, ours] as const),
+      ...[warm, wrongCodes, locked, cold, fiveSecrets, passkeys].map(
+        (tenants) => [tenants, ours] as const,
+      ),
     ],
     close: async () => {
       for (const one of all) await one.close();

@@ -150,6 +150,20 @@ export class BenchTenants {
     await ours.send(await Promise.all(registrations));
   }
 
+  /** Adds four authenticators to the one that each user has. */
+  async addAuthenticators(ours: Ours): Promise<void> {
+    const authenticator = { issuer_name: "Acme", account_name: "a@example.com" };
+    for (let n = 0; n < 4; n += 1) {
+      this.#startBurst();
+      await ours.send(
+        this.#users.map(({ turns, externalId }) => {
+          const path = `/v1/idp/user/authenticators?externalUserId=${externalId}`;
+          return createPost(turns.next(), path, { authenticator }, 201);
+        }),
+      );
+    }
+  }
+
   /** Starts counting from the events that the trails have now. */
   async countFrom(ours: Ours): Promise<void> {
     this.#expected = await ours.countEvents(this.ids);

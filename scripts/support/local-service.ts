@@ -1,6 +1,7 @@
 /** Runs the whole service on this machine. */
 import { rmSync } from "node:fs";
 import { join, resolve } from "node:path";
+import { addressOf, findPublicUrl } from "./local-address.ts";
 import { waitUntilReady } from "./service.ts";
 import { finishWrangler, type Running, startWorkerProcess, startWrangler } from "./wrangler.ts";
 
@@ -15,12 +16,6 @@ export interface LocalServiceOptions {
   readonly dataFolder?: string | undefined;
   /** Whether wrangler stores a trace of each request. */
   readonly storesTraces: boolean;
-}
-
-/** The URL at which this machine reaches a server that listens on `ip`. */
-export function addressOf(ip: string, port: number): string {
-  const reachable = ["*", "0.0.0.0", "::"].includes(ip) ? "127.0.0.1" : ip;
-  return `http://${reachable.includes(":") ? `[${reachable}]` : reachable}:${port}`;
 }
 
 /** Deletes the traces in the folder, because they contain external_ids of users who may have been erased. */
@@ -65,8 +60,12 @@ export async function startLocalService(
 
   printProgress("Starting the service …");
   const url = addressOf(ip, port);
-  const address = ["--ip", ip, "--port", String(port), "--public-url", url];
-  const args = [...address, ...persistence];
+  const publicUrl = findPublicUrl(url);
+  const args = [
+    ...["--ip", ip, "--port", String(port)],
+    ...(publicUrl === undefined ? [] : ["--public-url", publicUrl]),
+    ...persistence,
+  ];
   const worker = stopOnSignal(startWorkerProcess(root, args, { storesTraces }));
   const died = worker.ended.then((code) => {
     if (signal.aborted) return 0;

@@ -14,6 +14,9 @@ import { prepareIssuing } from "../step-up/issue.ts";
 import type { TenantCaller } from "../tenancy/caller.ts";
 
 const maxTextLength = 255;
+/** A text with a colon must be a URI (RFC 7519 §2). */
+const audiencePattern = /^(?:[!-9;-~]+|[A-Za-z][A-Za-z0-9+.-]*:[!-~]+)$/;
+const noncePattern = /^[!-~]+$/;
 
 export const stepUpRequest = z
   .strictObject({
@@ -21,9 +24,12 @@ export const stepUpRequest = z
       .string()
       .min(1)
       .max(maxTextLength)
-      // A text with a colon must be a URI (RFC 7519 §2).
-      .regex(/^(?:[!-9;-~]+|[A-Za-z][A-Za-z0-9+.-]*:[!-~]+)$/)
+      .refine(
+        (text) => audiencePattern.test(text),
+        "must be a URI, or a name of visible ASCII characters without a colon",
+      )
       .meta({
+        pattern: audiencePattern.source,
         description:
           "The service that is to accept the token: a URI, or a name of visible ASCII characters without a colon. It becomes `aud`.",
         examples: ["https://api.example.com"],
@@ -32,7 +38,8 @@ export const stepUpRequest = z
       .string()
       .min(1)
       .max(maxTextLength)
-      .regex(/^[!-~]+$/)
+      .refine((text) => noncePattern.test(text), "must be visible ASCII characters")
+      .meta({ pattern: noncePattern.source })
       .optional()
       .meta({
         description:

@@ -143,6 +143,8 @@ describe("a step-up token", () => {
     ["an audience with a colon that is no URI", { audience: "1:2" }, "otp.token.audience"],
     ["several audiences", { audience: ["one", "two"] }, "otp.token.audience"],
     ["a nonce with a line break", { audience, nonce: "a\nb" }, "otp.token.nonce"],
+    ["a nonce with half a character", { audience, nonce: "\ud800" }, "otp.token.nonce"],
+    ["a nonce of 256 characters", { audience, nonce: "n".repeat(256) }, "otp.token.nonce"],
     ["too short a life", { audience, lifetime_seconds: 59 }, "otp.token.lifetime_seconds"],
     ["too long a life", { audience, lifetime_seconds: 601 }, "otp.token.lifetime_seconds"],
     ["half a second", { audience, lifetime_seconds: 60.5 }, "otp.token.lifetime_seconds"],
@@ -150,6 +152,8 @@ describe("a step-up token", () => {
     const user = await User.withTotp(tenant);
     const { status, body } = await verify(user, user.code(start), asked);
     expect({ status, path: body.issues[0].path }).toEqual({ status: 400, path });
+    // The sentence says what the field must be.
+    expect(body.issues[0].message).not.toBe("has an invalid format");
   });
 });
 

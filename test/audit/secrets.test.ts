@@ -292,8 +292,8 @@ async function runJourney(answers: string[]): Promise<Secrets> {
   for (const name of Object.keys(publicPaths)) await ask(name, unknownUser, {});
   await waitForOutboxes(tenantId);
   await ask("getCheckpoint", target, asTenant);
-  const listed = (await ask("listAuditEvents", target, asTenant, "/v1/audit/events?limit=100"))
-    .body;
+  const query = `externalUserId=${encodeURIComponent(target.externalId)}&limit=100`;
+  const listed = (await ask("listAuditEvents", target, asTenant, `/v1/audit/events?${query}`)).body;
   const { body: exported } = await ask("exportAudit", target, asTenant);
   trail.listed = JSON.stringify(listed);
   trail.exported = exported;

@@ -6,6 +6,8 @@
 /** The order matters: parts of an API token look like other forms. */
 const forms: readonly (readonly [RegExp, string])[] = [
   [/\bidp_(?:live|test)_[0-9A-Za-z]{40,}\b/g, "<API token>"],
+  [/\bdvc_[0-9A-Za-z_-]{27}(?![0-9A-Za-z_-])/g, "<device token>"],
+  [/\beyJ[0-9A-Za-z_-]+\.eyJ[0-9A-Za-z_-]+\.[0-9A-Za-z_-]+/g, "<step-up token>"],
   [/\b[A-Z2-7]{32}\b/g, "<TOTP secret>"],
   [/\b[0-9a-f]{64}\b/g, "<SHA-256>"],
   [/\b[0-9a-f]{32}\b/g, "<nonce>"],

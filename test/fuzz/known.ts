@@ -3,6 +3,7 @@ import { env } from "cloudflare:workers";
 import { permissions } from "../../src/tenancy/permission.ts";
 import { codeFor } from "../support/authenticator.ts";
 import { type Answer, Tenant, User } from "../support/client.ts";
+import { verifyWith } from "../support/devices.ts";
 import { givePasskey } from "../support/passkeys.ts";
 import type { Credential } from "./request-arbitrary.ts";
 import type { KnownName } from "./texts.ts";
@@ -11,6 +12,7 @@ import type { KnownName } from "./texts.ts";
 const tokensPerTenant = 3;
 const initialUsers = 12;
 const usersWithPasskey = 8;
+const usersWithDevice = 8;
 const usersWithoutFactor = 4;
 const maxKnownIds = 200;
 
@@ -21,6 +23,8 @@ interface KnownUser {
   backupCodes: string[];
   readonly assessmentIds: string[];
   readonly passkeyIds: string[];
+  readonly authenticatorIds: string[];
+  readonly deviceIds: string[];
 }
 
 function pick<T>(from: readonly T[], subject: number): T | undefined {
@@ -51,13 +55,23 @@ class KnownTenant {
       const { externalId, id, secret } = user;
       const backupCodes = await user.backupCodes();
       const { assessment_id } = await user.assess();
-      const assessmentIds = [assessment_id];
-      known.#users.push({ externalId, id, secret, backupCodes, assessmentIds, passkeyIds: [] });
+      const added = known.#addUser({ externalId, id });
+      Object.assign(added, { secret, backupCodes });
+      added.assessmentIds.push(assessment_id);
     }
     for (let n = 0; n < usersWithPasskey; n += 1) {
       const user = await User.provision(known.tenant);
       const { passkeyId } = await givePasskey(user);
-      known.#addUser(user, [passkeyId]);
+      known.#addUser(user).passkeyIds.push(passkeyId);
+    }
+    for (let n = 0; n < usersWithDevice; n += 1) {
+      const user = await User.withTotp(known.tenant);
+      const { id: authenticatorId } = await user.addAuthenticator();
+      const remember = { remember_device: { days: 30 } };
+      const { body } = await verifyWith(user, user.code(Date.now()), remember);
+      const added = known.#addUser(user);
+      added.authenticatorIds.push(authenticatorId);
+      added.deviceIds.push(body.device.id);
     }
     // They may register a passkey without a verification.
     for (let n = 0; n < usersWithoutFactor; n += 1) {
@@ -69,17 +83,14 @@ class KnownTenant {
     return known;
   }
 
-  #addUser(
-    { externalId, id }: Pick<KnownUser, "externalId" | "id">,
-    passkeyIds: readonly string[] = [],
-  ): void {
-    this.#users.push({
-      externalId,
-      id,
-      backupCodes: [],
-      assessmentIds: [],
-      passkeyIds: [...passkeyIds],
-    });
+  #addUser({ externalId, id }: Pick<KnownUser, "externalId" | "id">): KnownUser {
+    const user: KnownUser = {
+      ...{ externalId, id },
+      ...{ backupCodes: [], assessmentIds: [], passkeyIds: [] },
+      ...{ authenticatorIds: [], deviceIds: [] },
+    };
+    this.#users.push(user);
+    return user;
   }
 
   /** @param at time of the codes, Unix ms */
@@ -106,6 +117,10 @@ class KnownTenant {
         return pick(this.#eventIds, subject) ?? "0".repeat(24);
       case "passkeyId":
         return pick(user?.passkeyIds ?? [], subject) ?? "0".repeat(24);
+      case "authenticatorId":
+        return pick(user?.authenticatorIds ?? [], subject) ?? "0".repeat(24);
+      case "deviceId":
+        return pick(user?.deviceIds ?? [], subject) ?? "0".repeat(24);
     }
   }
 
@@ -121,6 +136,9 @@ class KnownTenant {
       }
       case "configureOtp":
         if (user !== undefined) user.secret = body.user.new_otp_secret;
+        break;
+      case "addAuthenticator":
+        user?.authenticatorIds.unshift(body.authenticator.id);
         break;
       case "regenerateBackupCodes":
         if (user !== undefined) user.backupCodes = body.user.backupCodes;

@@ -69,6 +69,8 @@ function idNameOf(template: string, parameter: string): string {
   if (before.endsWith("/tokens/")) return "token_id";
   if (before.endsWith("/events/")) return "event_id";
   if (before.endsWith("/passkeys/")) return "passkey_id";
+  if (before.endsWith("/authenticators/")) return "authenticator_id";
+  if (before.endsWith("/devices/")) return "device_id";
   // A tenant's token or user is found only under the tenant's own id.
   return /\/(tokens\/\{\w+\}|user)$/.test(template) ? "own_tenant_id" : "tenant_id";
 }

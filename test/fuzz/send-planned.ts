@@ -71,11 +71,16 @@ function findErrorComplaints(method: string, { status, headers, body }: Answer):
   return complaints;
 }
 
-function findGeneralComplaints({ status, headers }: Answer): string[] {
+/** Only the public keys of step-up tokens may be cached. */
+function expectedCaching(status: number, path: string): string {
+  return status === 200 && path === "/.well-known/jwks.json" ? "public, max-age=300" : "no-store";
+}
+
+function findGeneralComplaints({ status, headers }: Answer, path: string): string[] {
   const complaints: string[] = [];
   if (status >= 500) complaints.push("a 5xx status");
   if (!/^[0-9a-f]{24}$/.test(headers.get("X-Request-Id") ?? "")) complaints.push("no X-Request-Id");
-  if (headers.get("Cache-Control") !== "no-store") complaints.push("cacheable");
+  if (headers.get("Cache-Control") !== expectedCaching(status, path)) complaints.push("cacheable");
   if (headers.has("Access-Control-Allow-Origin")) complaints.push("open to other origins");
   return complaints;
 }
@@ -141,7 +146,10 @@ export async function sendPlanned(
     ...(bytes === undefined ? {} : { body: bytes }),
   });
   const answer = await fetchAnswer(request);
-  const complaints = [...findGeneralComplaints(answer), ...findErrorComplaints(method, answer)];
+  const complaints = [
+    ...findGeneralComplaints(answer, address.pathname),
+    ...findErrorComplaints(method, answer),
+  ];
   const operation = operationAt(operations, request.method, address);
   if (operation !== undefined) {
     const sent: Sent = { url: address, headers, bytes };

@@ -12,6 +12,8 @@ export const knownNames = [
   "movableTenantId",
   "eventId",
   "passkeyId",
+  "authenticatorId",
+  "deviceId",
   "assessmentId",
   "totpCode",
   "backupCode",

@@ -41,6 +41,8 @@ const byName: Readonly<Record<string, Arbitrary<string>>> = {
 const knownIdsByName: Readonly<Record<string, readonly KnownName[]>> = {
   id: ["identityId"],
   passkey_id: ["passkeyId"],
+  authenticator_id: ["authenticatorId"],
+  device_id: ["deviceId"],
   token_id: ["tokenId"],
   event_id: ["eventId"],
   tenant_id: ["movableTenantId"],

@@ -48,9 +48,11 @@ async function readObjects<T extends AnyObject>(
 
 async function countIn<T extends IdentityGuard | PrefixWatch | RefusalLog | TokenRegister>(
   namespace: DurableObjectNamespace<T>,
+  known: ReadonlySet<string>,
 ): Promise<number> {
   let count = 0;
   for (const id of await listDurableObjectIds(namespace)) {
+    if (known.has(String(id))) continue;
     const isUsed = await runInDurableObject(namespace.get(id), async (_, { storage }) => {
       const tables = storage.sql.exec<{ name: string }>(tablesQuery).toArray();
       return tables.some(({ name }) => isOwnTable(name)) || (await storage.getAlarm()) !== null;
@@ -60,11 +62,27 @@ async function countIn<T extends IdentityGuard | PrefixWatch | RefusalLog | Toke
   return count;
 }
 
-/** Counts the objects that have a table or an alarm. */
-export async function countStorages(): Promise<number> {
+export async function listObjects(): Promise<ReadonlySet<string>> {
   const { GUARD, PREFIXES, REFUSALS, REGISTER } = env;
-  const counts = [countIn(GUARD), countIn(PREFIXES), countIn(REFUSALS), countIn(REGISTER)];
-  return (await Promise.all(counts)).reduce((sum, count) => sum + count, 0);
+  const lists = await Promise.all([
+    listDurableObjectIds(GUARD),
+    listDurableObjectIds(PREFIXES),
+    listDurableObjectIds(REFUSALS),
+    listDurableObjectIds(REGISTER),
+  ]);
+  return new Set(lists.flat().map(String));
+}
+
+/** Counts the objects that have a table or an alarm. @param known objects that are left out */
+export async function countStorages(known: ReadonlySet<string>): Promise<number> {
+  const { GUARD, PREFIXES, REFUSALS, REGISTER } = env;
+  const counts = await Promise.all([
+    countIn(GUARD, known),
+    countIn(PREFIXES, known),
+    countIn(REFUSALS, known),
+    countIn(REGISTER, known),
+  ]);
+  return counts.reduce((sum, count) => sum + count, 0);
 }
 
 /** All values in all databases. */

@@ -49,6 +49,21 @@ test("a success that says nothing about the code accepts no code", async () => {
   assert.equal((await errorOf(idp.otp.verify("anna", "000000"))).code, "unexpected_answer");
 });
 
+test("a success of another user accepts nobody, and the error shows no token of it", async () => {
+  const success = { status: "success", id: "bert", token };
+  server.expect(
+    answer(200, { ...success, method: "totp" }),
+    answer(200, { ...success, method: "passkey", user_verified: true }),
+  );
+  const credential = {
+    ...{ id: "AA", rawId: "AA", type: "public-key" as const, clientExtensionResults: {} },
+    response: { clientDataJSON: "AA", authenticatorData: "AA", signature: "AA" },
+  };
+  const ofCode = await errorOf(idp.otp.verify("anna", "000000"));
+  const ofPasskey = await errorOf(idp.passkeys.verify({ id: "anna", challenge: "AA", credential }));
+  assert.deepEqual([ofCode.code, ofPasskey.code], ["unexpected_answer", "unexpected_answer"]);
+});
+
 test("an error shows nothing of a success that cannot be read", async () => {
   server.expect(answer(200, token));
   await errorOf(idp.tokens.create({ name: "backend", permissions: ["idp:write"] }));

@@ -3,8 +3,8 @@ import type { RequestOptions } from "../options.ts";
 import type { KnownDevice } from "../types.ts";
 
 /**
- * The devices on which a user was verified before. `otp.verify` remembers one with `remember_device`; send its token as
- * `device_token` with later codes and assessments.
+ * The devices on which a user was verified before. `otp.verify` and `passkeys.verify` remember one with
+ * `remember_device`; send its token as `device_token` with later codes, passkeys and assessments.
  */
 export class Devices {
   readonly #connection: Connection;

@@ -21,9 +21,10 @@ export class Otp {
   }
 
   /**
-   * Creates the primary TOTP secret, which replaces the one before; `authenticators.add` adds others beside it. Show `qrcode_payload` or `qrcode_svg` to the user at once: the service never shows the
-   * secret again. With the setting `otp.enrolment: "confirm"`, `is_setup_complete` is false, and the secret becomes live
-   * with the first code that `verify` accepts within ten minutes. Permission: `idp:write`.
+   * Creates the primary TOTP secret, which replaces the one before; `authenticators.add` adds others beside it. Show
+   * `qrcode_payload` or `qrcode_svg` to the user at once: the service never shows the secret again. With the setting
+   * `otp.enrolment: "confirm"`, `is_setup_complete` is false, and the secret becomes live with the first code that
+   * `verify` accepts within ten minutes. Permission: `idp:write`.
    *
    * @throws IdpError `user_not_found`, `user_suspended`, `too_many` (the user has five authenticators beside it)
    */
@@ -60,10 +61,12 @@ export class Otp {
     const call = this.#connection.api(options).POST("/v1/idp/otp/verify", { body });
     const result = await bodyOf(call);
     // A caller signs the user in after a success, so the answer of a proxy must not pass for one.
-    if ([result.status, result.id, result.method].every((text) => typeof text === "string")) {
-      return result;
-    }
-    throw createUnexpectedAnswer("The answer does not say that the code was accepted.", result);
+    const isSuccess =
+      [result.status, result.method].every((text) => typeof text === "string") &&
+      result.id === externalId;
+    if (isSuccess) return result;
+    // Without the answer, which may have tokens.
+    throw createUnexpectedAnswer("The answer does not say that the code was accepted.");
   }
 
   /**

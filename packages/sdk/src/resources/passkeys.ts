@@ -113,10 +113,11 @@ export class Passkeys {
 
   /**
    * Verifies what the browser answered. `id` of the result is your own id of the user. Send `id` exactly if the options
-   * had one. With `token: { audience }`, the result has a step-up token for another service. Permission: `idp:write`.
+   * had one. With `remember_device` the result has the token of a new known device, and with `token: { audience }` a
+   * step-up token for another service, as in `otp.verify`. Permission: `idp:write`.
    *
    * @throws IdpError `invalid_passkey` (see `reason`), `passkey_unknown` (tell the browser by `credentialId`),
-   * `user_suspended`, `user_not_found`, `passkeys_not_set_up`
+   * `user_suspended`, `user_not_found`, `passkeys_not_set_up`, `step_up_tokens_not_set_up`
    */
   async verify(
     passkey: VerifyPasskeyInput,
@@ -131,6 +132,7 @@ export class Passkeys {
       typeof result.user_verified === "boolean" &&
       (passkey.id === undefined || passkey.id === result.id);
     if (isSuccess) return result;
-    throw createUnexpectedAnswer("The answer does not say that the passkey was accepted.", result);
+    // Without the answer, which may have tokens.
+    throw createUnexpectedAnswer("The answer does not say that the passkey was accepted.");
   }
 }

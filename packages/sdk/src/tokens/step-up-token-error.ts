@@ -11,6 +11,7 @@ export type StepUpTokenReason =
   | "audience"
   | "tenant"
   | "expired"
+  | "premature"
   | "nonce"
   | "acr"
   | "too_old"
@@ -25,13 +26,17 @@ const sentences: Readonly<Record<StepUpTokenReason, string>> = {
   audience: "The token is for another audience.",
   tenant: "The token is from another tenant.",
   expired: "The token has expired.",
+  premature: "The verification is in the future.",
   nonce: "The token has another nonce.",
   acr: "The verification is weaker than required.",
   too_old: "The verification is older than allowed.",
   keys_unavailable: "The public keys could not be fetched.",
 };
 
-/** A token that must not be accepted. Its message and its fields contain nothing of the token. */
+/**
+ * A token that must not be accepted. Its message and its fields contain nothing of the token. `cause` says why keys
+ * could not be fetched.
+ */
 export class StepUpTokenError extends Error {
   readonly reason: StepUpTokenReason;
 

@@ -1,34 +1,9 @@
 /** Verifies a step-up token. jose checks the form, the signature and the expiry; all else is compared here. */
 import { errors, type JWTPayload, jwtVerify } from "jose";
 import { count, hasShape, listOf, objectWith, text } from "../audit/shape.ts";
-import { findKeys, type StepUpKeySet } from "./keys.ts";
+import { levels, requireSettings, type StepUpChecks } from "./checks.ts";
+import { findKeys } from "./keys.ts";
 import { StepUpTokenError, type StepUpTokenReason } from "./step-up-token-error.ts";
-
-/** From the weakest: one factor, and several. */
-const levels: readonly string[] = ["urn:edge-idp:aal1", "urn:edge-idp:aal2"];
-export type StepUpLevel = "urn:edge-idp:aal1" | "urn:edge-idp:aal2";
-
-/** What the token must have been issued for. */
-export interface StepUpChecks {
-  /** The address of the service, as its operator has configured it: `https://idp.example.com`, without a slash. */
-  readonly issuer: string;
-  /** Your own name, as the `audience` of the verification named it. */
-  readonly audience: string;
-  /** The id of the tenant whose users you accept. One service issues tokens for all of its tenants. */
-  readonly tenant: string;
-  /** The value that you have sent to the backend for this request. */
-  readonly nonce?: string | undefined;
-  /** The weakest level to accept. By default each one. */
-  readonly acr?: StepUpLevel | undefined;
-  /** How long ago the user may have been verified. By default until the token expires. */
-  readonly maxAgeSeconds?: number | undefined;
-  /** The public keys, where they should not be fetched from the issuer. */
-  readonly jwks?: StepUpKeySet | undefined;
-  /** What fetches the keys, such as that of a service binding. By default the runtime's `fetch`. */
-  readonly fetch?: typeof fetch | undefined;
-  /** The time of the check, for tests. */
-  readonly now?: Date | undefined;
-}
 
 /** The claims of a token, spelled as in the token. Times are Unix seconds. */
 export interface StepUpClaims {
@@ -43,7 +18,10 @@ export interface StepUpClaims {
   readonly nonce?: string;
   /** When the user was verified. */
   readonly auth_time: number;
-  /** How (RFC 8176): `otp`; `hwk` or `swk` with `user`, and `mfa` if the passkey verified the user. */
+  /**
+   * How (RFC 8176): `otp`, with `urn:edge-idp:backup_code` for a backup code; `hwk` or `swk` with `user`, and `mfa` if the
+   * passkey verified the user.
+   */
   readonly amr: readonly string[];
   readonly acr: string;
   readonly tenant: string;
@@ -57,16 +35,14 @@ const claimsShape = objectWith({
   amr: listOf(text),
 });
 
+/** How far the clock of the service may be ahead. Tokens of a test clock can be of any time. */
+const maxLeadSeconds = 60;
+
 /** Both names of Ed25519 (RFC 8037 and RFC 9864), of which the service uses the first. */
 const algorithms = ["EdDSA", "Ed25519"];
 
-/** A missing setting must not turn a check off. @throws TypeError */
-function requireSettings({ issuer, audience, tenant, acr }: StepUpChecks): void {
-  for (const [name, value] of Object.entries({ issuer, audience, tenant })) {
-    if (typeof value !== "string" || value === "") throw new TypeError(`${name} is missing`);
-  }
-  if (acr !== undefined && !levels.includes(acr)) throw new TypeError("acr is no known level");
-}
+/** The characters of a token (RFC 7515 §7.1). Decoders of base64 overlook white space, which no token has. */
+const tokenCharacters = /^[\w.-]+$/;
 
 function reasonOf(error: unknown): StepUpTokenReason {
   if (error instanceof errors.JWTExpired) return "expired";
@@ -77,12 +53,14 @@ function reasonOf(error: unknown): StepUpTokenReason {
 
 async function readClaims(token: string, checks: StepUpChecks): Promise<JWTPayload> {
   const { issuer, jwks, fetch: send, now = new Date() } = checks;
+  if (!tokenCharacters.test(token)) throw new StepUpTokenError("malformed");
   try {
     const options = { algorithms, typ: "JWT", requiredClaims: ["exp"], currentDate: now };
     return (await jwtVerify(token, findKeys(issuer, jwks, send), options)).payload;
   } catch (error) {
     if (error instanceof StepUpTokenError) throw error;
-    throw new StepUpTokenError(reasonOf(error), { cause: error });
+    // Not as its cause: errors of jose have the claims, and a log prints causes.
+    throw new StepUpTokenError(reasonOf(error));
   }
 }
 
@@ -95,6 +73,7 @@ function findFault(claims: StepUpClaims, checks: StepUpChecks): StepUpTokenReaso
   if (nonce !== undefined && claims.nonce !== nonce) return "nonce";
   if (acr !== undefined && levels.indexOf(claims.acr) < levels.indexOf(acr)) return "acr";
   const ageSeconds = now.getTime() / 1000 - claims.auth_time;
+  if (ageSeconds < -maxLeadSeconds) return "premature";
   if (maxAgeSeconds !== undefined && !(ageSeconds <= maxAgeSeconds)) return "too_old";
   return undefined;
 }
@@ -104,7 +83,8 @@ function findFault(claims: StepUpClaims, checks: StepUpChecks): StepUpTokenReaso
  * at the first call, and kept for five minutes. A token may be used until it expires: if an action must happen once, keep
  * its `jti` until then.
  *
- * @throws StepUpTokenError with the `reason`; TypeError if `issuer`, `audience` or `tenant` is missing
+ * @throws StepUpTokenError with the `reason`; TypeError for a check that is missing, such as an undefined `audience` or
+ * `nonce`, or that no token could pass, such as an `issuer` with a path
  */
 export async function verifyStepUpToken(
   token: string,
