@@ -26,7 +26,7 @@ import {
   suspendSince,
 } from "../support/tenant-deletion.ts";
 
-const timeoutMs = 600_000;
+const timeoutMs = 900_000;
 const minuteMs = 60_000;
 /** More statements than the deletion of so few identities has. */
 const maxStatements = 200;
