@@ -19,9 +19,8 @@ import {
 } from "../../../src/sentinel/population/population.ts";
 import type { SignalName } from "../../../src/sentinel/reason.ts";
 import { findReasons } from "../../../src/sentinel/signals/reasons.ts";
-import { priorProbability } from "../../../src/sentinel/weights.ts";
 import { defaultPolicy } from "../../../src/tenancy/policy.ts";
-import type { Login, Model } from "../login.ts";
+import type { Judgement, Login, Model } from "../login.ts";
 
 const dayMs = 24 * 60 * 60 * 1000;
 /** The bounds of src/sentinel/population/publish.ts, which counts every hour. */
@@ -31,20 +30,6 @@ const publishedEveryMs = 7 * dayMs;
 
 const tenantId = "bench";
 const actor = { type: "api_token", id: null } as const;
-
-function logit(probability: number): number {
-  return Math.log(probability / (1 - probability));
-}
-
-/** The least evidence, added to the prior, whose score rounds to the threshold. */
-function findMinEvidence(threshold: number): number {
-  return logit(threshold - 0.5e-4) - logit(priorProbability);
-}
-
-export const sentinelThresholds = {
-  challenge: findMinEvidence(defaultPolicy.sentinel.challengeAt),
-  deny: findMinEvidence(defaultPolicy.sentinel.denyAt),
-};
 
 /** Keyed hashes are equal when their texts are equal, so here the texts replace them. */
 function contextOf({ country, asn, prefix, address, agent, facts }: Login): Context {
@@ -133,6 +118,11 @@ class SentinelRun {
   }
 }
 
+function judgementOf(record: DecidedAssessment): Judgement {
+  const { riskScore, recommendation, kinds = {} } = record;
+  return { risk: riskScore, recommendation, kinds };
+}
+
 function callOf(user: number, now: number): GuardCall {
   return {
     tenantId,
@@ -168,7 +158,6 @@ export function createSentinelModels(): Model[] {
   const run = new SentinelRun();
   return variants.map(({ name, off, population }, index) => ({
     name,
-    thresholds: sentinelThresholds,
     observe(login) {
       if (index === 0) run.observe(login);
     },
@@ -177,5 +166,8 @@ export function createSentinelModels(): Model[] {
       const reasons = findReasons(evidence, off);
       return reasons.reduce((sum, { contribution }) => sum + contribution, 0);
     },
+    ...(index === 0
+      ? { judge: (login: Login) => judgementOf(run.recordOf(login, population)) }
+      : {}),
   }));
 }

@@ -2,7 +2,6 @@
 import { table } from "../../support/figures.ts";
 import { computeAudit } from "../audit.ts";
 import { attackerKinds } from "../generator/attackers.ts";
-import type { Protocol } from "../protocol.ts";
 import {
   publishedCountries,
   publishedDevices,
@@ -13,6 +12,7 @@ import {
 import { type Columns, keyOf } from "../results.ts";
 import { compared, type Shares, type YearSummary } from "../summary.ts";
 import { auditNames } from "../traits.ts";
+import type { Protocol } from "../trial.ts";
 import type { Year } from "../year.ts";
 import { attackerNames, formatFigure, formatPercent } from "./format.ts";
 
