@@ -23,13 +23,10 @@ function listKinds(real: Column): string[] {
 
 /** The share of the column that the policy challenges. */
 export function computeChallengedShare(column: Column | undefined, policy: KindPolicy): number {
-  const challenged = new Set<number>();
-  for (const [kind, threshold] of policy) {
-    for (const [index, value] of valuesOf(column, kind).entries()) {
-      if (value >= threshold) challenged.add(index);
-    }
-  }
-  return challenged.size / (column?.users.length ?? 0);
+  if (column === undefined) return Number.NaN;
+  const rows = new ChallengedRows(column);
+  for (const [kind, threshold] of policy) rows.add(kind, threshold);
+  return rows.shareWith(risk, Number.POSITIVE_INFINITY);
 }
 
 /** The threshold of one kind alone that challenges at most this share of real logins. */
@@ -50,13 +47,44 @@ export interface Rival {
   readonly bar: number;
 }
 
-/** How far the policy is behind its bars; less is better. Beyond them, every attack counts a little. */
-function computeShortfall(policy: KindPolicy, rivals: readonly Rival[]): number {
-  const beyondBar = 0.02;
-  return rivals.reduce((sum, { attacks, bar }) => {
-    const caught = computeChallengedShare(attacks, policy);
-    return sum + Math.max(0, bar - caught) - beyondBar * caught;
-  }, 0);
+/** The rows of a column that a growing policy challenges. */
+class ChallengedRows {
+  readonly #column: Column;
+  readonly #flags: Uint8Array;
+
+  constructor(column: Column) {
+    this.#column = column;
+    this.#flags = new Uint8Array(column.users.length);
+  }
+
+  /** The share that is challenged if this threshold is added. */
+  shareWith(kind: string, threshold: number): number {
+    const values = valuesOf(this.#column, kind);
+    let challenged = 0;
+    for (let row = 0; row < this.#flags.length; row += 1) {
+      if (this.#flags[row] === 1 || (values[row] ?? 0) >= threshold) challenged += 1;
+    }
+    return challenged / this.#flags.length;
+  }
+
+  add(kind: string, threshold: number): void {
+    for (const [row, value] of valuesOf(this.#column, kind).entries()) {
+      if (value >= threshold) this.#flags[row] = 1;
+    }
+  }
+}
+
+/** What an attack beyond its bar is worth, against one below it. */
+const worthBeyondBar = 0.02;
+
+function worthOf(caught: number, bar: number): number {
+  return Math.min(caught, bar) + worthBeyondBar * caught;
+}
+
+interface Step {
+  readonly kind: string;
+  readonly threshold: number;
+  readonly worth: number;
 }
 
 /**
@@ -65,23 +93,26 @@ function computeShortfall(policy: KindPolicy, rivals: readonly Rival[]): number 
  */
 export function findPolicy(real: Column, rivals: readonly Rival[], share: number): KindPolicy {
   const given = new Map(listKinds(real).map((kind) => [kind, 0]));
-  let policy: KindPolicy = new Map();
+  const policy = new Map<string, number>();
+  const spared = new ChallengedRows(real);
+  const caught = rivals.map(({ attacks, bar }) => ({ rows: new ChallengedRows(attacks), bar }));
   for (let step = 0; step < steps; step += 1) {
-    let best: {
-      readonly kind: string;
-      readonly policy: KindPolicy;
-      readonly worth: number;
-    } | null = null;
+    let best: Step | null = null;
     for (const [kind, parts] of given) {
-      const own = spareWithKind(real, kind, ((parts + 1) / steps) * share);
-      const next: KindPolicy = new Map([...policy, ...own]);
-      if (computeChallengedShare(real, next) > share) continue;
-      const worth = -computeShortfall(next, rivals);
-      if (best === null || worth > best.worth) best = { kind, policy: next, worth };
+      const values = valuesOf(real, kind);
+      const threshold = findSparingThreshold(values, ((parts + 1) / steps) * share);
+      if (spared.shareWith(kind, threshold) > share) continue;
+      const worth = caught.reduce(
+        (sum, { rows, bar }) => sum + worthOf(rows.shareWith(kind, threshold), bar),
+        0,
+      );
+      if (best === null || worth > best.worth) best = { kind, threshold, worth };
     }
     if (best === null) break;
-    policy = best.policy;
-    given.set(best.kind, (given.get(best.kind) ?? 0) + 1);
+    const { kind, threshold } = best;
+    policy.set(kind, threshold);
+    given.set(kind, (given.get(kind) ?? 0) + 1);
+    for (const rows of [spared, ...caught.map((one) => one.rows)]) rows.add(kind, threshold);
   }
   return policy;
 }

@@ -1,13 +1,13 @@
 /** Generates one year of one seed and has every model score its trials (pure). */
 import type { AgentFacts } from "../../src/sentinel/agent.ts";
-import { CrowdWatch } from "./crowd.ts";
 import { type FeatureRow, Features } from "./features.ts";
 import { AgentPool, type AgentTable } from "./generator/agents.ts";
 import { createVisitsOfYear, type Visit } from "./generator/logins.ts";
-import { type NetworkTable, prefixTextOf, textOf } from "./generator/networks.ts";
+import type { NetworkTable } from "./generator/networks.ts";
 import { World } from "./generator/people.ts";
 import { attackerRates, type Locality, type Reading, yearDays } from "./generator/rates.ts";
 import { Strangers } from "./generator/strangers.ts";
+import { Lens } from "./lens.ts";
 import type { Login, Model } from "./login.ts";
 import { createTrials, periodOf } from "./protocol.ts";
 import { publishedReauthentication } from "./published.ts";
@@ -49,34 +49,6 @@ export interface Year {
   readonly columns: Columns;
   readonly beginnings: readonly Beginning[];
   readonly features: readonly FeatureRow[];
-}
-
-/** Turns visits into logins as models see them. The facts of an agent are cached, because agents repeat. */
-class Lens {
-  readonly #factsOf: YearPlan["factsOf"];
-  readonly #facts = new Map<string, AgentFacts>();
-  readonly crowds = new CrowdWatch();
-
-  constructor(factsOf: YearPlan["factsOf"]) {
-    this.#factsOf = factsOf;
-  }
-
-  loginOf(visit: Visit, crowd = this.crowds.crowdOf(visit)): Login {
-    const { at, user, provider, address, agent } = visit;
-    const facts = this.#facts.get(agent) ?? this.#factsOf(agent);
-    this.#facts.set(agent, facts);
-    return {
-      at,
-      user,
-      country: provider.country,
-      asn: provider.asn,
-      prefix: prefixTextOf(address),
-      address: textOf(address),
-      agent,
-      facts,
-      crowd,
-    };
-  }
 }
 
 function knownBitsOf(visit: Visit, known: readonly Visit[]): number {

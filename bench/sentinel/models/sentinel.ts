@@ -43,7 +43,8 @@ interface Known {
 }
 
 /** The state that is learned from logins. The variants below share it. */
-class SentinelRun {
+export class SentinelRun {
+  readonly #countsPopulation: boolean;
   readonly #identities = new Map<number, Known>();
   #sessions: ConfirmedSession[] = [];
   #population: Population | null = null;
@@ -51,6 +52,10 @@ class SentinelRun {
   #count = 0;
   #last: { readonly login: Login; readonly withPopulation: boolean } | null = null;
   #lastRecord: DecidedAssessment | null = null;
+
+  constructor(countsPopulation = true) {
+    this.#countsPopulation = countsPopulation;
+  }
 
   observe(login: Login): void {
     const known = this.#knownOf(login);
@@ -111,7 +116,7 @@ class SentinelRun {
   }
 
   #publish(at: number): void {
-    if (at - this.#publishedAt < publishedEveryMs) return;
+    if (!this.#countsPopulation || at - this.#publishedAt < publishedEveryMs) return;
     this.#sessions = this.#sessions.filter((session) => session.at > at - maxSessionAgeMs);
     this.#population = countPopulation(this.#sessions.slice(-maxSessions), at);
     this.#publishedAt = at;
