@@ -2,13 +2,14 @@
  * Thresholds by kind of attacker (pure). A session is challenged if the probability of any kind, or the risk, is at
  * or above the threshold of that kind. The thresholds are found in the validation period.
  */
-import { findSparingThreshold } from "./metrics.ts";
 import type { Column } from "./results.ts";
 
 /** Stands for the risk score among the kinds. */
 const risk = "risk";
 /** Steps in which the real logins that may be challenged are given to the kinds. */
 const steps = 24;
+/** An answer has four decimals. */
+const answerSteps = 10_000;
 
 /** The lowest probability of each kind that is challenged. */
 export type KindPolicy = ReadonlyMap<string, number>;
@@ -29,9 +30,16 @@ export function computeChallengedShare(column: Column | undefined, policy: KindP
   return rows.shareWith(risk, Number.POSITIVE_INFINITY);
 }
 
+/** The lowest threshold, with the four decimals of an answer, that challenges at most this share. */
+function findThreshold(real: Column, kind: string, share: number): number {
+  const values = valuesOf(real, kind).toSorted((left, right) => right - left);
+  const spared = values[Math.floor(share * values.length)] ?? 0;
+  return Math.round(spared * answerSteps + 1) / answerSteps;
+}
+
 /** The threshold of one kind alone that challenges at most this share of real logins. */
 export function spareWithKind(real: Column, kind: string, share: number): KindPolicy {
-  return new Map([[kind, findSparingThreshold(valuesOf(real, kind), share)]]);
+  return new Map([[kind, findThreshold(real, kind, share)]]);
 }
 
 /** The kind whose threshold catches most of the attacks at this share. */
@@ -89,7 +97,8 @@ interface Step {
 
 /**
  * Finds one policy for all attackers that challenges at most this share of real logins: gives the share to the kinds
- * step by step, each time to the one that helps most.
+ * step by step, each time to the one that helps most. Each threshold counts as one more real login than it challenges,
+ * because one that challenges none of these will challenge others.
  */
 export function findPolicy(real: Column, rivals: readonly Rival[], share: number): KindPolicy {
   const given = new Map(listKinds(real).map((kind) => [kind, 0]));
@@ -98,10 +107,12 @@ export function findPolicy(real: Column, rivals: readonly Rival[], share: number
   const caught = rivals.map(({ attacks, bar }) => ({ rows: new ChallengedRows(attacks), bar }));
   for (let step = 0; step < steps; step += 1) {
     let best: Step | null = null;
-    for (const [kind, parts] of given) {
-      const values = valuesOf(real, kind);
-      const threshold = findSparingThreshold(values, ((parts + 1) / steps) * share);
-      if (spared.shareWith(kind, threshold) > share) continue;
+    // Of kinds that help alike, the one that has least comes first.
+    for (const [kind, parts] of [...given].toSorted(([, one], [, other]) => one - other)) {
+      const threshold = findThreshold(real, kind, ((parts + 1) / steps) * share);
+      const kinds = new Set([...policy.keys(), kind]).size;
+      const challenged = spared.shareWith(kind, threshold) + kinds / real.users.length;
+      if (challenged > share) continue;
       const worth = caught.reduce(
         (sum, { rows, bar }) => sum + worthOf(rows.shareWith(kind, threshold), bar),
         0,

@@ -44,7 +44,7 @@ const helpText = `Compare Sentinel with published models on synthetic logins.
 const defaultSeeds = "1,2,3,4,5";
 const defaultUsers = 10_000;
 const minUsers = 500;
-const quickDefaults = { seeds: "1,2", users: 2_000, rounds: 50 } as const;
+const quickDefaults = { seeds: "1,2", users: 1_500, rounds: 50 } as const;
 const defaultRounds = 200;
 /** A few years are enough for what is only a comparison. */
 const maxSeedsOfLocality = 2;
