@@ -159,6 +159,7 @@ async function evaluate(): Promise<number> {
     years,
     localityYears,
     otherYears,
+    providers: table.providers,
     rounds: isQuick ? quickDefaults.rounds : defaultRounds,
   };
   const text = renderDocument(evaluation);

@@ -1,5 +1,6 @@
 /** Renders the report docs/sentinel-evaluation.md (pure). */
 import { whole } from "../../support/figures.ts";
+import type { Provider } from "../generator/networks.ts";
 import { sentinelName } from "../models/sentinel.ts";
 import { type Columns, poolColumns } from "../results.ts";
 import type { Year } from "../year.ts";
@@ -9,7 +10,12 @@ import {
   renderExperienceTable,
   renderReliabilityTable,
 } from "./before-tables.ts";
-import { renderAuditTable, renderGeneratorTable, renderOverlapTable } from "./data-tables.ts";
+import {
+  renderAuditTable,
+  renderGeneratorTable,
+  renderLeaseTable,
+  renderOverlapTable,
+} from "./data-tables.ts";
 import { compareWithFreeman, renderKindTable, renderPolicyTable } from "./kind-tables.ts";
 import {
   renderAblationTable,
@@ -48,6 +54,8 @@ export interface Evaluation {
   readonly localityYears: readonly Year[];
   /** Years of the other reading of the published shares. */
   readonly otherYears: readonly Year[];
+  /** The networks that people live in. */
+  readonly providers: readonly Provider[];
   /** Resamples of the users for the intervals. */
   readonly rounds: number;
 }
@@ -91,12 +99,14 @@ function renderBefore(
   ];
 }
 
-function renderLocality(years: readonly Year[]): string[] {
+function renderLocality(years: readonly Year[], providers: readonly Provider[]): string[] {
   if (years.length === 0) return ["Not in this run."];
   const columns = poolColumns(years.map((year) => year.columns));
   return [
     `Seeds ${years.map(({ seed }) => seed).join(", ")}.`,
     ...renderBefore(years, columns, compareModels(columns, "matched", 0)),
+    "How far the IPv4 addresses of homes move when they change. A range of the network table stands for a BGP prefix:",
+    renderLeaseTable(providers),
     "The data:",
     renderGeneratorTable(years, false),
   ];
@@ -113,7 +123,7 @@ challenges, if that is more. "One threshold for this attacker" spends all of the
 ahead of the Freeman sum are bold.`;
 
 export function renderDocument(evaluation: Evaluation): string {
-  const { years, localityYears, otherYears, rounds } = evaluation;
+  const { years, localityYears, otherYears, rounds, providers } = evaluation;
   const columns = poolColumns(years.map((year) => year.columns));
   const beginnings = years.flatMap((year) => year.beginnings);
   const matched = compareModels(columns, "matched", rounds);
@@ -132,7 +142,7 @@ export function renderDocument(evaluation: Evaluation): string {
     "### Matched data",
     ...renderBefore(years, columns, matched),
     "### Data with published locality",
-    ...renderLocality(localityYears),
+    ...renderLocality(localityYears, providers),
     "## Thresholds by kind",
     kindText,
     renderKindTable(kinds),

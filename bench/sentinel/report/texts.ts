@@ -91,6 +91,8 @@ export function renderLimits(years: readonly Year[]): string {
   EXTEND, the only model at that point, did far worse than published, because the generated people had new values
   implausibly often. Later, disguised scrapers were removed from the list of agents (a check of browser versions
   had found them), and the shares were calibrated again. No rate was changed after the first run of Sentinel.
+  The rates of the published locality were set before the first run of Sentinel 3, by the share of changes that leave a
+  range.
 - Published country shares are those of all rows, nearly half of which are attempts on accounts that do not
   exist. Attackers share the country of 53 % of their victims, which is impossible if 42 % of people are
   Norwegian. The share of Norway is therefore set to match that overlap.
