@@ -149,6 +149,7 @@ async function gatherSurroundings(
     browser,
     agent: hashes.agent,
     placeHidden: hidesLocation(network),
+    pool: shared ? null : hashes.pool,
   };
   return {
     context,

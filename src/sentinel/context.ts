@@ -4,12 +4,30 @@
  */
 import { z } from "zod";
 
-/** Stored assessments depend on the order of these names: only append to `levels`. */
-export const networkLevels = ["country", "asn", "prefix", "address"] as const;
-export const agentLevels = ["device", "os", "family", "browser", "agent"] as const;
-export const levels = [...networkLevels, ...agentLevels] as const;
+/** The hierarchies. A level belongs to one of them, and all arithmetic runs over this table. */
+export const hierarchies = {
+  network: ["country", "asn", "pool", "prefix", "address"],
+  agent: ["device", "os", "family", "browser", "agent"],
+} as const;
+export type HierarchyName = keyof typeof hierarchies;
 
+/** Stored assessments depend on the order of these names: only append. */
+export const levels = [
+  "country",
+  "asn",
+  "prefix",
+  "address",
+  "device",
+  "os",
+  "family",
+  "browser",
+  "agent",
+  "pool",
+] as const;
 export type Level = (typeof levels)[number];
+
+export const networkLevels: readonly Level[] = hierarchies.network;
+export const agentLevels: readonly Level[] = hierarchies.agent;
 
 export const contextSchema = z.object({
   /** ISO 3166-1 alpha-2. */
@@ -29,6 +47,11 @@ export const contextSchema = z.object({
    * True if the address does not show where the person is, as with a relay, a VPN or a satellite network.
    */
   placeHidden: z.boolean(),
+  /**
+   * Keyed hash of the /20 or /40, hex: the pool from which a provider serves a region. Absent in sessions of
+   * older builds, which did not record it.
+   */
+  pool: z.string().nullable().optional(),
 });
 
 /** The facts that are stored of a session. Null: not known, or not to be learned from. */
@@ -36,11 +59,20 @@ export type Context = Readonly<z.infer<typeof contextSchema>>;
 
 /** The browser without its version: browsers update themselves, but people rarely change the browser. */
 function familyOf(browser: string | null): string | null {
-  return browser === null ? null : browser.replace(/ \d+$/, "");
+  if (browser === null) return null;
+  const space = browser.lastIndexOf(" ");
+  return space > 0 && Number.isInteger(Number(browser.slice(space + 1)))
+    ? browser.slice(0, space)
+    : browser;
 }
 
-/** The value of a level as text, to compare it and to use it as a key; null: not known. */
+/** The value of a level, to be compared; null: not known. Undefined: the build that stored it did not record it. */
+export function readLevel(context: Context, level: Level): string | number | null | undefined {
+  return level === "family" ? familyOf(context.browser) : context[level];
+}
+
+/** The value of a level as text, for use as a key; null: not known. */
 export function levelValueOf(context: Context, level: Level): string | null {
-  const value = level === "family" ? familyOf(context.browser) : context[level];
+  const value = readLevel(context, level) ?? null;
   return value === null ? null : String(value);
 }

@@ -84,11 +84,11 @@ export const maxFailuresCounted = 5;
 export const switchWindowMs = 10 * 60 * 1000;
 
 /**
- * The kinds of attacker of behaviour/attacker-model.ts, by their names in the API. `share`: how common the kind is among attackers.
- * `imitates`: how often it has the victim's value deliberately, apart from chance. These follow the published
- * overlaps of attackers with their victims (country 53 %, network 21 %, agent 1.4 % for attackers who know
- * nothing; network 42 % in the victim's country). Only an attacker in the same house or office has the
- * victim's own address.
+ * The kinds of attacker of behaviour/attacker-model.ts, by their names in the API. `share`: how common the kind is
+ * among attackers. `imitates`: how often it has the victim's value deliberately, apart from chance. These follow the
+ * published overlaps of attackers with their victims (country 53 %, network 21 %, agent 1.4 % for attackers who know
+ * nothing; network 42 % in the victim's country). A phisher relays the victim's own browser from a network of its
+ * own. Only an attacker in the same house or office has the victim's own address.
  */
 export const attackerKinds = [
   "stuffing",
@@ -107,38 +107,56 @@ interface Attacker {
   readonly keepsHours: boolean;
 }
 
-const knowsNoAgent = { device: 0.1, os: 0.1, family: 0.1, browser: 0.02, agent: 0.02 };
+const knowsNoAgent = { device: 0.13, os: 0.06, family: 0.06, browser: 0.01, agent: 0.01 };
 const knowsAgent = { device: 0.98, os: 0.98, family: 0.98, browser: 0.98, agent: 0.95 };
 
 export const attackers: Readonly<Record<AttackerKind, Attacker>> = {
   stuffing: {
-    share: 0.3,
-    imitates: { country: 0.35, asn: 0.25, prefix: 0.005, address: 0.02, ...knowsNoAgent },
+    share: 0.405,
+    imitates: {
+      ...{ country: 0.35, asn: 0.25, pool: 0.02, prefix: 0.005, address: 0.02 },
+      ...knowsNoAgent,
+    },
     keepsHours: false,
   },
   proxy: {
-    share: 0.2,
-    imitates: { country: 0.98, asn: 0.3, prefix: 0.005, address: 0.02, ...knowsNoAgent },
+    share: 0.14,
+    imitates: {
+      ...{ country: 0.98, asn: 0.3, pool: 0.02, prefix: 0.005, address: 0.02 },
+      ...knowsNoAgent,
+    },
     keepsHours: false,
   },
   targeted: {
-    share: 0.36,
-    imitates: { country: 0.98, asn: 0.98, prefix: 0.02, address: 0.02, ...knowsAgent },
+    share: 0.235,
+    imitates: {
+      ...{ country: 0.98, asn: 0.98, pool: 0.01, prefix: 0.03, address: 0.02 },
+      ...knowsAgent,
+    },
     keepsHours: false,
   },
   neighbour: {
-    share: 0.11,
-    imitates: { country: 0.98, asn: 0.98, prefix: 0.6, address: 0.02, ...knowsAgent },
+    share: 0.083,
+    imitates: {
+      ...{ country: 0.98, asn: 0.98, pool: 0.97, prefix: 0.47, address: 0.02 },
+      ...knowsAgent,
+    },
     keepsHours: true,
   },
   housemate: {
-    share: 0.03,
-    imitates: { country: 0.98, asn: 0.98, prefix: 0.95, address: 0.9, ...knowsNoAgent },
+    share: 0.005,
+    imitates: {
+      ...{ country: 0.98, asn: 0.98, pool: 0.98, prefix: 0.95, address: 0.9 },
+      ...knowsNoAgent,
+    },
     keepsHours: true,
   },
   phisher: {
-    share: 0,
-    imitates: { country: 0.5, asn: 0.15, prefix: 0.005, address: 0.02, ...knowsAgent },
+    share: 0.132,
+    imitates: {
+      ...{ country: 0.5, asn: 0.15, pool: 0.02, prefix: 0.005, address: 0.02 },
+      ...knowsAgent,
+    },
     keepsHours: true,
   },
 };
@@ -150,13 +168,14 @@ export const attackers: Readonly<Record<AttackerKind, Attacker>> = {
 export const chance: Readonly<Record<Level, { readonly assumed: number; readonly max: number }>> = {
   country: { assumed: 0.3, max: 0.6 },
   asn: { assumed: 0.2, max: 0.5 },
-  prefix: { assumed: 0.01, max: 0.01 },
+  pool: { assumed: 0.005, max: 0.005 },
+  prefix: { assumed: 0.003, max: 0.003 },
   address: { assumed: 0.02, max: 0.02 },
   device: { assumed: 0.45, max: 0.8 },
   os: { assumed: 0.5, max: 0.85 },
   family: { assumed: 0.5, max: 0.85 },
   browser: { assumed: 0.3, max: 0.6 },
-  agent: { assumed: 0.2, max: 0.2 },
+  agent: { assumed: 0.6, max: 0.6 },
 };
 
 const dayMs = 24 * 60 * 60 * 1000;
@@ -181,7 +200,8 @@ export const newness: Readonly<
 > = {
   country: { immediate: 0.01, longTerm: 0.15, halfwayMs: 14 * dayMs, fewLogins: 0.15 },
   asn: { immediate: 0.03, longTerm: 0.15, halfwayMs: 14 * dayMs, fewLogins: 0.3 },
-  prefix: { immediate: 0.08, longTerm: 0.6, halfwayMs: 14 * dayMs, fewLogins: 0.4 },
+  pool: { immediate: 0.06, longTerm: 0.45, halfwayMs: 14 * dayMs, fewLogins: 0.4 },
+  prefix: { immediate: 0.05, longTerm: 0.4, halfwayMs: 14 * dayMs, fewLogins: 0.4 },
   address: { immediate: 0.08, longTerm: 0.6, halfwayMs: 7 * dayMs, fewLogins: 0.4 },
   device: { immediate: 0.03, longTerm: 0.15, halfwayMs: 60 * dayMs, fewLogins: 0.3 },
   os: { immediate: 0.01, longTerm: 0.08, halfwayMs: 60 * dayMs, fewLogins: 0.1 },
@@ -191,23 +211,50 @@ export const newness: Readonly<
 };
 
 /**
- * How many sessions of the population, or logins of the user, weigh as much as the assumption does. A few
- * logins show how a user changes addresses; it takes more to show how the user changes devices.
+ * How many sessions of the population, or changes that anybody would have made, weigh as much as the assumption does.
+ * A few logins show how a user changes addresses; it takes more to show how the user changes devices.
  */
 export const trust = {
   novelty: 25,
-  ownNovelty: { network: 4, agent: 15 },
+  changes: { network: 0.7, agent: 20 },
+  blockHabits: 15,
   shares: 20,
   hours: 6,
 } as const;
 
+/** What the changes of another platform of the user say about this one. */
+export const otherPlatformShare = 0.3;
+
+/** What a session that nobody proved says, beside one that was confirmed by a code or by the tenant. */
+export const weakShare = 0.3;
+
+/** A session that had to be challenged is on probation for this time, or until another one confirms it. */
+export const probationMs = 3 * dayMs;
+
+/** What is older stands against a history that has changed step by step since. */
+export const settledAfterMs = 7 * dayMs;
+
+/**
+ * The ratio of a new version above all known ones of the browser, and of any other new version: 60 % of the new
+ * versions of users are updates, and 33.5 % of those of attackers are newer than the victim's.
+ */
+export const versionSteps = { newer: 0.335 / 0.6, older: 0.665 / 0.4 } as const;
+
 export const behaviourBounds = {
-  minNewness: 0.003,
+  minNewness: 0.0015,
   maxNewness: 0.97,
+  /** On a level that cannot be compared. */
+  maxSkippedNewness: 0.5,
   /** Upper bound of the ratio between chance and the user's own share, for values the user rarely has. */
   maxCommonness: 4,
-  /** Bounds of each contribution, log-odds: habits must not outweigh everything else. */
+  /** Bounds of the relation between the habits of a block and those of all. */
+  blockHabits: { min: 0.1, max: 10 },
+  /** Bounds of the evidence, log-odds: habits must not outweigh everything else. */
   min: -4,
-  max: 5,
+  /** While some value is known from weakly confirmed sessions alone. One confirmation gives more. */
+  minOnlyWeak: -1.2,
+  max: 6,
   maxHour: 0.7,
+  /** The evidence is multiplied by this, because levels and hierarchies depend on each other. */
+  calibration: 1,
 } as const;

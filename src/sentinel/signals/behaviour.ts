@@ -11,6 +11,7 @@ const dayMs = 24 * hourMs;
 const levelNames = {
   country: "country",
   asn: "network",
+  pool: "pool of addresses",
   prefix: "address block",
   address: "address",
   device: "kind of device",
