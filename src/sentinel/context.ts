@@ -58,7 +58,7 @@ export const contextSchema = z.object({
 export type Context = Readonly<z.infer<typeof contextSchema>>;
 
 /** The browser without its version: browsers update themselves, but people rarely change the browser. */
-function familyOf(browser: string | null): string | null {
+export function familyOf(browser: string | null): string | null {
   if (browser === null) return null;
   const space = browser.lastIndexOf(" ");
   return space > 0 && Number.isInteger(Number(browser.slice(space + 1)))

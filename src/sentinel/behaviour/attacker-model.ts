@@ -61,8 +61,9 @@ function courseOf(hierarchy: HierarchyName, behaviour: BehaviourEvidence): Cours
 /** The ratios of all kinds together. */
 export function mixKinds(network: Ratios, agent: Ratios, hour = neutralRatios): number {
   let all = 0;
-  for (const [index, share] of shares.entries()) {
-    all += share * (network[index] ?? 1) * (agent[index] ?? 1) * (hour[index] ?? 1);
+  for (let index = 0; index < shares.length; index += 1) {
+    const ratio = (network[index] ?? 1) * (agent[index] ?? 1) * (hour[index] ?? 1);
+    all += (shares[index] ?? 0) * ratio;
   }
   return all;
 }
@@ -137,10 +138,17 @@ function findRatios(behaviour: BehaviourEvidence, off: readonly BehaviourPart[])
       ? [neutralRatios]
       : computeFartherRatios(hierarchy, compared, courses[hierarchy]);
   const agents = fartherOf("agent", agent);
-  const bounds = fartherOf("network", network).flatMap((one) =>
-    agents.map((other): Ratio => ({ network: one, agent: other })),
-  );
-  return bounds.reduce((least, one) => (riskOf(one) < riskOf(least) ? one : least), own);
+  let least = own;
+  let risk = riskOf(own);
+  for (const one of fartherOf("network", network)) {
+    for (const other of agents) {
+      const mixed = mixKinds(one, other);
+      if (mixed >= risk) continue;
+      risk = mixed;
+      least = { network: one, agent: other };
+    }
+  }
+  return least;
 }
 
 /** A user keeps to the hours that the history shows. Of the attackers, only some kinds keep to them. */

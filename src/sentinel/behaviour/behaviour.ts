@@ -17,7 +17,9 @@ function countSessions(
   sessions: readonly LearnedSession[],
   is: (session: LearnedSession) => boolean,
 ): Counted {
-  return { count: sessions.filter(is).length, all: sessions.length };
+  let count = 0;
+  for (const session of sessions) if (is(session)) count += 1;
+  return { count, all: sessions.length };
 }
 
 function storeCourse({ logins, sinceMs, bucket }: PlacedCourse) {

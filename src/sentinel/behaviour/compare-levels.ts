@@ -21,6 +21,16 @@ const minOnProbation = 2;
 /** Counts with fractions are stored as whole numbers of this part. */
 export const countsInOne = 100;
 
+const nothingCounted: Counted = { count: 0, all: 0 };
+
+/** The value of a learned session; null: not known. Undefined: its build did not record it. */
+export function valueOf(
+  { context, family }: LearnedSession,
+  level: Level,
+): string | number | null | undefined {
+  return level === "family" ? family : context[level];
+}
+
 interface LevelMatch {
   readonly evidence: LevelEvidence;
   /** The sessions that the next level is compared with. */
@@ -68,53 +78,71 @@ function sumWeights(sessions: readonly LearnedSession[]): number {
 /** What a level says of the sessions that agree so far, whatever value the new session has. */
 export interface LevelBasis {
   readonly values: ReadonlySet<string | number>;
+  /** Sessions with a value on the level, and what they weigh together. */
   readonly all: number;
   readonly weight: number;
   readonly changes: { readonly observed: number; readonly expected: number };
   readonly novelty: Counted;
 }
 
-/**
- * Besides the values: how often the user was new on this level, and how often anybody would have been at those times.
- * Only the relation counts: a phone changes its address with every login, a house rarely.
- * @param sessions all have a value on the level
- */
-export function describeLevel(
-  hierarchy: HierarchyName,
-  level: Level,
-  sessions: readonly LearnedSession[],
-  { learned, population }: Comparison,
-): LevelBasis {
-  const values = new Set<string | number>();
-  let observed = 0;
-  let expected = 0;
-  for (const { context, likeness, networkCourse, agentCourse } of sessions) {
-    const value = readLevel(context, level) ?? "";
-    if (values.size > 0) {
-      const isNetwork = hierarchy === "network";
-      const course = isNetwork ? networkCourse : agentCourse;
-      const weight = isNetwork ? likeness : 1;
-      const novelty = countNovelty(population, level, course.bucket);
-      expected += weight * estimateNewness(level, course, novelty);
-      if (!values.has(value)) observed += weight;
-    }
-    values.add(value);
+/** Adds up what the sessions say about a level, one by one: an assessment does this for a thousand values. */
+export class LevelCount {
+  readonly #isNetwork: boolean;
+  readonly #level: Level;
+  readonly #comparison: Comparison;
+  readonly #values = new Set<string | number>();
+  #before: string | number | undefined;
+  #observed = 0;
+  #expected = 0;
+  #weight = 0;
+  #all = 0;
+
+  constructor(hierarchy: HierarchyName, level: Level, comparison: Comparison) {
+    this.#isNetwork = hierarchy === "network";
+    this.#level = level;
+    this.#comparison = comparison;
   }
-  const { bucket } = hierarchy === "network" ? learned.networkCourse : learned.agentCourse;
-  return {
-    values,
-    all: sessions.length,
-    weight: sumWeights(sessions),
-    changes: {
-      observed: Math.round(observed * countsInOne),
-      expected: Math.round(expected * countsInOne),
-    },
-    novelty: countNovelty(population, level, bucket),
-  };
+
+  /**
+   * Besides the value, it counts how often the user was new on this level, and how often anybody would have been at
+   * those times. Only the relation counts: a phone changes its address with every login, a house rarely.
+   */
+  add(session: LearnedSession, value: string | number): void {
+    if (this.#all > 0) {
+      const course = this.#isNetwork ? session.networkCourse : session.agentCourse;
+      const weight = this.#isNetwork ? session.likeness : 1;
+      const { population } = this.#comparison;
+      const novelty =
+        population === null ? nothingCounted : countNovelty(population, this.#level, course.bucket);
+      this.#expected += weight * estimateNewness(this.#level, course, novelty);
+      if (value !== this.#before && !this.#values.has(value)) this.#observed += weight;
+    }
+    if (value !== this.#before) this.#values.add(value);
+    this.#before = value;
+    this.#weight += session.weight;
+    this.#all += 1;
+  }
+
+  get basis(): LevelBasis {
+    const { learned, population } = this.#comparison;
+    const { bucket } = this.#isNetwork ? learned.networkCourse : learned.agentCourse;
+    return {
+      values: this.#values,
+      all: this.#all,
+      weight: this.#weight,
+      changes: {
+        observed: Math.round(this.#observed * countsInOne),
+        expected: Math.round(this.#expected * countsInOne),
+      },
+      novelty: countNovelty(population, this.#level, bucket),
+    };
+  }
 }
 
 function countValues(basis: LevelBasis, level: Level, { context, population }: Comparison) {
-  return countShare(population, context, level, [...basis.values].map(String));
+  return population === null
+    ? nothingCounted
+    : countShare(population, context, level, [...basis.values].map(String));
 }
 
 /** The evidence of a level if the value were known to these sessions. */
@@ -125,12 +153,16 @@ export function describeKnown(
   value: string | number,
   comparison: Comparison,
 ): LevelEvidence {
+  const { context, population } = comparison;
   const known = countValues(basis, level, comparison);
   return {
     level,
     seen: true,
-    own: sumWeights(matching) / basis.weight,
-    population: countShare(comparison.population, comparison.context, level, [String(value)]),
+    own: Math.min(1, sumWeights(matching) / basis.weight),
+    population:
+      population === null
+        ? nothingCounted
+        : countShare(population, context, level, [String(value)]),
     ownNovelty: { count: basis.values.size - 1, all: basis.all - 1 },
     novelty: basis.novelty,
     changes: basis.changes,
@@ -165,25 +197,32 @@ function compareLevel(
   const { context } = comparison;
   const value = readLevel(context, level) ?? null;
   if (value === null) return undefined;
-  const valueOf = (session: LearnedSession) => readLevel(session.context, level);
-  const matching = agreeing.filter((session) => valueOf(session) === value);
-  const onProbation = matching.filter((session) => session.isOnProbation);
+  const onProbation = comparison.learned.hasProbation
+    ? agreeing.filter((one) => one.isOnProbation && valueOf(one, level) === value)
+    : [];
   const isProven = onProbation.length >= minOnProbation;
-  const counts = (session: LearnedSession) => !session.isOnProbation || isProven;
-  const counted = matching.filter(counts);
-  const settled = agreeing.filter(
-    (session) => (valueOf(session) ?? null) !== null && counts(session),
-  );
+  const count = new LevelCount(hierarchy, level, comparison);
+  const matching: LearnedSession[] = [];
   // A build that did not record the level may have seen the value.
-  const isUnrecorded = agreeing.some((session) => valueOf(session) === undefined);
-  if (settled.length === 0 || (counted.length === 0 && isUnrecorded)) return undefined;
-  const basis = describeLevel(hierarchy, level, settled, comparison);
-  if (counted.length > 0) {
-    return { matching, evidence: describeKnown(basis, level, counted, value, comparison) };
+  let isUnrecorded = false;
+  for (const session of agreeing) {
+    const known = valueOf(session, level);
+    if (known === undefined) isUnrecorded = true;
+    if (known === undefined || known === null || (session.isOnProbation && !isProven)) continue;
+    count.add(session, known);
+    if (known === value) matching.push(session);
   }
-  const step = findStep(level, context, settled);
+  const { basis } = count;
+  const isSeen = matching.length > 0;
+  if (basis.all === 0 || (!isSeen && isUnrecorded)) return undefined;
+  if (isSeen) {
+    const evidence = describeKnown(basis, level, matching, value, comparison);
+    const isComplete = isProven || onProbation.length === 0;
+    return { matching: isComplete ? matching : [...matching, ...onProbation], evidence };
+  }
+  const step = findStep(level, context, agreeing);
   return {
-    matching,
+    matching: onProbation,
     evidence: {
       ...describeNew(basis, level, comparison),
       ...(step === undefined ? {} : { step }),

@@ -3,7 +3,7 @@
  * with its age, and a session that nobody proved says less. A session that had to be challenged is on probation for
  * three days: what it brought was suspicious, and one code may have been phished.
  */
-import { type Context, readLevel } from "../context.ts";
+import { type Context, familyOf } from "../context.ts";
 import type { History, KnownSession } from "../history.ts";
 import { bucketOf } from "../population/population.ts";
 import { otherPlatformShare, probationMs, weakShare } from "../weights.ts";
@@ -22,6 +22,8 @@ export interface PlacedCourse extends Course {
 export interface LearnedSession {
   readonly context: Context;
   readonly at: number;
+  /** The browser without its version. */
+  readonly family: string | null;
   readonly weight: number;
   /** Confirmed by a code or by the tenant. */
   readonly isStrong: boolean;
@@ -34,6 +36,7 @@ export interface LearnedSession {
 
 export interface LearnedHistory {
   readonly sessions: readonly LearnedSession[];
+  readonly hasProbation: boolean;
   /** What is known now, by platform and in all. */
   readonly networkCourse: PlacedCourse;
   readonly agentCourse: PlacedCourse;
@@ -48,27 +51,16 @@ function isOnProbation({ verdict, risk, at }: KnownSession, now: number): boolea
   );
 }
 
-function isSamePlatform(left: Context, right: Context): boolean {
-  return (
-    left.os === right.os &&
-    left.device === right.device &&
-    readLevel(left, "family") === readLevel(right, "family")
-  );
-}
-
-function isMobile({ device }: Context): boolean {
-  return device === "mobile";
-}
-
 /** Follows the sessions of one platform, or of all. */
 class Follower {
   #logins = 0;
   #last: number | undefined;
 
-  courseAt(at: number, context: Context, lastOfAll: number | undefined): PlacedCourse {
+  courseAt(at: number, { device }: Context, lastOfAll: number | undefined): PlacedCourse {
     const sinceMs = Math.max(0, at - (this.#last ?? lastOfAll ?? at));
     const logins = Math.max(this.#logins, weakShare);
-    return { logins, sinceMs, bucket: bucketOf(sinceMs, Math.round(logins), isMobile(context)) };
+    const bucket = bucketOf(sinceMs, Math.round(logins), device === "mobile");
+    return { logins, sinceMs, bucket };
   }
 
   add(at: number, logins: number): void {
@@ -83,13 +75,16 @@ class Follower {
 
 /** @param history what is learned from, up to `now`, the oldest first */
 export function weighHistory(history: History, context: Context, now: number): LearnedHistory {
+  const ownFamily = familyOf(context.browser);
   const all = new Follower();
   const platform = new Follower();
   const sessions = history.map((known): LearnedSession => {
     const { at, verdict, context: learned } = known;
     const isStrong = verdict !== null;
     const onProbation = isOnProbation(known, now);
-    const isAlike = isSamePlatform(learned, context);
+    const family = familyOf(learned.browser);
+    const isAlike =
+      learned.os === context.os && learned.device === context.device && family === ownFamily;
     const agentCourse = all.courseAt(at, learned, undefined);
     const networkCourse = isAlike ? platform.courseAt(at, learned, all.last) : agentCourse;
     if (!onProbation) {
@@ -100,6 +95,7 @@ export function weighHistory(history: History, context: Context, now: number): L
     return {
       context: learned,
       at,
+      family,
       weight: (isStrong ? 1 : weakShare) * 2 ** ((at - now) / halfLifeMs),
       isStrong,
       isOnProbation: onProbation,
@@ -110,6 +106,7 @@ export function weighHistory(history: History, context: Context, now: number): L
   });
   return {
     sessions,
+    hasProbation: sessions.some(({ isOnProbation: is }) => is),
     networkCourse: platform.courseAt(now, context, all.last),
     agentCourse: all.courseAt(now, context, undefined),
   };

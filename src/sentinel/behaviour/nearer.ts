@@ -13,8 +13,9 @@ import {
   type ComparedHierarchy,
   type Comparison,
   describeKnown,
-  describeLevel,
   describeNew,
+  LevelCount,
+  valueOf,
 } from "./compare-levels.ts";
 import type { LearnedSession } from "./learned-sessions.ts";
 import { type Path, passLevel, type Ratios, skipLevel, startOfPath, stopAt } from "./likelihood.ts";
@@ -46,13 +47,24 @@ function groupByValue(
 ): Map<string | number, LearnedSession[]> {
   const groups = new Map<string | number, LearnedSession[]>();
   for (const session of sessions) {
-    const value = readLevel(session.context, level) ?? null;
+    const value = valueOf(session, level) ?? null;
     if (session.isOnProbation || value === null) continue;
     const group = groups.get(value);
     if (group === undefined) groups.set(value, [session]);
     else group.push(session);
   }
   return groups;
+}
+
+function findRarest(groups: ReadonlyMap<string | number, LearnedSession[]>) {
+  const weigh = (group: readonly LearnedSession[]) =>
+    group.reduce((sum, { weight }) => sum + weight, 0);
+  let rarest: readonly [string | number, LearnedSession[], number] = ["", [], Infinity];
+  for (const [value, group] of groups) {
+    const weight = weigh(group);
+    if (weight < rarest[2]) rarest = [value, group, weight];
+  }
+  return [rarest[0], rarest[1]] as const;
 }
 
 /** Walks down everything that is known below a place in a hierarchy. */
@@ -78,13 +90,20 @@ function* walk(
     yield* walk(hierarchy, depth + 1, sessions, skipped, chain, comparison);
     return;
   }
-  const basis = describeLevel(hierarchy, level, [...groups.values()].flat(), comparison);
+  const count = new LevelCount(hierarchy, level, comparison);
+  for (const session of sessions) {
+    const value = session.isOnProbation ? null : valueOf(session, level);
+    if (value !== undefined && value !== null) count.add(session, value);
+  }
+  const { basis } = count;
   const fresh = describeNew(basis, level, comparison);
   yield {
     ratios: stopAt(path, hierarchy, fresh, course),
     chain: { evidence: fresh, coarser: chain },
   };
-  for (const [value, group] of groups) {
+  const isLast = depth === hierarchies[hierarchy].length - 1;
+  // Of the finest values only the rarest matters: the others are less risky, as nobody counts them in a population.
+  for (const [value, group] of isLast ? [findRarest(groups)] : groups) {
     const evidence = describeKnown(basis, level, group, value, comparison);
     const passed = passLevel(path, hierarchy, evidence, course);
     const next = { evidence, coarser: chain };
@@ -117,12 +136,17 @@ function listNearer(
   return [...walk(hierarchy, end, agreeing, path, chain, comparison)].slice(1);
 }
 
+function isKnown({ levels }: ComparedHierarchy): boolean {
+  return levels.every(({ seen }) => seen);
+}
+
 /** Undefined if the session itself is the riskiest. */
 export function findRiskiestNearer(
   network: ComparedHierarchy,
   agent: ComparedHierarchy,
   comparison: Comparison,
 ): BehaviourEvidence["nearer"] {
+  if (isKnown(network) && isKnown(agent)) return undefined;
   const ownOf = (hierarchy: HierarchyName, { levels }: ComparedHierarchy): Candidate => ({
     ratios: computeRatios(hierarchy, levels, courseOf(hierarchy, comparison)),
     chain: levels.reduce<Chain | undefined>(

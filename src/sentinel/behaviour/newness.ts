@@ -23,5 +23,5 @@ export function estimateNewness(
   const passed = sinceMs / (sinceMs + halfwayMs);
   const unchanged = 1 - (immediate + (longTerm - immediate) * passed);
   const assumed = 1 - (unchanged * logins) / (logins + fewLogins);
-  return (trust.novelty * assumed + count) / (trust.novelty + all);
+  return all === 0 ? assumed : (trust.novelty * assumed + count) / (trust.novelty + all);
 }

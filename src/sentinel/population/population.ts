@@ -69,9 +69,8 @@ export function weekHourOf(at: number): number {
 }
 
 function countBelow(bounds: readonly number[], value: number): number {
-  let below = 0;
-  for (const bound of bounds) if (value >= bound) below += 1;
-  return below;
+  const index = bounds.findIndex((bound) => value < bound);
+  return index === -1 ? bounds.length : index;
 }
 
 /**
