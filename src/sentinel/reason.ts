@@ -32,6 +32,7 @@ export const reasonNames = [
   "test_address",
   "known_device",
   "no_known_device",
+  "gradual_change",
 ] as const;
 export type ReasonName = (typeof reasonNames)[number];
 

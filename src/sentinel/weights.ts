@@ -31,8 +31,23 @@ export const weights = {
   agentImpossible: 2.2,
   /** Another system or device at the same address within minutes. Two devices of one user look the same. */
   agentSwitch: 0.7,
-  /** Added to the evidence of the new country itself. */
-  impossibleTravel: 1.5,
+  /**
+   * Added to the evidence of the new country itself, and what the session reaches at least with all other evidence:
+   * the default challenge.
+   */
+  impossibleTravel: { alone: 1.5, withOthers: 2.9445 },
+  /**
+   * The part of the evidence against what was known a week ago that stands against a history which has come closer to
+   * the session since, and its bound: a challenge, and no denial.
+   */
+  gradualChange: { share: 0.6, max: 3.6 },
+  /**
+   * The share of sessions through an exit that is assumed before any history, how many sessions the assumption weighs
+   * as much as, and the bound of the evidence.
+   */
+  exits: { assumed: 0.105, trust: 2, max: 2.5 },
+  /** The same for relays and reserved addresses, of which attackers use few. From a few logins on. */
+  sharedAddress: { minLogins: 3, attackers: 0.03, assumed: 0.05, trust: 2, max: 2 },
   /** By the part that the session shares with one reported as fraud. */
   reportedFraud: { address: 4, prefix: 2, agent: 1 },
   /** By the smallest number of identities tried from the address, or from its block, in ten minutes. */
@@ -254,6 +269,10 @@ export const behaviourBounds = {
   /** While some value is known from weakly confirmed sessions alone. One confirmation gives more. */
   minOnlyWeak: -1.2,
   max: 6,
+  /** Below this number of logins: with the bound of the hour, and with all else that follows from the history. */
+  few: { minLogins: 5, max: 3.6, maxOfAll: 4.3 },
+  /** Of the agent, if nothing of it is new but its exact text. */
+  maxExactAgent: 1.2,
   maxHour: 0.7,
   /** The evidence is multiplied by this, because levels and hierarchies depend on each other. */
   calibration: 1,

@@ -151,11 +151,28 @@ function findRatios(behaviour: BehaviourEvidence, off: readonly BehaviourPart[])
   return least;
 }
 
+/** Sessions that were learned from; a weakly confirmed one counts as a part of one. */
+function countTrusted({ logins, weak = 0 }: BehaviourEvidence): number {
+  return logins - weak * (1 - weakShare);
+}
+
 /** A user keeps to the hours that the history shows. Of the attackers, only some kinds keep to them. */
-function computeHourRatios({ hour, logins, weak = 0 }: BehaviourEvidence): Ratios {
-  const trusted = logins - weak * (1 - weakShare);
+function computeHourRatios(behaviour: BehaviourEvidence): Ratios {
+  const { hour } = behaviour;
+  const trusted = countTrusted(behaviour);
   const own = (trusted * hour.own + trust.hours * hour.population) / (trusted + trust.hours);
   return attackerKinds.map((kind) => (attackers[kind].keepsHours ? 1 : hour.population / own));
+}
+
+/** The most that the history may say against a session: a few logins are not enough for a denial. */
+export function maxOfHistory(behaviour: BehaviourEvidence | null): number {
+  const isFew = behaviour === null || countTrusted(behaviour) < behaviourBounds.few.minLogins;
+  return isFew ? behaviourBounds.few.maxOfAll : Number.POSITIVE_INFINITY;
+}
+
+/** Whether nothing about the agent is new but its exact text, which says little by itself. */
+function isAgentNearlyKnown({ agent }: BehaviourEvidence): boolean {
+  return agent.every(({ level, seen }) => seen || level === "agent");
 }
 
 /** @param off parts that are left out */
@@ -164,16 +181,17 @@ export function computeContributions(
   off: readonly BehaviourPart[] = [],
 ): BehaviourContributions {
   const { network, agent } = findRatios(behaviour, off);
-  const { min, minOnlyWeak, max, maxHour, calibration } = behaviourBounds;
+  const { min, minOnlyWeak, max, few, maxExactAgent, maxHour, calibration } = behaviourBounds;
   const least = behaviour.isOnlyWeak === true ? minOnlyWeak : min;
-  const bound = (all: number) => clamp(calibration * Math.log(all), least, max);
+  const most = countTrusted(behaviour) < few.minLogins ? few.max : max;
+  const bound = (all: number) => clamp(calibration * Math.log(all), least, most);
   const ofNetwork = bound(mixKinds(network, neutralRatios));
-  const ofBoth = bound(mixKinds(network, agent));
+  const ofAgent = bound(mixKinds(network, agent)) - ofNetwork;
   const hour = off.includes("hour") ? neutralRatios : computeHourRatios(behaviour);
   const ofHour = Math.log(mixKinds(neutralRatios, neutralRatios, hour));
   return {
     network: ofNetwork,
-    agent: ofBoth - ofNetwork,
+    agent: isAgentNearlyKnown(behaviour) ? Math.min(ofAgent, maxExactAgent) : ofAgent,
     hour: clamp(ofHour, -maxHour, maxHour),
   };
 }

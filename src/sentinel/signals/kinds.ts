@@ -7,7 +7,7 @@ import type { SessionEvidence } from "../evidence.ts";
 import type { Kinds } from "../kinds.ts";
 import type { SignalName } from "../reason.ts";
 import { attackerKinds } from "../weights.ts";
-import { listHabitsOff } from "./behaviour.ts";
+import { listHabitsOff } from "./habits.ts";
 
 const stepsInOne = 10_000;
 
