@@ -1,6 +1,7 @@
 /** An assessment, as the API answers it and as it is stored. */
 import type { DataSource, SessionEvidence } from "./evidence.ts";
 import type { Verdict } from "./history.ts";
+import type { Kinds } from "./kinds.ts";
 import type { Reason } from "./reason.ts";
 import type { Recommendation } from "./score.ts";
 
@@ -21,6 +22,8 @@ export interface Assessment {
   readonly at: number;
   readonly model: string;
   readonly riskScore: number;
+  /** Who the session is from. Absent in what older builds stored. */
+  readonly kinds?: Kinds;
   readonly recommendation: Recommendation;
   readonly reasons: readonly Reason[];
   readonly degraded: readonly DataSource[];

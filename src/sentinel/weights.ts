@@ -84,18 +84,19 @@ export const maxFailuresCounted = 5;
 export const switchWindowMs = 10 * 60 * 1000;
 
 /**
- * The kinds of attacker of behaviour/attacker-model.ts. `share`: how common the kind is among attackers.
+ * The kinds of attacker of behaviour/attacker-model.ts, by their names in the API. `share`: how common the kind is among attackers.
  * `imitates`: how often it has the victim's value deliberately, apart from chance. These follow the published
  * overlaps of attackers with their victims (country 53 %, network 21 %, agent 1.4 % for attackers who know
  * nothing; network 42 % in the victim's country). Only an attacker in the same house or office has the
  * victim's own address.
  */
 export const attackerKinds = [
-  "ignorant",
-  "sameCountry",
-  "imitator",
+  "stuffing",
+  "proxy",
+  "targeted",
   "neighbour",
   "housemate",
+  "phisher",
 ] as const;
 export type AttackerKind = (typeof attackerKinds)[number];
 
@@ -110,17 +111,17 @@ const knowsNoAgent = { device: 0.1, os: 0.1, family: 0.1, browser: 0.02, agent: 
 const knowsAgent = { device: 0.98, os: 0.98, family: 0.98, browser: 0.98, agent: 0.95 };
 
 export const attackers: Readonly<Record<AttackerKind, Attacker>> = {
-  ignorant: {
+  stuffing: {
     share: 0.3,
     imitates: { country: 0.35, asn: 0.25, prefix: 0.005, address: 0.02, ...knowsNoAgent },
     keepsHours: false,
   },
-  sameCountry: {
+  proxy: {
     share: 0.2,
     imitates: { country: 0.98, asn: 0.3, prefix: 0.005, address: 0.02, ...knowsNoAgent },
     keepsHours: false,
   },
-  imitator: {
+  targeted: {
     share: 0.36,
     imitates: { country: 0.98, asn: 0.98, prefix: 0.02, address: 0.02, ...knowsAgent },
     keepsHours: false,
@@ -133,6 +134,11 @@ export const attackers: Readonly<Record<AttackerKind, Attacker>> = {
   housemate: {
     share: 0.03,
     imitates: { country: 0.98, asn: 0.98, prefix: 0.95, address: 0.9, ...knowsNoAgent },
+    keepsHours: true,
+  },
+  phisher: {
+    share: 0,
+    imitates: { country: 0.5, asn: 0.15, prefix: 0.005, address: 0.02, ...knowsAgent },
     keepsHours: true,
   },
 };

@@ -8,6 +8,7 @@ import {
   reportedParts,
   type SessionEvidence,
 } from "../../src/sentinel/evidence.ts";
+import { kindNames } from "../../src/sentinel/kinds.ts";
 import type { NetworkFacts, NetworkKind } from "../../src/sentinel/network/network-facts.ts";
 import { signalNames } from "../../src/sentinel/reason.ts";
 import { recommend, recommendations, scoreOf } from "../../src/sentinel/score.ts";
@@ -157,6 +158,24 @@ describe("The recommendation", () => {
         else if (status === "locked" && unbounded.recommendation === "allow") {
           expect(judged.recommendation).toBe("challenge");
         } else expect(judged.recommendation).toBe(unbounded.recommendation);
+      }),
+    );
+  });
+});
+
+describe("The kinds", () => {
+  test("are probabilities that add up to 1, and leave the real user what the score leaves", () => {
+    fc.assert(
+      fc.property(anyEvidence, policies, (evidence, policy) => {
+        const { riskScore, kinds } = judge(evidence, policy);
+        const shares = Object.values(kinds);
+        expect(Object.keys(kinds)).toEqual(kindNames);
+        expect(shares.reduce((sum, share) => sum + share)).toBeCloseTo(1, 9);
+        expect(1 - kinds.real).toBeCloseTo(riskScore, 9);
+        for (const share of shares) {
+          expect(share).toBeGreaterThanOrEqual(0);
+          expect(Number(share.toFixed(4))).toBe(share);
+        }
       }),
     );
   });

@@ -130,13 +130,14 @@ export function assess(
 ): Transition<Assessed> {
   const recent = addRecentAttempt(state, "assessed", call.now);
   const evidence = evidenceOf({ ...state, recent }, call, session, surroundings, history);
-  const { reasons, riskScore, recommendation } = judge(evidence, policy);
+  const { reasons, riskScore, kinds, recommendation } = judge(evidence, policy);
   const { assessmentId: id } = session;
   const shown: Assessment = {
     id,
     at: call.now,
     model,
     riskScore,
+    kinds,
     recommendation,
     reasons,
     degraded: degradedOf(surroundings, evidence),

@@ -33,6 +33,8 @@ export interface BehaviourContributions {
   readonly hour: number;
 }
 
+type BehaviourPart = keyof BehaviourContributions;
+
 type LogRatios = Readonly<Record<AttackerKind, number>>;
 
 const nothingCounted = { count: 0, all: 0 };
@@ -118,11 +120,12 @@ function computeLogRatio(
 
 function mapKinds(ratio: (kind: AttackerKind) => number): LogRatios {
   return {
-    ignorant: ratio("ignorant"),
-    sameCountry: ratio("sameCountry"),
-    imitator: ratio("imitator"),
+    stuffing: ratio("stuffing"),
+    proxy: ratio("proxy"),
+    targeted: ratio("targeted"),
     neighbour: ratio("neighbour"),
     housemate: ratio("housemate"),
+    phisher: ratio("phisher"),
   };
 }
 
@@ -145,21 +148,28 @@ function computeHourRatio(
   return attackers[kind].keepsHours ? 0 : Math.log(hour.population / own);
 }
 
+function computeRatios(
+  behaviour: BehaviourEvidence,
+  off: readonly BehaviourPart[],
+): Readonly<Record<BehaviourPart, LogRatios>> {
+  const silent = mapKinds(() => 0);
+  const part = (name: BehaviourPart, ratio: (kind: AttackerKind) => number) =>
+    off.includes(name) ? silent : mapKinds(ratio);
+  return {
+    network: part("network", (kind) =>
+      computeLogRatio(networkLevels, behaviour.network, behaviour, kind),
+    ),
+    agent: part("agent", (kind) => computeLogRatio(agentLevels, behaviour.agent, behaviour, kind)),
+    hour: part("hour", (kind) => computeHourRatio(behaviour.hour, behaviour.logins, kind)),
+  };
+}
+
 /** @param off parts that are left out */
 export function computeContributions(
   behaviour: BehaviourEvidence,
-  off: readonly (keyof BehaviourContributions)[] = [],
+  off: readonly BehaviourPart[] = [],
 ): BehaviourContributions {
-  const silent = mapKinds(() => 0);
-  const part = (name: keyof BehaviourContributions, ratio: (kind: AttackerKind) => number) =>
-    off.includes(name) ? silent : mapKinds(ratio);
-  const network = part("network", (kind) =>
-    computeLogRatio(networkLevels, behaviour.network, behaviour, kind),
-  );
-  const agent = part("agent", (kind) =>
-    computeLogRatio(agentLevels, behaviour.agent, behaviour, kind),
-  );
-  const hour = part("hour", (kind) => computeHourRatio(behaviour.hour, behaviour.logins, kind));
+  const { network, agent, hour } = computeRatios(behaviour, off);
   const ofNetwork = mixKinds(network);
   const ofBoth = mixKinds(network, agent);
   const ofAll = mixKinds(network, agent, hour);
@@ -169,4 +179,20 @@ export function computeContributions(
     agent: clamp(ofBoth - ofNetwork, min, max),
     hour: clamp(ofAll - ofBoth, -maxHour, maxHour),
   };
+}
+
+/**
+ * How common each kind is among the attackers that would bring such a session; the sum is 1.
+ * @param behaviour null without a history, which leaves the kinds as common as they are
+ */
+export function shareKinds(
+  behaviour: BehaviourEvidence | null,
+  off: readonly BehaviourPart[] = [],
+): Readonly<Record<AttackerKind, number>> {
+  const parts = behaviour === null ? [] : Object.values(computeRatios(behaviour, off));
+  const all = mixKinds(...parts);
+  return mapKinds((kind) => {
+    const log = parts.reduce((added, part) => added + part[kind], 0);
+    return attackers[kind].share * Math.exp(log - all);
+  });
 }

@@ -1,6 +1,6 @@
 /** The signals that compare the session with the identity's history and with recent activity (pure). */
 
-import { computeContributions } from "../behaviour/attacker-model.ts";
+import { type BehaviourContributions, computeContributions } from "../behaviour/attacker-model.ts";
 import type { BehaviourEvidence, LevelEvidence, SessionEvidence } from "../evidence.ts";
 import { createReason, formatCount, type IsOff, type Reason } from "../reason.ts";
 import { weights } from "../weights.ts";
@@ -48,12 +48,17 @@ function formatAge(sinceMs: number): string {
     : formatCount(Math.round(sinceMs / dayMs), "day");
 }
 
-function findHabitReasons(behaviour: BehaviourEvidence, isOff: IsOff): Reason[] {
-  const { network, agent, hour } = computeContributions(behaviour, [
+/** The parts of the habits whose signals the tenant has switched off. */
+export function listHabitsOff(isOff: IsOff): readonly (keyof BehaviourContributions)[] {
+  return [
     ...(isOff("network_history") ? (["network"] as const) : []),
     ...(isOff("agent_history") ? (["agent"] as const) : []),
     ...(isOff("hour_of_week") ? (["hour"] as const) : []),
-  ]);
+  ];
+}
+
+function findHabitReasons(behaviour: BehaviourEvidence, isOff: IsOff): Reason[] {
+  const { network, agent, hour } = computeContributions(behaviour, listHabitsOff(isOff));
   const since = `${formatAge(behaviour.sinceLastMs)} after the last of ${formatCount(behaviour.logins, "confirmed session")}`;
   const reasons: Reason[] = [];
   if (behaviour.network.length > 0) {

@@ -5,13 +5,16 @@
  */
 import type { RiskPolicy } from "../assessment.ts";
 import type { IdentityEvidence, SessionEvidence } from "../evidence.ts";
+import type { Kinds } from "../kinds.ts";
 import { createReason, type Reason } from "../reason.ts";
 import { type Recommendation, recommend, scoreOf } from "../score.ts";
+import { estimateKinds } from "./kinds.ts";
 import { findReasons } from "./reasons.ts";
 
 interface Judgement {
   readonly reasons: readonly Reason[];
   readonly riskScore: number;
+  readonly kinds: Kinds;
   readonly recommendation: Recommendation;
 }
 
@@ -35,10 +38,11 @@ export function judge(evidence: SessionEvidence, policy: RiskPolicy): Judgement 
   const { status } = evidence.identity;
   const found = findReasons(evidence, policy.signalsOff);
   const riskScore = scoreOf(found);
+  const kinds = estimateKinds(evidence, riskScore, policy.signalsOff);
   const recommendation = evidence.network.testResult ?? recommend(riskScore, policy);
-  if (status === undefined) return { reasons: found, riskScore, recommendation };
+  if (status === undefined) return { reasons: found, riskScore, kinds, recommendation };
   const { reason, bound } = rules[status];
-  return { reasons: [...found, reason], riskScore, recommendation: bound(recommendation) };
+  return { reasons: [...found, reason], riskScore, kinds, recommendation: bound(recommendation) };
 }
 
 /**
