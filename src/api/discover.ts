@@ -172,7 +172,7 @@ export async function discover(
   sessionContext: SessionContext,
 ): Promise<Assessed> {
   const { policy } = call.caller;
-  const { challengeAt, denyAt, signalsOff } = policy.sentinel;
+  const { challengeAt, denyAt, signalsOff, kinds } = policy.sentinel;
   const { rpId, userVerification } = policy.passkeys;
   const { address, userId, deviceToken } = sessionContext;
   const agent = cleanAgent(sessionContext.agent).text;
@@ -200,6 +200,7 @@ export async function discover(
         challengeAt,
         denyAt,
         signalsOff,
+        kinds,
       }),
     );
     storeAttempt();

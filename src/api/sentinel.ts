@@ -91,9 +91,15 @@ function showStanding({ user, factors, device }: Standing) {
   };
 }
 
+const deniedKinds = {
+  ...{ stuffing: 0.61, proxy: 0.2, targeted: 0.06, neighbour: 0.01, housemate: 0.01 },
+  ...{ phisher: 0.06, real: 0.05 },
+};
+
 const deniedFields = {
   ...assessmentFields,
   risk_score: assessmentFields.risk_score.meta({ examples: [0.95] }),
+  kinds: assessmentFields.kinds.meta({ examples: [deniedKinds] }),
   recommendation: z.literal("deny"),
   ...standingFields,
 };

@@ -10,6 +10,7 @@ import {
   reportedParts,
   type SessionEvidence,
 } from "../../src/sentinel/evidence.ts";
+import { type Kinds, mapKinds } from "../../src/sentinel/kinds.ts";
 import { networkKinds } from "../../src/sentinel/network/network-facts.ts";
 import { reasonNames, signalNames } from "../../src/sentinel/reason.ts";
 import { recommendations } from "../../src/sentinel/score.ts";
@@ -21,6 +22,7 @@ import {
   readStoredEvidence,
   type StoredContent,
 } from "../../src/sentinel/stored-assessment.ts";
+import { attackerKinds } from "../../src/sentinel/weights.ts";
 import { neutralEvidence } from "./example.ts";
 
 const count = fc.nat();
@@ -114,16 +116,40 @@ const evidences: fc.Arbitrary<SessionEvidence> = fc.record({
   crowd: orNull(fc.record({ fromAddress: count, fromPrefix: count })),
 });
 
-const contents: fc.Arbitrary<StoredContent> = fc.record({
-  evidence: evidences,
-  reasons: fc.array(fc.record({ signal: fc.constantFrom(...reasonNames), contribution: number })),
-  degraded: fc.subarray([...dataSources]),
-  policy: fc.record({
-    challengeAt: share,
-    denyAt: share,
-    signalsOff: fc.array(fc.oneof(fc.constantFrom(...signalNames), text)),
-  }),
-});
+const thresholds = fc.record({ challengeAt: share, denyAt: share }, { requiredKeys: [] });
+
+/** Shares in ten-thousandths that add up to 1. */
+const kinds = fc
+  .array(fc.nat({ max: 1_600 }), {
+    minLength: attackerKinds.length,
+    maxLength: attackerKinds.length,
+  })
+  .map((parts): Kinds => {
+    const real = parts.reduce((left, part) => left - part, 10_000) / 10_000;
+    return { ...mapKinds((kind) => (parts[attackerKinds.indexOf(kind)] ?? 0) / 10_000), real };
+  });
+
+const contents: fc.Arbitrary<StoredContent> = fc.record(
+  {
+    evidence: evidences,
+    reasons: fc.array(fc.record({ signal: fc.constantFrom(...reasonNames), contribution: number })),
+    degraded: fc.subarray([...dataSources]),
+    policy: fc.record(
+      {
+        challengeAt: share,
+        denyAt: share,
+        signalsOff: fc.array(fc.oneof(fc.constantFrom(...signalNames), text)),
+        kinds: fc.record(
+          mapKinds(() => thresholds),
+          { requiredKeys: [] },
+        ),
+      },
+      { requiredKeys: ["challengeAt", "denyAt", "signalsOff"] },
+    ),
+    kinds,
+  },
+  { requiredKeys: ["evidence", "reasons", "degraded", "policy"] },
+);
 
 const hashes = { prefix: "91660b374ccb4172", address: "1385f4df99ce2300" };
 const population = { count: 15_234, all: 18_123 };
@@ -161,7 +187,11 @@ const ordinary: StoredContent = {
     { signal: "hour_of_week", contribution: -0.0621 },
   ],
   degraded: [],
-  policy: { challengeAt: 0.5, denyAt: 0.8, signalsOff: [] },
+  policy: { challengeAt: 0.5, denyAt: 0.8, signalsOff: [], kinds: {} },
+  kinds: {
+    ...{ stuffing: 0.0002, proxy: 0.0003, targeted: 0.0061, neighbour: 0.0039, housemate: 0.0012 },
+    ...{ phisher: 0.0003, real: 0.988 },
+  },
 };
 
 describe("The compact form of an assessment", () => {

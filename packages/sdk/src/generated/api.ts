@@ -1695,6 +1695,40 @@ export interface components {
                      *     ]
                      */
                     signals_off?: ("tenant_deny_list" | "tenant_allow_list" | "threat_list" | "tor_exit" | "vpn" | "proxy" | "scanner" | "hosting_network" | "privacy_relay" | "reserved_address" | "agent_empty" | "agent_headless" | "agent_scripted" | "agent_impossible" | "agent_switch" | "network_history" | "agent_history" | "hour_of_week" | "impossible_travel" | "reported_fraud" | "credential_stuffing" | "user_mismatch" | "recent_failures" | "locked" | "velocity" | "known_device" | "no_known_device")[];
+                    /**
+                     * @description Thresholds by kind of attacker, compared with `kinds` of an assessment. They raise the recommendation that follows from the score, and never lower it. Null removes a threshold, or both of a kind.
+                     * @example {
+                     *       "phisher": {
+                     *         "challenge_at": 0.2
+                     *       }
+                     *     }
+                     */
+                    kinds?: {
+                        stuffing?: {
+                            challenge_at?: number | null;
+                            deny_at?: number | null;
+                        } | null;
+                        proxy?: {
+                            challenge_at?: number | null;
+                            deny_at?: number | null;
+                        } | null;
+                        targeted?: {
+                            challenge_at?: number | null;
+                            deny_at?: number | null;
+                        } | null;
+                        neighbour?: {
+                            challenge_at?: number | null;
+                            deny_at?: number | null;
+                        } | null;
+                        housemate?: {
+                            challenge_at?: number | null;
+                            deny_at?: number | null;
+                        } | null;
+                        phisher?: {
+                            challenge_at?: number | null;
+                            deny_at?: number | null;
+                        } | null;
+                    };
                 };
                 /**
                  * Format: date-time
@@ -1879,6 +1913,40 @@ export interface components {
                      *     ]
                      */
                     signals_off?: ("tenant_deny_list" | "tenant_allow_list" | "threat_list" | "tor_exit" | "vpn" | "proxy" | "scanner" | "hosting_network" | "privacy_relay" | "reserved_address" | "agent_empty" | "agent_headless" | "agent_scripted" | "agent_impossible" | "agent_switch" | "network_history" | "agent_history" | "hour_of_week" | "impossible_travel" | "reported_fraud" | "credential_stuffing" | "user_mismatch" | "recent_failures" | "locked" | "velocity" | "known_device" | "no_known_device")[];
+                    /**
+                     * @description Thresholds by kind of attacker, compared with `kinds` of an assessment. They raise the recommendation that follows from the score, and never lower it. Null removes a threshold, or both of a kind.
+                     * @example {
+                     *       "phisher": {
+                     *         "challenge_at": 0.2
+                     *       }
+                     *     }
+                     */
+                    kinds?: {
+                        stuffing?: {
+                            challenge_at?: number | null;
+                            deny_at?: number | null;
+                        } | null;
+                        proxy?: {
+                            challenge_at?: number | null;
+                            deny_at?: number | null;
+                        } | null;
+                        targeted?: {
+                            challenge_at?: number | null;
+                            deny_at?: number | null;
+                        } | null;
+                        neighbour?: {
+                            challenge_at?: number | null;
+                            deny_at?: number | null;
+                        } | null;
+                        housemate?: {
+                            challenge_at?: number | null;
+                            deny_at?: number | null;
+                        } | null;
+                        phisher?: {
+                            challenge_at?: number | null;
+                            deny_at?: number | null;
+                        } | null;
+                    };
                 };
                 audit?: {
                     /**
@@ -1963,6 +2031,21 @@ export interface components {
             model?: string;
             /** @description The reasons for the score, the strongest first. */
             reasons?: components["schemas"]["Reason"][];
+            /**
+             * @description The probability of each kind of attacker, and of the real user (`real`). The sum is 1, and `real` is what `risk_score` leaves. Null in assessments of builds that did not compute it.
+             * @example {
+             *       "stuffing": 0.61,
+             *       "proxy": 0.2,
+             *       "targeted": 0.06,
+             *       "neighbour": 0.01,
+             *       "housemate": 0.01,
+             *       "phisher": 0.06,
+             *       "real": 0.05
+             *     }
+             */
+            kinds?: {
+                [key: string]: number;
+            } | null;
             /**
              * @description The kinds of data that were missing or stale and gave no evidence: `geography`, each kind of network list, `population` and `address_activity`. `ip_reputation` stands for all network data in assessments of earlier versions.
              * @example [
@@ -2051,7 +2134,7 @@ export interface components {
         /** @description A reason for a risk score. */
         Reason: {
             /**
-             * @description Values: `tenant_deny_list`, `tenant_allow_list`, `threat_list`, `tor_exit`, `vpn`, `proxy`, `scanner`, `hosting_network`, `privacy_relay`, `reserved_address`, `agent_empty`, `agent_headless`, `agent_scripted`, `agent_impossible`, `agent_switch`, `network_history`, `agent_history`, `hour_of_week`, `impossible_travel`, `reported_fraud`, `credential_stuffing`, `user_mismatch`, `recent_failures`, `locked`, `velocity`, `user_locked`, `user_suspended`, `test_address`, `known_device`, `no_known_device`; expect further ones.
+             * @description Values: `tenant_deny_list`, `tenant_allow_list`, `threat_list`, `tor_exit`, `vpn`, `proxy`, `scanner`, `hosting_network`, `privacy_relay`, `reserved_address`, `agent_empty`, `agent_headless`, `agent_scripted`, `agent_impossible`, `agent_switch`, `network_history`, `agent_history`, `hour_of_week`, `impossible_travel`, `reported_fraud`, `credential_stuffing`, `user_mismatch`, `recent_failures`, `locked`, `velocity`, `user_locked`, `user_suspended`, `test_address`, `known_device`, `no_known_device`, `kind_threshold`; expect further ones.
              * @example network_history
              */
             signal: string;
@@ -2815,6 +2898,21 @@ export interface components {
             /** @description The reasons for the score, the strongest first. */
             reasons: components["schemas"]["Reason"][];
             /**
+             * @description The probability of each kind of attacker, and of the real user (`real`). The sum is 1, and `real` is what `risk_score` leaves. Null in assessments of builds that did not compute it.
+             * @example {
+             *       "stuffing": 0.015,
+             *       "proxy": 0.01,
+             *       "targeted": 0.013,
+             *       "neighbour": 0.003,
+             *       "housemate": 0.001,
+             *       "phisher": 0.008,
+             *       "real": 0.95
+             *     }
+             */
+            kinds: {
+                [key: string]: number;
+            } | null;
+            /**
              * @description The kinds of data that were missing or stale and gave no evidence: `geography`, each kind of network list, `population` and `address_activity`. `ip_reputation` stands for all network data in assessments of earlier versions.
              * @example [
              *       "geography",
@@ -2878,6 +2976,21 @@ export interface components {
             /** @description The reasons for the score, the strongest first. */
             reasons: components["schemas"]["Reason"][];
             /**
+             * @description The probability of each kind of attacker, and of the real user (`real`). The sum is 1, and `real` is what `risk_score` leaves. Null in assessments of builds that did not compute it.
+             * @example {
+             *       "stuffing": 0.015,
+             *       "proxy": 0.01,
+             *       "targeted": 0.013,
+             *       "neighbour": 0.003,
+             *       "housemate": 0.001,
+             *       "phisher": 0.008,
+             *       "real": 0.95
+             *     }
+             */
+            kinds: {
+                [key: string]: number;
+            } | null;
+            /**
              * @description The kinds of data that were missing or stale and gave no evidence: `geography`, each kind of network list, `population` and `address_activity`. `ip_reputation` stands for all network data in assessments of earlier versions.
              * @example [
              *       "geography",
@@ -2907,6 +3020,24 @@ export interface components {
                 /** @example 0.8 */
                 deny_at: number;
                 signals_off: string[];
+                /**
+                 * @description Thresholds by kind of attacker, compared with `kinds` of an assessment. They raise the recommendation that follows from the score, and never lower it.
+                 * @example {
+                 *       "phisher": {
+                 *         "challenge_at": 0.2
+                 *       }
+                 *     }
+                 */
+                kinds: {
+                    stuffing?: components["schemas"]["KindThresholds"];
+                    proxy?: components["schemas"]["KindThresholds"];
+                    targeted?: components["schemas"]["KindThresholds"];
+                    neighbour?: components["schemas"]["KindThresholds"];
+                    housemate?: components["schemas"]["KindThresholds"];
+                    phisher?: components["schemas"]["KindThresholds"];
+                } & {
+                    [key: string]: unknown;
+                };
             } & {
                 [key: string]: unknown;
             }) | null;
@@ -3093,6 +3224,25 @@ export interface components {
             }) | null;
             /** @description SHA-256 over `inputs` in canonical JSON (RFC 8785), hex. */
             inputs_digest: string | null;
+        } & {
+            [key: string]: unknown;
+        };
+        /**
+         * @example {
+         *       "challenge_at": 0.2
+         *     }
+         */
+        KindThresholds: {
+            /**
+             * @description A session is challenged if the probability of this kind is at least this.
+             * @example 0.2
+             */
+            challenge_at?: number;
+            /**
+             * @description A session is denied if the probability of this kind is at least this.
+             * @example 0.6
+             */
+            deny_at?: number;
         } & {
             [key: string]: unknown;
         };
@@ -3834,6 +3984,24 @@ export interface components {
                  *     ]
                  */
                 signals_off: string[];
+                /**
+                 * @description Thresholds by kind of attacker, compared with `kinds` of an assessment. They raise the recommendation that follows from the score, and never lower it.
+                 * @example {
+                 *       "phisher": {
+                 *         "challenge_at": 0.2
+                 *       }
+                 *     }
+                 */
+                kinds: {
+                    stuffing?: components["schemas"]["KindThresholds"];
+                    proxy?: components["schemas"]["KindThresholds"];
+                    targeted?: components["schemas"]["KindThresholds"];
+                    neighbour?: components["schemas"]["KindThresholds"];
+                    housemate?: components["schemas"]["KindThresholds"];
+                    phisher?: components["schemas"]["KindThresholds"];
+                } & {
+                    [key: string]: unknown;
+                };
             } & {
                 [key: string]: unknown;
             };
@@ -8373,6 +8541,15 @@ export interface operations {
                      *           "detail": "The network is new for this user."
                      *         }
                      *       ],
+                     *       "kinds": {
+                     *         "stuffing": 0.015,
+                     *         "proxy": 0.01,
+                     *         "targeted": 0.013,
+                     *         "neighbour": 0.003,
+                     *         "housemate": 0.001,
+                     *         "phisher": 0.008,
+                     *         "real": 0.95
+                     *       },
                      *       "degraded": [
                      *         "geography",
                      *         "proxy"
@@ -8776,6 +8953,15 @@ export interface operations {
                      *               "detail": "The network is new for this user."
                      *             }
                      *           ],
+                     *           "kinds": {
+                     *             "stuffing": 0.015,
+                     *             "proxy": 0.01,
+                     *             "targeted": 0.013,
+                     *             "neighbour": 0.003,
+                     *             "housemate": 0.001,
+                     *             "phisher": 0.008,
+                     *             "real": 0.95
+                     *           },
                      *           "degraded": [
                      *             "geography",
                      *             "proxy"
@@ -8788,7 +8974,12 @@ export interface operations {
                      *             "deny_at": 0.8,
                      *             "signals_off": [
                      *               "hour_of_week"
-                     *             ]
+                     *             ],
+                     *             "kinds": {
+                     *               "phisher": {
+                     *                 "challenge_at": 0.2
+                     *               }
+                     *             }
                      *           },
                      *           "outcome": "legitimate",
                      *           "outcome_source": "verification",
@@ -9029,7 +9220,12 @@ export interface operations {
                  *           ],
                  *           "signals_off": [
                  *             "hour_of_week"
-                 *           ]
+                 *           ],
+                 *           "kinds": {
+                 *             "phisher": {
+                 *               "challenge_at": 0.2
+                 *             }
+                 *           }
                  *         },
                  *         "from": "2026-08-15T09:30:00Z",
                  *         "to": "2026-08-15T09:30:00Z",
@@ -12851,7 +13047,12 @@ export interface operations {
                      *           ],
                      *           "signals_off": [
                      *             "hour_of_week"
-                     *           ]
+                     *           ],
+                     *           "kinds": {
+                     *             "phisher": {
+                     *               "challenge_at": 0.2
+                     *             }
+                     *           }
                      *         },
                      *         "audit": {
                      *           "retention_days": 400
@@ -13011,7 +13212,12 @@ export interface operations {
                  *           ],
                  *           "signals_off": [
                  *             "hour_of_week"
-                 *           ]
+                 *           ],
+                 *           "kinds": {
+                 *             "phisher": {
+                 *               "challenge_at": 0.2
+                 *             }
+                 *           }
                  *         },
                  *         "audit": {
                  *           "retention_days": 400
@@ -13076,7 +13282,12 @@ export interface operations {
                      *           ],
                      *           "signals_off": [
                      *             "hour_of_week"
-                     *           ]
+                     *           ],
+                     *           "kinds": {
+                     *             "phisher": {
+                     *               "challenge_at": 0.2
+                     *             }
+                     *           }
                      *         },
                      *         "audit": {
                      *           "retention_days": 400
