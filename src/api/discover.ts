@@ -16,6 +16,7 @@ import { cleanAgent } from "../sentinel/agent-text.ts";
 import { assessmentIdOf } from "../sentinel/assessment.ts";
 import type { Surroundings } from "../sentinel/assessments/surroundings.ts";
 import { isSatelliteNetwork } from "../sentinel/behaviour/travel.ts";
+import { type ClientFields, hashClientFields } from "../sentinel/client-fields.ts";
 import type { Context } from "../sentinel/context.ts";
 import type { DataSource, NetworkEvidence } from "../sentinel/evidence.ts";
 import {
@@ -46,6 +47,7 @@ export interface SessionContext {
   readonly userId: string | null;
   /** As the browser kept it, if it was sent. */
   readonly deviceToken: string | undefined;
+  readonly client: ClientFields;
 }
 
 interface DiscoverCall extends GuardCaller {
@@ -108,6 +110,7 @@ async function gatherSurroundings(
   address: Address,
   hashes: SessionHashes,
   { browser, os, device }: AgentFacts,
+  client: ClientFields,
   attempt: Promise<CountedAttempt | undefined>,
 ): Promise<Surroundings> {
   const { env, requestId, arrivedAt } = call;
@@ -117,10 +120,11 @@ async function gatherSurroundings(
   const cached = findCachedPopulation(kv, tenantId, arrivedAt);
   const readsNow =
     cached === undefined && call.prepared === undefined && isNetworkCached(kv, arrivedAt);
-  const [found, read, counted] = await Promise.all([
+  const [found, read, counted, clientHashes] = await Promise.all([
     lookupNetwork(kv, address, arrivedAt, call.prepared, readsNow),
     readsNow ? readPopulation(kv, tenantId, arrivedAt) : cached,
     attempt,
+    hashClientFields(call.config.addressHashKey, tenantId, client),
   ]);
   const degraded: DataSource[] = [...found.degraded];
   if (found.reason !== undefined) {
@@ -149,6 +153,7 @@ async function gatherSurroundings(
     browser,
     agent: hashes.agent,
     placeHidden: hidesLocation(network),
+    ...clientHashes,
   };
   return {
     context,
@@ -174,7 +179,7 @@ export async function discover(
   const { policy } = call.caller;
   const { challengeAt, denyAt, signalsOff, kinds } = policy.sentinel;
   const { rpId, userVerification } = policy.passkeys;
-  const { address, userId, deviceToken } = sessionContext;
+  const { address, userId, deviceToken, client } = sessionContext;
   const agent = cleanAgent(sessionContext.agent).text;
   const agentFacts = agentFactsOf(sessionContext.agent);
   const session = {
@@ -192,7 +197,7 @@ export async function discover(
   const attempt = countAttempt(env, caller, hashes, now, requestId);
   const storeAttempt = () => call.waitUntil(attempt.then((counted) => counted?.store()));
   const surroundings = streamArgument(
-    gatherSurroundings(call, address, hashes, agentFacts, attempt),
+    gatherSurroundings(call, address, hashes, agentFacts, client, attempt),
   );
   try {
     const assessment = await askGuard(call, identityId, (guard, guardCall) =>

@@ -14,7 +14,7 @@ import { claimTenantRequestKey } from "../tenancy/claim-request-key.ts";
 import { assessmentFields, assessmentId, showAssessment } from "./assessment-schemas.ts";
 import { deviceToken, showDevice, shownDevice } from "./device-schemas.ts";
 import { discover } from "./discover.ts";
-import { address, agent } from "./session-schemas.ts";
+import { address, agent, optionalClientFields, readClientFields } from "./session-schemas.ts";
 import { otpStatus } from "./users.ts";
 
 const dayMs = 24 * 60 * 60 * 1000;
@@ -42,6 +42,7 @@ const sentinelSchema = z
       ua: agent,
       user_id: externalId.optional(),
       device_token: deviceToken.optional(),
+      ...optionalClientFields,
     }),
   })
   .refine(({ id, external_id }) => (id === undefined) !== (external_id === undefined), {
@@ -142,6 +143,7 @@ export const sentinelRoutes = [
         agent: context.ua,
         userId: context.user_id ?? null,
         deviceToken: context.device_token,
+        client: readClientFields(context),
       });
       const { recommendation, user } = assessment;
       const shown = { ...showAssessment(assessment), ...showStanding(assessment) };

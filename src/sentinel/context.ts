@@ -1,13 +1,18 @@
 /**
  * A session as it is stored (pure): keyed hashes of what could identify a person, and coarse facts. The
- * facts form two hierarchies, network and agent, each from coarse to fine.
+ * facts form two hierarchies, network and agent, each from coarse to fine. What a backend may send besides (see
+ * client-fields.ts) has levels of its own, outside the hierarchies.
  */
 import { z } from "zod";
 
 /** Stored assessments depend on the order of these names: only append to `levels`. */
 export const networkLevels = ["country", "asn", "prefix", "address"] as const;
 export const agentLevels = ["device", "os", "family", "browser", "agent"] as const;
-export const levels = [...networkLevels, ...agentLevels] as const;
+/** The first is compared with all sessions, the others with those of the same browser on the same system. */
+export const clientLevels = ["timeZone", "acceptLanguage", "clientHints", "ja4"] as const;
+export const levels = [...networkLevels, ...agentLevels, ...clientLevels] as const;
+
+export type ClientLevel = (typeof clientLevels)[number];
 
 export type Level = (typeof levels)[number];
 
@@ -29,6 +34,11 @@ export const contextSchema = z.object({
    * True if the address does not show where the person is, as with a relay, a VPN or a satellite network.
    */
   placeHidden: z.boolean(),
+  /** Keyed hashes of what the request said of the client, hex. Absent: nothing. */
+  timeZone: z.string().optional(),
+  acceptLanguage: z.string().optional(),
+  clientHints: z.string().optional(),
+  ja4: z.string().optional(),
 });
 
 /** The facts that are stored of a session. Null: not known, or not to be learned from. */
@@ -42,5 +52,5 @@ function familyOf(browser: string | null): string | null {
 /** The value of a level as text, to compare it and to use it as a key; null: not known. */
 export function levelValueOf(context: Context, level: Level): string | null {
   const value = level === "family" ? familyOf(context.browser) : context[level];
-  return value === null ? null : String(value);
+  return value == null ? null : String(value);
 }

@@ -92,6 +92,8 @@ export const behaviourEvidenceSchema = z.object({
   agent: z.array(levelEvidenceSchema).readonly(),
   /** How common logins are at this hour of the week; 1 is the average hour. */
   hour: z.object({ own: z.number().min(0), population: z.number().min(0) }),
+  /** What the request says of the client, field by field; absent if no field can be compared. */
+  client: z.array(levelEvidenceSchema).readonly().optional(),
 });
 export type BehaviourEvidence = Readonly<z.infer<typeof behaviourEvidenceSchema>>;
 

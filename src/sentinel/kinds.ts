@@ -9,13 +9,13 @@ export type KindName = (typeof kindNames)[number];
 export type Kinds = Readonly<Record<KindName, number>>;
 
 /** A value for each kind of attacker, in the order of `attackerKinds`, on which stored values depend. */
-export function mapKinds<T>(valueOf: (kind: AttackerKind) => T): Record<AttackerKind, T> {
+export function mapKinds<T>(build: (kind: AttackerKind) => T): Record<AttackerKind, T> {
   return {
-    stuffing: valueOf("stuffing"),
-    proxy: valueOf("proxy"),
-    targeted: valueOf("targeted"),
-    neighbour: valueOf("neighbour"),
-    housemate: valueOf("housemate"),
-    phisher: valueOf("phisher"),
+    stuffing: build("stuffing"),
+    proxy: build("proxy"),
+    targeted: build("targeted"),
+    neighbour: build("neighbour"),
+    housemate: build("housemate"),
+    phisher: build("phisher"),
   };
 }

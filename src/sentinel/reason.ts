@@ -33,6 +33,7 @@ export const reasonNames = [
   "known_device",
   "no_known_device",
   "kind_threshold",
+  "client_history",
 ] as const;
 export type ReasonName = (typeof reasonNames)[number];
 

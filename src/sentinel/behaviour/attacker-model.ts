@@ -14,7 +14,7 @@
  *
  * Every contribution is bounded. Without a population the assumptions of weights.ts stand alone.
  */
-import { agentLevels, type Level, networkLevels } from "../context.ts";
+import { agentLevels, clientLevels, type Level, networkLevels } from "../context.ts";
 import type { BehaviourEvidence, Counted, LevelEvidence } from "../evidence.ts";
 import {
   type AttackerKind,
@@ -31,6 +31,7 @@ export interface BehaviourContributions {
   readonly network: number;
   readonly agent: number;
   readonly hour: number;
+  readonly client: number;
 }
 
 type BehaviourPart = keyof BehaviourContributions;
@@ -148,6 +149,15 @@ function computeHourRatio(
   return attackers[kind].keepsHours ? 0 : Math.log(hour.population / own);
 }
 
+/** Each field is a hierarchy of one level. */
+function computeClientRatio(behaviour: BehaviourEvidence, kind: AttackerKind): number {
+  const { client = [] } = behaviour;
+  return clientLevels.reduce(
+    (sum, level) => sum + computeLogRatio([level], client, behaviour, kind),
+    0,
+  );
+}
+
 function computeRatios(
   behaviour: BehaviourEvidence,
   off: readonly BehaviourPart[],
@@ -161,6 +171,7 @@ function computeRatios(
     ),
     agent: part("agent", (kind) => computeLogRatio(agentLevels, behaviour.agent, behaviour, kind)),
     hour: part("hour", (kind) => computeHourRatio(behaviour.hour, behaviour.logins, kind)),
+    client: part("client", (kind) => computeClientRatio(behaviour, kind)),
   };
 }
 
@@ -169,15 +180,17 @@ export function computeContributions(
   behaviour: BehaviourEvidence,
   off: readonly BehaviourPart[] = [],
 ): BehaviourContributions {
-  const { network, agent, hour } = computeRatios(behaviour, off);
+  const { network, agent, hour, client } = computeRatios(behaviour, off);
   const ofNetwork = mixKinds(network);
   const ofBoth = mixKinds(network, agent);
-  const ofAll = mixKinds(network, agent, hour);
-  const { min, max, maxHour } = behaviourBounds;
+  const ofHabits = mixKinds(network, agent, hour);
+  const ofAll = mixKinds(network, agent, hour, client);
+  const { min, max, maxHour, minClient, maxClient } = behaviourBounds;
   return {
     network: clamp(ofNetwork, min, max),
     agent: clamp(ofBoth - ofNetwork, min, max),
-    hour: clamp(ofAll - ofBoth, -maxHour, maxHour),
+    hour: clamp(ofHabits - ofBoth, -maxHour, maxHour),
+    client: clamp(ofAll - ofHabits, minClient, maxClient),
   };
 }
 

@@ -2,11 +2,20 @@
  * Compares a session with the identity's confirmed history and with the tenant's population (pure). The
  * result is plain numbers, which are stored as evidence; attacker-model.ts turns them into log-odds.
  *
+ * What the request says of the client besides is compared field by field.
+ *
  * Network and agent are compared level by level, from coarse to fine, each time among the sessions that agree
  * so far. The comparison ends at the first level that is new: finer ones are new as well and say nothing
  * more. A level whose value is unknown is skipped. Without confirmed sessions there is no result.
  */
-import { agentLevels, type Context, type Level, levelValueOf, networkLevels } from "../context.ts";
+import {
+  agentLevels,
+  type Context,
+  clientLevels,
+  type Level,
+  levelValueOf,
+  networkLevels,
+} from "../context.ts";
 import type { BehaviourEvidence, LevelEvidence } from "../evidence.ts";
 import type { History } from "../history.ts";
 import {
@@ -86,6 +95,27 @@ function compareLevels(
   return found;
 }
 
+/**
+ * Languages, hints and fingerprint differ from browser to browser, so they are compared among the sessions of the same
+ * browser on the same system. With another browser they say nothing that the agent has not said.
+ */
+function compareClient(
+  sessions: readonly WeightedSession[],
+  context: Context,
+  population: Population | null,
+  bucket: number,
+): LevelEvidence[] {
+  const ofBrowser = (["device", "os", "family"] as const).reduce(
+    (alike, level) =>
+      alike.filter((known) => levelValueOf(known.context, level) === levelValueOf(context, level)),
+    sessions,
+  );
+  return clientLevels.flatMap((level) => {
+    const comparable = level === "timeZone" ? sessions : ofBrowser;
+    return compareLevels([level], comparable, context, population, bucket);
+  });
+}
+
 /** Hours between two hours of the day, 0 to 12. */
 function computeHoursBetween(left: number, right: number): number {
   const apart = Math.abs(left - right) % 24;
@@ -143,6 +173,7 @@ export function compareWithHistory(
   });
   const sinceLastMs = now - last.at;
   const bucket = bucketOf(sinceLastMs, history.length);
+  const client = compareClient(sessions, context, population, bucket);
   return {
     logins: history.length,
     sinceLastMs,
@@ -152,5 +183,6 @@ export function compareWithHistory(
       own: computeOwnHour(sessions, now),
       population: computePopulationHour(population, now),
     },
+    ...(client.length === 0 ? {} : { client }),
   };
 }

@@ -18,6 +18,10 @@ const levelNames = {
   family: "browser",
   browser: "browser version",
   agent: "user agent",
+  timeZone: "time zone",
+  acceptLanguage: "list of languages",
+  clientHints: "set of client hints",
+  ja4: "TLS fingerprint",
 } as const;
 
 /** "country, network and address". */
@@ -54,11 +58,13 @@ export function listHabitsOff(isOff: IsOff): readonly (keyof BehaviourContributi
     ...(isOff("network_history") ? (["network"] as const) : []),
     ...(isOff("agent_history") ? (["agent"] as const) : []),
     ...(isOff("hour_of_week") ? (["hour"] as const) : []),
+    ...(isOff("client_history") ? (["client"] as const) : []),
   ];
 }
 
 function findHabitReasons(behaviour: BehaviourEvidence, isOff: IsOff): Reason[] {
-  const { network, agent, hour } = computeContributions(behaviour, listHabitsOff(isOff));
+  const off = listHabitsOff(isOff);
+  const { network, agent, hour, client } = computeContributions(behaviour, off);
   const since = `${formatAge(behaviour.sinceLastMs)} after the last of ${formatCount(behaviour.logins, "confirmed session")}`;
   const reasons: Reason[] = [];
   if (behaviour.network.length > 0) {
@@ -67,6 +73,10 @@ function findHabitReasons(behaviour: BehaviourEvidence, isOff: IsOff): Reason[] 
   }
   if (behaviour.agent.length > 0) {
     reasons.push(createReason("agent_history", agent, toSentence(describeLevels(behaviour.agent))));
+  }
+  if (behaviour.client !== undefined) {
+    const detail = toSentence(describeLevels(behaviour.client));
+    reasons.push(createReason("client_history", client, detail));
   }
   // The sign follows from this comparison (see attacker-model.ts), and so must the sentence.
   const frequency = hour < 0 ? "more" : "less";

@@ -18,7 +18,12 @@ import { createTestReason } from "./test-address.ts";
 
 const reportedAtZero: readonly ReasonName[] = ["reserved_address", "privacy_relay"];
 
-const habitSignals: readonly ReasonName[] = ["network_history", "agent_history", "hour_of_week"];
+const habitSignals: readonly ReasonName[] = [
+  "network_history",
+  "agent_history",
+  "hour_of_week",
+  "client_history",
+];
 
 function roundContribution(contribution: number): number {
   // Adding 0 turns the -0 of rounding into 0.

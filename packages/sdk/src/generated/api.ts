@@ -1659,6 +1659,31 @@ export interface components {
                      * @example dvc_3q2-7wEjRWeJq83vASNFZ4mrze8
                      */
                     device_token?: string;
+                    /**
+                     * @description The client's `Accept-Language` header. The first 20 languages are compared, in their order and without weights.
+                     * @example nb-NO,nb;q=0.9,en;q=0.8
+                     */
+                    accept_language?: string;
+                    /**
+                     * @description The time zone of the browser or the device, as an IANA name. A browser has it in `Intl.DateTimeFormat().resolvedOptions().timeZone`.
+                     * @example Europe/Oslo
+                     */
+                    time_zone?: string;
+                    /**
+                     * @description User-agent client hints by the names of their headers. Those that name the version of the browser are not compared, because the user agent has it.
+                     * @example {
+                     *       "sec-ch-ua-platform": "\"Windows\"",
+                     *       "sec-ch-ua-arch": "\"x86\""
+                     *     }
+                     */
+                    client_hints?: {
+                        [key: string]: string;
+                    };
+                    /**
+                     * @description The JA4 fingerprint of the client's TLS handshake, as a proxy computed it.
+                     * @example t13d1516h2_8daaf6152771_e5627efa2ab1
+                     */
+                    ja4?: string;
                 };
             };
         };
@@ -1694,7 +1719,7 @@ export interface components {
                      *       "hour_of_week"
                      *     ]
                      */
-                    signals_off?: ("tenant_deny_list" | "tenant_allow_list" | "threat_list" | "tor_exit" | "vpn" | "proxy" | "scanner" | "hosting_network" | "privacy_relay" | "reserved_address" | "agent_empty" | "agent_headless" | "agent_scripted" | "agent_impossible" | "agent_switch" | "network_history" | "agent_history" | "hour_of_week" | "impossible_travel" | "reported_fraud" | "credential_stuffing" | "user_mismatch" | "recent_failures" | "locked" | "velocity" | "known_device" | "no_known_device")[];
+                    signals_off?: ("tenant_deny_list" | "tenant_allow_list" | "threat_list" | "tor_exit" | "vpn" | "proxy" | "scanner" | "hosting_network" | "privacy_relay" | "reserved_address" | "agent_empty" | "agent_headless" | "agent_scripted" | "agent_impossible" | "agent_switch" | "network_history" | "agent_history" | "hour_of_week" | "impossible_travel" | "reported_fraud" | "credential_stuffing" | "user_mismatch" | "recent_failures" | "locked" | "velocity" | "known_device" | "no_known_device" | "client_history")[];
                     /**
                      * @description Thresholds by kind of attacker, compared with `kinds` of an assessment. They raise the recommendation that follows from the score, and never lower it. Null removes a threshold, or both of a kind.
                      * @example {
@@ -1912,7 +1937,7 @@ export interface components {
                      *       "hour_of_week"
                      *     ]
                      */
-                    signals_off?: ("tenant_deny_list" | "tenant_allow_list" | "threat_list" | "tor_exit" | "vpn" | "proxy" | "scanner" | "hosting_network" | "privacy_relay" | "reserved_address" | "agent_empty" | "agent_headless" | "agent_scripted" | "agent_impossible" | "agent_switch" | "network_history" | "agent_history" | "hour_of_week" | "impossible_travel" | "reported_fraud" | "credential_stuffing" | "user_mismatch" | "recent_failures" | "locked" | "velocity" | "known_device" | "no_known_device")[];
+                    signals_off?: ("tenant_deny_list" | "tenant_allow_list" | "threat_list" | "tor_exit" | "vpn" | "proxy" | "scanner" | "hosting_network" | "privacy_relay" | "reserved_address" | "agent_empty" | "agent_headless" | "agent_scripted" | "agent_impossible" | "agent_switch" | "network_history" | "agent_history" | "hour_of_week" | "impossible_travel" | "reported_fraud" | "credential_stuffing" | "user_mismatch" | "recent_failures" | "locked" | "velocity" | "known_device" | "no_known_device" | "client_history")[];
                     /**
                      * @description Thresholds by kind of attacker, compared with `kinds` of an assessment. They raise the recommendation that follows from the score, and never lower it. Null removes a threshold, or both of a kind.
                      * @example {
@@ -2134,7 +2159,7 @@ export interface components {
         /** @description A reason for a risk score. */
         Reason: {
             /**
-             * @description Values: `tenant_deny_list`, `tenant_allow_list`, `threat_list`, `tor_exit`, `vpn`, `proxy`, `scanner`, `hosting_network`, `privacy_relay`, `reserved_address`, `agent_empty`, `agent_headless`, `agent_scripted`, `agent_impossible`, `agent_switch`, `network_history`, `agent_history`, `hour_of_week`, `impossible_travel`, `reported_fraud`, `credential_stuffing`, `user_mismatch`, `recent_failures`, `locked`, `velocity`, `user_locked`, `user_suspended`, `test_address`, `known_device`, `no_known_device`, `kind_threshold`; expect further ones.
+             * @description Values: `tenant_deny_list`, `tenant_allow_list`, `threat_list`, `tor_exit`, `vpn`, `proxy`, `scanner`, `hosting_network`, `privacy_relay`, `reserved_address`, `agent_empty`, `agent_headless`, `agent_scripted`, `agent_impossible`, `agent_switch`, `network_history`, `agent_history`, `hour_of_week`, `impossible_travel`, `reported_fraud`, `credential_stuffing`, `user_mismatch`, `recent_failures`, `locked`, `velocity`, `user_locked`, `user_suspended`, `test_address`, `known_device`, `no_known_device`, `kind_threshold`, `client_history`; expect further ones.
              * @example network_history
              */
             signal: string;
@@ -3057,6 +3082,10 @@ export interface components {
                     browser: string | null;
                     agent: string;
                     placeHidden: boolean;
+                    timeZone?: string;
+                    acceptLanguage?: string;
+                    clientHints?: string;
+                    ja4?: string;
                 } & {
                     [key: string]: unknown;
                 };
@@ -3119,7 +3148,7 @@ export interface components {
                     sinceLastMs: number;
                     readonly network: ({
                         /**
-                         * @description Values: `country`, `asn`, `prefix`, `address`, `device`, `os`, `family`, `browser`, `agent`; expect further ones.
+                         * @description Values: `country`, `asn`, `prefix`, `address`, `device`, `os`, `family`, `browser`, `agent`, `timeZone`, `acceptLanguage`, `clientHints`, `ja4`; expect further ones.
                          * @example country
                          */
                         level: string;
@@ -3154,7 +3183,7 @@ export interface components {
                     })[];
                     readonly agent: ({
                         /**
-                         * @description Values: `country`, `asn`, `prefix`, `address`, `device`, `os`, `family`, `browser`, `agent`; expect further ones.
+                         * @description Values: `country`, `asn`, `prefix`, `address`, `device`, `os`, `family`, `browser`, `agent`, `timeZone`, `acceptLanguage`, `clientHints`, `ja4`; expect further ones.
                          * @example country
                          */
                         level: string;
@@ -3193,6 +3222,41 @@ export interface components {
                     } & {
                         [key: string]: unknown;
                     };
+                    readonly client?: ({
+                        /**
+                         * @description Values: `country`, `asn`, `prefix`, `address`, `device`, `os`, `family`, `browser`, `agent`, `timeZone`, `acceptLanguage`, `clientHints`, `ja4`; expect further ones.
+                         * @example country
+                         */
+                        level: string;
+                        seen: boolean;
+                        own: number;
+                        population: {
+                            /** Format: int64 */
+                            count: number;
+                            /** Format: int64 */
+                            all: number;
+                        } & {
+                            [key: string]: unknown;
+                        };
+                        ownNovelty: {
+                            /** Format: int64 */
+                            count: number;
+                            /** Format: int64 */
+                            all: number;
+                        } & {
+                            [key: string]: unknown;
+                        };
+                        novelty: {
+                            /** Format: int64 */
+                            count: number;
+                            /** Format: int64 */
+                            all: number;
+                        } & {
+                            [key: string]: unknown;
+                        };
+                    } & {
+                        [key: string]: unknown;
+                    })[];
                 } & {
                     [key: string]: unknown;
                 }) | null;
@@ -8994,7 +9058,11 @@ export interface operations {
                      *               "os": "…",
                      *               "browser": "…",
                      *               "agent": "…",
-                     *               "placeHidden": true
+                     *               "placeHidden": true,
+                     *               "timeZone": "…",
+                     *               "acceptLanguage": "…",
+                     *               "clientHints": "…",
+                     *               "ja4": "…"
                      *             },
                      *             "network": {
                      *               "facts": {
@@ -9070,7 +9138,26 @@ export interface operations {
                      *               "hour": {
                      *                 "own": 0,
                      *                 "population": 0
-                     *               }
+                     *               },
+                     *               "client": [
+                     *                 {
+                     *                   "level": "country",
+                     *                   "seen": true,
+                     *                   "own": 0,
+                     *                   "population": {
+                     *                     "count": 0,
+                     *                     "all": 0
+                     *                   },
+                     *                   "ownNovelty": {
+                     *                     "count": 0,
+                     *                     "all": 0
+                     *                   },
+                     *                   "novelty": {
+                     *                     "count": 0,
+                     *                     "all": 0
+                     *                   }
+                     *                 }
+                     *               ]
                      *             },
                      *             "travel": {
                      *               "kilometres": 0,
