@@ -92,24 +92,48 @@ async function findTenantList(
   return null;
 }
 
+type AddressFacts = Pick<NetworkEvidence, "facts" | "reservedRange">;
+
 /** Whether many people share the address, or nobody owns it. Such an address is neither compared nor learned. */
-function isShared({ facts, reservedRange }: NetworkEvidence): boolean {
+function isShared({ facts, reservedRange }: AddressFacts): boolean {
   const kinds = facts?.kinds ?? [];
   return reservedRange !== null || kinds.includes("relay") || kinds.includes("tor");
 }
 
 /** Whether the address says nothing about the person's location. */
-function hidesLocation(network: NetworkEvidence): boolean {
+function hidesLocation(network: AddressFacts): boolean {
   const { kinds = [], asn } = network.facts ?? {};
   const isExit = kinds.some((kind) => kind === "vpn" || kind === "proxy" || kind === "hosting");
   return isShared(network) || isExit || isSatelliteNetwork(asn);
+}
+
+/** What is kept of a session, and compared with others. */
+export function buildContext(
+  network: AddressFacts,
+  hashes: Pick<SessionHashes, "address" | "prefix" | "agent">,
+  { browser, os, device }: AgentFacts,
+  client: ClientFields,
+): Context {
+  const shared = isShared(network);
+  return {
+    country: shared ? null : (network.facts?.country ?? null),
+    asn: shared ? null : (network.facts?.asn ?? null),
+    prefix: shared ? null : hashes.prefix,
+    address: shared ? null : hashes.address,
+    device,
+    os,
+    browser,
+    agent: hashes.agent,
+    placeHidden: hidesLocation(network),
+    ...client,
+  };
 }
 
 async function gatherSurroundings(
   call: DiscoverCall,
   address: Address,
   hashes: SessionHashes,
-  { browser, os, device }: AgentFacts,
+  agentFacts: AgentFacts,
   client: ClientFields,
   attempt: Promise<CountedAttempt | undefined>,
 ): Promise<Surroundings> {
@@ -142,19 +166,7 @@ async function gatherSurroundings(
     tenantList: await findTenantList(call, address),
     ...(testResult === undefined ? {} : { testResult }),
   };
-  const shared = isShared(network);
-  const context: Context = {
-    country: shared ? null : (found.facts?.country ?? null),
-    asn: shared ? null : (found.facts?.asn ?? null),
-    prefix: shared ? null : network.prefix,
-    address: shared ? null : network.address,
-    device,
-    os,
-    browser,
-    agent: hashes.agent,
-    placeHidden: hidesLocation(network),
-    ...clientHashes,
-  };
+  const context = buildContext(network, hashes, agentFacts, clientHashes);
   return {
     context,
     network,
