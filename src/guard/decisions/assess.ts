@@ -12,7 +12,12 @@ import {
   reportedParts,
   type SessionEvidence,
 } from "../../sentinel/evidence.ts";
-import { addSession, type History, selectByVerdict } from "../../sentinel/history.ts";
+import {
+  addSession,
+  type History,
+  selectByVerdict,
+  selectLearned,
+} from "../../sentinel/history.ts";
 import { judge } from "../../sentinel/signals/judgement.ts";
 import { model, switchWindowMs, velocityLimits } from "../../sentinel/weights.ts";
 import { findDevice, listDevices } from "./devices.ts";
@@ -89,7 +94,7 @@ function evidenceOf(
 ): SessionEvidence {
   const { now } = call;
   const device = deviceEvidenceOf(state, call);
-  const known = selectByVerdict(history, "legitimate", now);
+  const known = selectLearned(history, now);
   const last = known.findLast((one) => !one.context.placeHidden && one.context.country !== null);
   return {
     context,

@@ -508,6 +508,30 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/sentinel/history": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Import past sessions of users as their history
+         * @description Imports sessions of the last half year that the tenant let pass and nobody reported, at most 100 in a request. They count as weakly confirmed, so that Sentinel knows the users before it has assessed them. Each row has a result of its own, and a row that is sent again changes nothing.
+         *
+         *     Permission: `sentinel:write`.
+         *
+         *     Error codes: `invalid_request`, `body_too_large`, `internal_error`, `unavailable`, `invalid_json`, `unsupported_media_type`, `missing_token`, `invalid_token`, `rate_limited`, `insufficient_scope`, `tenant_suspended`, `idempotency_in_progress`, `idempotency_mismatch`.
+         */
+        post: operations["importSessions"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/sentinel/assessments": {
         parameters: {
             query?: never;
@@ -1694,6 +1718,46 @@ export interface components {
                 /** @enum {string} */
                 outcome: "legitimate" | "fraud";
             };
+        };
+        ImportSessionsInput: {
+            sessions: {
+                /**
+                 * @description The tenant's own id of the user.
+                 * @example ORG_USR_9921_AFG
+                 */
+                external_id: string;
+                /**
+                 * @description When the session began, RFC 3339.
+                 * @example 2026-08-15T09:30:00Z
+                 */
+                time: string;
+                context: {
+                    /**
+                     * @description The address of the client, as `context.ip` of discover.
+                     * @example 1.1.1.1
+                     */
+                    ip: string;
+                    /**
+                     * @description The user agent of the client; null if it is not known.
+                     * @example EnterpriseAgent/1.0
+                     */
+                    ua: string | null;
+                    /** @example nb-NO,nb;q=0.9,en;q=0.8 */
+                    accept_language?: string;
+                    /** @example Europe/Oslo */
+                    time_zone?: string;
+                    /**
+                     * @example {
+                     *       "sec-ch-ua-platform": "\"Windows\""
+                     *     }
+                     */
+                    client_hints?: {
+                        [key: string]: string;
+                    };
+                    /** @example t13d1516h2_8daaf6152771_e5627efa2ab1 */
+                    ja4?: string;
+                };
+            }[];
         };
         SimulatePolicyInput: {
             simulation: {
@@ -2981,6 +3045,41 @@ export interface components {
         } & {
             [key: string]: unknown;
         };
+        ImportSessionsResult: {
+            results: components["schemas"]["ImportedSession"][];
+        } & {
+            [key: string]: unknown;
+        };
+        /**
+         * @example {
+         *       "external_id": "ORG_USR_9921_AFG",
+         *       "outcome": "imported"
+         *     }
+         */
+        ImportedSession: {
+            /**
+             * @description The tenant's own id of the user.
+             * @example ORG_USR_9921_AFG
+             */
+            external_id: string;
+            /**
+             * @description Values: `imported`, `skipped`, `failed`; expect further ones.
+             * @example imported
+             */
+            outcome: string;
+            /**
+             * @description Why the row was not imported. Skipped: `already_imported`, `too_recent`, `too_old`, `not_kept`; failed: `invalid_request`, `user_not_found`, `unavailable`.
+             * @example already_imported
+             */
+            code?: string;
+            /**
+             * @description The same in a sentence.
+             * @example The history has this session.
+             */
+            message?: string;
+        } & {
+            [key: string]: unknown;
+        };
         ListAssessmentsResult: {
             assessments: components["schemas"]["Assessment"][];
             has_more: boolean;
@@ -3483,7 +3582,7 @@ export interface components {
                 [key: string]: unknown;
             };
             /**
-             * @description Values: `tenant.created`, `tenant.relocated`, `tenant.deletion_started`, `tenant.deleted`, `tenant.renamed`, `tenant.suspended`, `tenant.reactivated`, `settings.changed`, `token.created`, `token.rotated`, `token.revoked`, `user.provisioned`, `user.suspended`, `user.reactivated`, `user.locked`, `user.unlocked`, `user.erased`, `otp.configured`, `otp.confirmed`, `otp.verified`, `otp.disabled`, `otp.removed`, `authenticator.added`, `authenticator.renamed`, `authenticator.removed`, `backup_codes.generated`, `passkey.registered`, `passkey.verified`, `passkey.renamed`, `passkey.removed`, `device.remembered`, `device.removed`, `session.assessed`, `session.judged`, `request.refused`; expect further ones.
+             * @description Values: `tenant.created`, `tenant.relocated`, `tenant.deletion_started`, `tenant.deleted`, `tenant.renamed`, `tenant.suspended`, `tenant.reactivated`, `settings.changed`, `token.created`, `token.rotated`, `token.revoked`, `user.provisioned`, `user.suspended`, `user.reactivated`, `user.locked`, `user.unlocked`, `user.erased`, `otp.configured`, `otp.confirmed`, `otp.verified`, `otp.disabled`, `otp.removed`, `authenticator.added`, `authenticator.renamed`, `authenticator.removed`, `backup_codes.generated`, `passkey.registered`, `passkey.verified`, `passkey.renamed`, `passkey.removed`, `device.remembered`, `device.removed`, `session.assessed`, `session.judged`, `session.imported`, `request.refused`; expect further ones.
              * @example tenant.created
              */
             action: string;
@@ -4386,7 +4485,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description `body_too_large`: The body exceeds 16 KiB; send a smaller one. */
+            /** @description `body_too_large`: The body is too large; send a smaller one. */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -4546,7 +4645,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description `body_too_large`: The body exceeds 16 KiB; send a smaller one. */
+            /** @description `body_too_large`: The body is too large; send a smaller one. */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -4712,7 +4811,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description `body_too_large`: The body exceeds 16 KiB; send a smaller one. */
+            /** @description `body_too_large`: The body is too large; send a smaller one. */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -4845,7 +4944,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description `body_too_large`: The body exceeds 16 KiB; send a smaller one. */
+            /** @description `body_too_large`: The body is too large; send a smaller one. */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -5010,7 +5109,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description `body_too_large`: The body exceeds 16 KiB; send a smaller one. */
+            /** @description `body_too_large`: The body is too large; send a smaller one. */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -5189,7 +5288,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description `body_too_large`: The body exceeds 16 KiB; send a smaller one. */
+            /** @description `body_too_large`: The body is too large; send a smaller one. */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -5383,7 +5482,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description `body_too_large`: The body exceeds 16 KiB; send a smaller one. */
+            /** @description `body_too_large`: The body is too large; send a smaller one. */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -5543,7 +5642,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description `body_too_large`: The body exceeds 16 KiB; send a smaller one. */
+            /** @description `body_too_large`: The body is too large; send a smaller one. */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -5731,7 +5830,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description `body_too_large`: The body exceeds 16 KiB; send a smaller one. */
+            /** @description `body_too_large`: The body is too large; send a smaller one. */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -5944,7 +6043,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description `body_too_large`: The body exceeds 16 KiB; send a smaller one. */
+            /** @description `body_too_large`: The body is too large; send a smaller one. */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -6100,7 +6199,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description `body_too_large`: The body exceeds 16 KiB; send a smaller one. */
+            /** @description `body_too_large`: The body is too large; send a smaller one. */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -6293,7 +6392,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description `body_too_large`: The body exceeds 16 KiB; send a smaller one. */
+            /** @description `body_too_large`: The body is too large; send a smaller one. */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -6454,7 +6553,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description `body_too_large`: The body exceeds 16 KiB; send a smaller one. */
+            /** @description `body_too_large`: The body is too large; send a smaller one. */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -6626,7 +6725,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description `body_too_large`: The body exceeds 16 KiB; send a smaller one. */
+            /** @description `body_too_large`: The body is too large; send a smaller one. */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -6841,7 +6940,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description `body_too_large`: The body exceeds 16 KiB; send a smaller one. */
+            /** @description `body_too_large`: The body is too large; send a smaller one. */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -7005,7 +7104,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description `body_too_large`: The body exceeds 16 KiB; send a smaller one. */
+            /** @description `body_too_large`: The body is too large; send a smaller one. */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -7216,7 +7315,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description `body_too_large`: The body exceeds 16 KiB; send a smaller one. */
+            /** @description `body_too_large`: The body is too large; send a smaller one. */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -7381,7 +7480,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description `body_too_large`: The body exceeds 16 KiB; send a smaller one. */
+            /** @description `body_too_large`: The body is too large; send a smaller one. */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -7560,7 +7659,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description `body_too_large`: The body exceeds 16 KiB; send a smaller one. */
+            /** @description `body_too_large`: The body is too large; send a smaller one. */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -7747,7 +7846,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description `body_too_large`: The body exceeds 16 KiB; send a smaller one. */
+            /** @description `body_too_large`: The body is too large; send a smaller one. */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -7969,7 +8068,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description `body_too_large`: The body exceeds 16 KiB; send a smaller one. */
+            /** @description `body_too_large`: The body is too large; send a smaller one. */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -8135,7 +8234,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description `body_too_large`: The body exceeds 16 KiB; send a smaller one. */
+            /** @description `body_too_large`: The body is too large; send a smaller one. */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -8268,7 +8367,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description `body_too_large`: The body exceeds 16 KiB; send a smaller one. */
+            /** @description `body_too_large`: The body is too large; send a smaller one. */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -8411,7 +8510,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description `body_too_large`: The body exceeds 16 KiB; send a smaller one. */
+            /** @description `body_too_large`: The body is too large; send a smaller one. */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -8505,7 +8604,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description `body_too_large`: The body exceeds 16 KiB; send a smaller one. */
+            /** @description `body_too_large`: The body is too large; send a smaller one. */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -8703,7 +8802,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description `body_too_large`: The body exceeds 16 KiB; send a smaller one. */
+            /** @description `body_too_large`: The body is too large; send a smaller one. */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -8876,7 +8975,195 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description `body_too_large`: The body exceeds 16 KiB; send a smaller one. */
+            /** @description `body_too_large`: The body is too large; send a smaller one. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `unsupported_media_type`: The body is not JSON; send it with 'Content-Type: application/json'. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `idempotency_mismatch`: This Idempotency-Key was used for a different request; use a new key for each new request. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `rate_limited`: Too many requests were sent; wait as long as Retry-After states. */
+            429: {
+                headers: {
+                    /** @description Seconds until the limit resets. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `internal_error`: The service failed to process the request; report the request_id to its operator. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `unavailable`: Temporarily unavailable. The request may have been applied; retry it with the same Idempotency-Key. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description An error with a status that a later version may add. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    importSessions: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description A value of your choice, new for each request. Within 24 hours, the same request with the same key returns the first response (`Idempotent-Replayed: true`) and changes nothing.
+                 * @example 01987c5e-6f0a-7b3c-9d21-4e8f5a6b7c8d
+                 */
+                "Idempotency-Key"?: string;
+                /**
+                 * @description The tenant's own id of the administrator or support agent on whose behalf the request acts. The audit trail shows it as `actor.acting_for`.
+                 * @example ORG_ADMIN_17
+                 */
+                "Acting-For"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "sessions": [
+                 *         {
+                 *           "external_id": "ORG_USR_9921_AFG",
+                 *           "time": "2026-08-15T09:30:00Z",
+                 *           "context": {
+                 *             "ip": "1.1.1.1",
+                 *             "ua": "EnterpriseAgent/1.0",
+                 *             "accept_language": "nb-NO,nb;q=0.9,en;q=0.8",
+                 *             "time_zone": "Europe/Oslo",
+                 *             "client_hints": {
+                 *               "sec-ch-ua-platform": "\"Windows\""
+                 *             },
+                 *             "ja4": "t13d1516h2_8daaf6152771_e5627efa2ab1"
+                 *           }
+                 *         }
+                 *       ]
+                 *     }
+                 */
+                "application/json": components["schemas"]["ImportSessionsInput"];
+            };
+        };
+        responses: {
+            /** @description The result of each row, in the order of the request. */
+            200: {
+                headers: {
+                    /** @description `true` if this is the response of an earlier request with the same key. */
+                    "Idempotent-Replayed"?: string;
+                    /** @description Limits that the request counted against. */
+                    "RateLimit-Policy"?: string;
+                    /** @description Remaining quota per limit, where known. */
+                    RateLimit?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "results": [
+                     *         {
+                     *           "external_id": "ORG_USR_9921_AFG",
+                     *           "outcome": "imported"
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ImportSessionsResult"];
+                };
+            };
+            /**
+             * @description `invalid_request`: The request is not valid; see issues.
+             *
+             *     `invalid_json`: The body is not valid JSON in UTF-8; send one JSON object.
+             */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /**
+             * @description `missing_token`: No API token was sent; send one as 'Authorization: Bearer <token>'.
+             *
+             *     `invalid_token`: The API token is unknown, revoked, expired or mistyped; use a valid one.
+             */
+            401: {
+                headers: {
+                    /** @description The challenge of RFC 6750. */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /**
+             * @description `insufficient_scope`: The API token lacks a permission; use a token that has it.
+             *
+             *     `tenant_suspended`: The tenant is suspended; ask the operator of the service to reactivate it.
+             */
+            403: {
+                headers: {
+                    /** @description Names the missing permission (RFC 6750). */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `idempotency_in_progress`: A request with this Idempotency-Key is in progress; retry in a moment to receive its response. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `body_too_large`: The body is too large; send a smaller one. */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -9229,7 +9516,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description `body_too_large`: The body exceeds 16 KiB; send a smaller one. */
+            /** @description `body_too_large`: The body is too large; send a smaller one. */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -9420,7 +9707,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description `body_too_large`: The body exceeds 16 KiB; send a smaller one. */
+            /** @description `body_too_large`: The body is too large; send a smaller one. */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -9570,7 +9857,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description `body_too_large`: The body exceeds 16 KiB; send a smaller one. */
+            /** @description `body_too_large`: The body is too large; send a smaller one. */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -9646,7 +9933,7 @@ export interface operations {
                  * @description Events of this kind.
                  * @example tenant.created
                  */
-                action?: "tenant.created" | "tenant.relocated" | "tenant.deletion_started" | "tenant.deleted" | "tenant.renamed" | "tenant.suspended" | "tenant.reactivated" | "settings.changed" | "token.created" | "token.rotated" | "token.revoked" | "user.provisioned" | "user.suspended" | "user.reactivated" | "user.locked" | "user.unlocked" | "user.erased" | "otp.configured" | "otp.confirmed" | "otp.verified" | "otp.disabled" | "otp.removed" | "authenticator.added" | "authenticator.renamed" | "authenticator.removed" | "backup_codes.generated" | "passkey.registered" | "passkey.verified" | "passkey.renamed" | "passkey.removed" | "device.remembered" | "device.removed" | "session.assessed" | "session.judged" | "request.refused";
+                action?: "tenant.created" | "tenant.relocated" | "tenant.deletion_started" | "tenant.deleted" | "tenant.renamed" | "tenant.suspended" | "tenant.reactivated" | "settings.changed" | "token.created" | "token.rotated" | "token.revoked" | "user.provisioned" | "user.suspended" | "user.reactivated" | "user.locked" | "user.unlocked" | "user.erased" | "otp.configured" | "otp.confirmed" | "otp.verified" | "otp.disabled" | "otp.removed" | "authenticator.added" | "authenticator.renamed" | "authenticator.removed" | "backup_codes.generated" | "passkey.registered" | "passkey.verified" | "passkey.renamed" | "passkey.removed" | "device.remembered" | "device.removed" | "session.assessed" | "session.judged" | "session.imported" | "request.refused";
                 /**
                  * @description Events with this outcome.
                  * @example success
@@ -9773,7 +10060,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description `body_too_large`: The body exceeds 16 KiB; send a smaller one. */
+            /** @description `body_too_large`: The body is too large; send a smaller one. */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -9908,7 +10195,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description `body_too_large`: The body exceeds 16 KiB; send a smaller one. */
+            /** @description `body_too_large`: The body is too large; send a smaller one. */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -10044,7 +10331,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description `body_too_large`: The body exceeds 16 KiB; send a smaller one. */
+            /** @description `body_too_large`: The body is too large; send a smaller one. */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -10185,7 +10472,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description `body_too_large`: The body exceeds 16 KiB; send a smaller one. */
+            /** @description `body_too_large`: The body is too large; send a smaller one. */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -10341,7 +10628,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description `body_too_large`: The body exceeds 16 KiB; send a smaller one. */
+            /** @description `body_too_large`: The body is too large; send a smaller one. */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -10486,7 +10773,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description `body_too_large`: The body exceeds 16 KiB; send a smaller one. */
+            /** @description `body_too_large`: The body is too large; send a smaller one. */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -10578,7 +10865,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description `body_too_large`: The body exceeds 16 KiB; send a smaller one. */
+            /** @description `body_too_large`: The body is too large; send a smaller one. */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -10720,7 +11007,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description `body_too_large`: The body exceeds 16 KiB; send a smaller one. */
+            /** @description `body_too_large`: The body is too large; send a smaller one. */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -10851,7 +11138,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description `body_too_large`: The body exceeds 16 KiB; send a smaller one. */
+            /** @description `body_too_large`: The body is too large; send a smaller one. */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -11005,7 +11292,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description `body_too_large`: The body exceeds 16 KiB; send a smaller one. */
+            /** @description `body_too_large`: The body is too large; send a smaller one. */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -11149,7 +11436,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description `body_too_large`: The body exceeds 16 KiB; send a smaller one. */
+            /** @description `body_too_large`: The body is too large; send a smaller one. */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -11305,7 +11592,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description `body_too_large`: The body exceeds 16 KiB; send a smaller one. */
+            /** @description `body_too_large`: The body is too large; send a smaller one. */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -11467,7 +11754,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description `body_too_large`: The body exceeds 16 KiB; send a smaller one. */
+            /** @description `body_too_large`: The body is too large; send a smaller one. */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -11615,7 +11902,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description `body_too_large`: The body exceeds 16 KiB; send a smaller one. */
+            /** @description `body_too_large`: The body is too large; send a smaller one. */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -11783,7 +12070,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description `body_too_large`: The body exceeds 16 KiB; send a smaller one. */
+            /** @description `body_too_large`: The body is too large; send a smaller one. */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -11920,7 +12207,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description `body_too_large`: The body exceeds 16 KiB; send a smaller one. */
+            /** @description `body_too_large`: The body is too large; send a smaller one. */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -12044,7 +12331,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description `body_too_large`: The body exceeds 16 KiB; send a smaller one. */
+            /** @description `body_too_large`: The body is too large; send a smaller one. */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -12185,7 +12472,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description `body_too_large`: The body exceeds 16 KiB; send a smaller one. */
+            /** @description `body_too_large`: The body is too large; send a smaller one. */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -12339,7 +12626,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description `body_too_large`: The body exceeds 16 KiB; send a smaller one. */
+            /** @description `body_too_large`: The body is too large; send a smaller one. */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -12500,7 +12787,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description `body_too_large`: The body exceeds 16 KiB; send a smaller one. */
+            /** @description `body_too_large`: The body is too large; send a smaller one. */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -12670,7 +12957,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description `body_too_large`: The body exceeds 16 KiB; send a smaller one. */
+            /** @description `body_too_large`: The body is too large; send a smaller one. */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -12869,7 +13156,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description `body_too_large`: The body exceeds 16 KiB; send a smaller one. */
+            /** @description `body_too_large`: The body is too large; send a smaller one. */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -13029,7 +13316,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description `body_too_large`: The body exceeds 16 KiB; send a smaller one. */
+            /** @description `body_too_large`: The body is too large; send a smaller one. */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -13199,7 +13486,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description `body_too_large`: The body exceeds 16 KiB; send a smaller one. */
+            /** @description `body_too_large`: The body is too large; send a smaller one. */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -13434,7 +13721,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description `body_too_large`: The body exceeds 16 KiB; send a smaller one. */
+            /** @description `body_too_large`: The body is too large; send a smaller one. */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -13607,7 +13894,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description `body_too_large`: The body exceeds 16 KiB; send a smaller one. */
+            /** @description `body_too_large`: The body is too large; send a smaller one. */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -13751,7 +14038,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description `body_too_large`: The body exceeds 16 KiB; send a smaller one. */
+            /** @description `body_too_large`: The body is too large; send a smaller one. */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -13898,7 +14185,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description `body_too_large`: The body exceeds 16 KiB; send a smaller one. */
+            /** @description `body_too_large`: The body is too large; send a smaller one. */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -14001,7 +14288,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description `body_too_large`: The body exceeds 16 KiB; send a smaller one. */
+            /** @description `body_too_large`: The body is too large; send a smaller one. */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -14082,7 +14369,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description `body_too_large`: The body exceeds 16 KiB; send a smaller one. */
+            /** @description `body_too_large`: The body is too large; send a smaller one. */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -14156,7 +14443,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description `body_too_large`: The body exceeds 16 KiB; send a smaller one. */
+            /** @description `body_too_large`: The body is too large; send a smaller one. */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -14230,7 +14517,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description `body_too_large`: The body exceeds 16 KiB; send a smaller one. */
+            /** @description `body_too_large`: The body is too large; send a smaller one. */
             413: {
                 headers: {
                     [name: string]: unknown;
