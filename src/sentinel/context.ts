@@ -1,15 +1,19 @@
 /**
  * A session as it is stored (pure): keyed hashes of what could identify a person, and coarse facts. The
- * facts form two hierarchies, network and agent, each from coarse to fine.
+ * facts form two hierarchies, network and agent, each from coarse to fine. What a backend may send besides (see
+ * client-fields.ts) has levels of its own, outside the hierarchies.
  */
 import { z } from "zod";
 
-/** The hierarchies. A level belongs to one of them, and all arithmetic runs over this table. */
+/** The hierarchies. A level belongs to one of them or to none, and all arithmetic runs over these tables. */
 export const hierarchies = {
   network: ["country", "asn", "pool", "prefix", "address"],
   agent: ["device", "os", "family", "browser", "agent"],
 } as const;
 export type HierarchyName = keyof typeof hierarchies;
+/** The first is compared with all sessions, the others with those of the same browser on the same system. */
+export const clientLevels = ["timeZone", "acceptLanguage", "clientHints", "ja4"] as const;
+export type ClientLevel = (typeof clientLevels)[number];
 
 /** Stored assessments depend on the order of these names: only append. */
 export const levels = [
@@ -23,6 +27,7 @@ export const levels = [
   "browser",
   "agent",
   "pool",
+  ...clientLevels,
 ] as const;
 export type Level = (typeof levels)[number];
 
@@ -52,6 +57,11 @@ export const contextSchema = z.object({
    * older builds, which did not record it.
    */
   pool: z.string().nullable().optional(),
+  /** Keyed hashes of what the request said of the client, hex. Absent: nothing. */
+  timeZone: z.string().optional(),
+  acceptLanguage: z.string().optional(),
+  clientHints: z.string().optional(),
+  ja4: z.string().optional(),
 });
 
 /** The facts that are stored of a session. Null: not known, or not to be learned from. */

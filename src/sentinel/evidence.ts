@@ -126,6 +126,8 @@ export const behaviourEvidenceSchema = z.object({
       agent: z.array(levelEvidenceSchema).readonly(),
     })
     .optional(),
+  /** What the request says of the client, field by field; absent if no field can be compared. */
+  client: z.array(levelEvidenceSchema).readonly().optional(),
 });
 export type BehaviourEvidence = Readonly<z.infer<typeof behaviourEvidenceSchema>>;
 

@@ -87,13 +87,18 @@ function pruneHistory(history: History, now: number): History {
   ].toSorted((left, right) => left.at - right.at);
 }
 
-/** The history with this session, which replaces the one of the same id. */
-export function addSession(history: History, session: KnownSession, now: number): History {
-  const others = history.filter(({ id }) => id !== session.id);
+/** The history with these sessions, which replace those of the same ids. */
+export function addSessions(history: History, sessions: History, now: number): History {
+  const added = new Set(sessions.map(({ id }) => id));
+  const others = history.filter(({ id }) => !added.has(id));
   return pruneHistory(
-    [...others, session].toSorted((left, right) => left.at - right.at),
+    [...others, ...sessions].toSorted((left, right) => left.at - right.at),
     now,
   );
+}
+
+export function addSession(history: History, session: KnownSession, now: number): History {
+  return addSessions(history, [session], now);
 }
 
 /** The sessions with this verdict, up to that time. */

@@ -4,6 +4,7 @@
  */
 import { joinParts, toHex } from "../crypto/bytes.ts";
 import { computeHmacSha256, importHmacKey } from "../crypto/digest.ts";
+import type { ClientLevel } from "./context.ts";
 import { type Address, addressBits, formatAddress, type Network } from "./network/address.ts";
 
 /** Bytes kept of a hash: the few hundred texts that are compared do not collide by chance. */
@@ -44,7 +45,7 @@ async function findHmacKey(key: Uint8Array): Promise<CryptoKey> {
 export async function hashSessionPart(
   key: Uint8Array,
   tenantId: string,
-  part: "address" | "prefix" | "pool" | "agent" | "list_entry" | "identity",
+  part: "address" | "prefix" | "pool" | "agent" | "list_entry" | "identity" | ClientLevel,
   text: string,
 ): Promise<string> {
   const hmac = await computeHmacSha256(await findHmacKey(key), joinParts(part, tenantId, text));

@@ -125,12 +125,21 @@ interface Attacker {
 const knowsNoAgent = { device: 0.13, os: 0.06, family: 0.06, browser: 0.01, agent: 0.01 };
 const knowsAgent = { device: 0.98, os: 0.98, family: 0.98, browser: 0.98, agent: 0.95 };
 
+/**
+ * What a backend may send of the client besides the agent. Assumed: few attackers set up a browser's time zone and
+ * languages like the victim's; who copies the agent has its TLS fingerprint only with the same browser, and a phishing
+ * relay has a stack of its own.
+ */
+const knowsNoClient = { timeZone: 0.05, acceptLanguage: 0.05, clientHints: 0.02, ja4: 0.05 };
+const imitatesClient = { timeZone: 0.35, acceptLanguage: 0.35, clientHints: 0.3, ja4: 0.5 };
+
 export const attackers: Readonly<Record<AttackerKind, Attacker>> = {
   stuffing: {
     share: 0.405,
     imitates: {
       ...{ country: 0.35, asn: 0.25, pool: 0.02, prefix: 0.005, address: 0.02 },
       ...knowsNoAgent,
+      ...knowsNoClient,
     },
     keepsHours: false,
   },
@@ -139,6 +148,8 @@ export const attackers: Readonly<Record<AttackerKind, Attacker>> = {
     imitates: {
       ...{ country: 0.98, asn: 0.3, pool: 0.02, prefix: 0.005, address: 0.02 },
       ...knowsNoAgent,
+      ...knowsNoClient,
+      timeZone: 0.25,
     },
     keepsHours: false,
   },
@@ -147,6 +158,7 @@ export const attackers: Readonly<Record<AttackerKind, Attacker>> = {
     imitates: {
       ...{ country: 0.98, asn: 0.98, pool: 0.01, prefix: 0.03, address: 0.02 },
       ...knowsAgent,
+      ...imitatesClient,
     },
     keepsHours: false,
   },
@@ -155,6 +167,8 @@ export const attackers: Readonly<Record<AttackerKind, Attacker>> = {
     imitates: {
       ...{ country: 0.98, asn: 0.98, pool: 0.97, prefix: 0.47, address: 0.02 },
       ...knowsAgent,
+      ...imitatesClient,
+      timeZone: 0.98,
     },
     keepsHours: true,
   },
@@ -163,6 +177,9 @@ export const attackers: Readonly<Record<AttackerKind, Attacker>> = {
     imitates: {
       ...{ country: 0.98, asn: 0.98, pool: 0.98, prefix: 0.95, address: 0.9 },
       ...knowsNoAgent,
+      ...knowsNoClient,
+      timeZone: 0.98,
+      acceptLanguage: 0.7,
     },
     keepsHours: true,
   },
@@ -171,6 +188,8 @@ export const attackers: Readonly<Record<AttackerKind, Attacker>> = {
     imitates: {
       ...{ country: 0.5, asn: 0.15, pool: 0.02, prefix: 0.005, address: 0.02 },
       ...knowsAgent,
+      ...imitatesClient,
+      ja4: 0.1,
     },
     keepsHours: true,
   },
@@ -191,6 +210,10 @@ export const chance: Readonly<Record<Level, { readonly assumed: number; readonly
   family: { assumed: 0.5, max: 0.85 },
   browser: { assumed: 0.3, max: 0.6 },
   agent: { assumed: 0.6, max: 0.6 },
+  timeZone: { assumed: 0.4, max: 0.8 },
+  acceptLanguage: { assumed: 0.3, max: 0.7 },
+  clientHints: { assumed: 0.2, max: 0.5 },
+  ja4: { assumed: 0.3, max: 0.6 },
 };
 
 const dayMs = 24 * 60 * 60 * 1000;
@@ -223,6 +246,10 @@ export const newness: Readonly<
   family: { immediate: 0.02, longTerm: 0.08, halfwayMs: 60 * dayMs, fewLogins: 0.1 },
   browser: { immediate: 0.02, longTerm: 0.6, halfwayMs: 30 * dayMs, fewLogins: 0.2 },
   agent: { immediate: 0.02, longTerm: 0.25, halfwayMs: 30 * dayMs, fewLogins: 0.1 },
+  timeZone: { immediate: 0.01, longTerm: 0.08, halfwayMs: 14 * dayMs, fewLogins: 0.1 },
+  acceptLanguage: { immediate: 0.01, longTerm: 0.1, halfwayMs: 60 * dayMs, fewLogins: 0.1 },
+  clientHints: { immediate: 0.02, longTerm: 0.3, halfwayMs: 30 * dayMs, fewLogins: 0.2 },
+  ja4: { immediate: 0.03, longTerm: 0.4, halfwayMs: 30 * dayMs, fewLogins: 0.2 },
 };
 
 /**
@@ -276,4 +303,7 @@ export const behaviourBounds = {
   maxHour: 0.7,
   /** The evidence is multiplied by this, because levels and hierarchies depend on each other. */
   calibration: 1,
+  /** The client says these things of itself, so they count less for the user than against. */
+  minClient: -1.5,
+  maxClient: 4,
 } as const;

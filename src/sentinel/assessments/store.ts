@@ -19,6 +19,7 @@ import type { AssessmentRecord, VerdictRecord } from "../assessment.ts";
 import { contextSchema } from "../context.ts";
 import { type SessionEvidence, sessionEvidenceSchema } from "../evidence.ts";
 import { type KnownSession, maxSessions, type Verdict, verdicts } from "../history.ts";
+import type { Kinds } from "../kinds.ts";
 import type { Reason } from "../reason.ts";
 import type { Recommendation } from "../score.ts";
 import { describeReasons } from "../signals/judgement.ts";
@@ -215,6 +216,8 @@ export interface StoredAssessment
   extends Omit<AssessmentRow, "evidence" | "contextDigest" | "reasons"> {
   readonly evidence: SessionEvidence | null;
   readonly reasons: readonly Reason[];
+  /** Undefined if an older build computed it. */
+  readonly kinds?: Kinds | undefined;
 }
 
 function toAssessment(row: AssessmentRow): StoredAssessment {
@@ -225,9 +228,9 @@ function toAssessment(row: AssessmentRow): StoredAssessment {
     const evidence = sessionEvidenceSchema.safeParse(readStoredEvidence(text)).data ?? null;
     return { ...columns, evidenceDigest, evidence };
   }
-  const { evidence, policy, degraded } = content;
+  const { evidence, policy, degraded, kinds } = content;
   const reasons = describeReasons(evidence, content.reasons, policy);
-  return { ...columns, evidenceDigest, evidence, policy, degraded, reasons };
+  return { ...columns, evidenceDigest, evidence, policy, degraded, reasons, kinds };
 }
 
 /** The newest assessments first, and the id after which the next page begins; null on the last. */

@@ -17,6 +17,7 @@
  */
 import { type HierarchyName, hierarchies } from "../context.ts";
 import type { BehaviourEvidence, LevelEvidence } from "../evidence.ts";
+import { mapKinds } from "../kinds.ts";
 import {
   type AttackerKind,
   attackerKinds,
@@ -41,6 +42,7 @@ export interface BehaviourContributions {
   readonly network: number;
   readonly agent: number;
   readonly hour: number;
+  readonly client: number;
 }
 
 type BehaviourPart = keyof BehaviourContributions;
@@ -175,6 +177,18 @@ function isAgentNearlyKnown({ agent }: BehaviourEvidence): boolean {
   return agent.every(({ level, seen }) => seen || level === "agent");
 }
 
+/** Each field of the client is a hierarchy of one level. */
+function computeClientRatios(behaviour: BehaviourEvidence): Ratios {
+  const { client = [] } = behaviour;
+  const course = courseOf("agent", behaviour);
+  return client.reduce<Ratios>((ratios, evidence) => {
+    const ofLevel = evidence.seen
+      ? passLevel(startOfPath, "agent", evidence, course).ratios
+      : stopAt(startOfPath, "agent", evidence, course);
+    return ratios.map((ratio, index) => ratio * (ofLevel[index] ?? 1));
+  }, neutralRatios);
+}
+
 /** @param off parts that are left out */
 export function computeContributions(
   behaviour: BehaviourEvidence,
@@ -182,6 +196,7 @@ export function computeContributions(
 ): BehaviourContributions {
   const { network, agent } = findRatios(behaviour, off);
   const { min, minOnlyWeak, max, few, maxExactAgent, maxHour, calibration } = behaviourBounds;
+  const { minClient, maxClient } = behaviourBounds;
   const least = behaviour.isOnlyWeak === true ? minOnlyWeak : min;
   const most = countTrusted(behaviour) < few.minLogins ? few.max : max;
   const bound = (all: number) => clamp(calibration * Math.log(all), least, most);
@@ -189,10 +204,13 @@ export function computeContributions(
   const ofAgent = bound(mixKinds(network, agent)) - ofNetwork;
   const hour = off.includes("hour") ? neutralRatios : computeHourRatios(behaviour);
   const ofHour = Math.log(mixKinds(neutralRatios, neutralRatios, hour));
+  const client = off.includes("client") ? neutralRatios : computeClientRatios(behaviour);
+  const ofClient = Math.log(mixKinds(network, agent, client) / mixKinds(network, agent));
   return {
     network: ofNetwork,
     agent: isAgentNearlyKnown(behaviour) ? Math.min(ofAgent, maxExactAgent) : ofAgent,
     hour: clamp(ofHour, -maxHour, maxHour),
+    client: clamp(ofClient, minClient, maxClient),
   };
 }
 
@@ -204,17 +222,13 @@ export function shareKinds(
   behaviour: BehaviourEvidence | null,
   off: readonly BehaviourPart[] = [],
 ): Readonly<Record<AttackerKind, number>> {
-  const { network, agent } =
-    behaviour === null
-      ? { network: neutralRatios, agent: neutralRatios }
-      : findRatios(behaviour, off);
-  const hour =
-    behaviour === null || off.includes("hour") ? neutralRatios : computeHourRatios(behaviour);
-  const all = mixKinds(network, agent, hour);
-  const [stuffing = 0, proxy = 0, targeted = 0, neighbour = 0, housemate = 0, phisher = 0] =
-    shares.map(
-      (share, index) =>
-        (share * (network[index] ?? 1) * (agent[index] ?? 1) * (hour[index] ?? 1)) / all,
-    );
-  return { stuffing, proxy, targeted, neighbour, housemate, phisher };
+  if (behaviour === null) return mapKinds((kind) => attackers[kind].share);
+  const { network, agent } = findRatios(behaviour, off);
+  const hour = off.includes("hour") ? neutralRatios : computeHourRatios(behaviour);
+  const client = off.includes("client") ? neutralRatios : computeClientRatios(behaviour);
+  const parts = [shares, network, agent, hour, client];
+  const ratioOf = (index: number) =>
+    parts.reduce((product, ratios) => product * (ratios[index] ?? 1), 1);
+  const all = shares.reduce((sum, _share, index) => sum + ratioOf(index), 0);
+  return mapKinds((kind) => ratioOf(attackerKinds.indexOf(kind)) / all);
 }

@@ -8,7 +8,12 @@ import type { BehaviourEvidence, Counted } from "../evidence.ts";
 import type { History } from "../history.ts";
 import type { Population } from "../population/population.ts";
 import { settledAfterMs } from "../weights.ts";
-import { type ComparedHierarchy, compareLevels, countsInOne } from "./compare-levels.ts";
+import {
+  type ComparedHierarchy,
+  compareClient,
+  compareLevels,
+  countsInOne,
+} from "./compare-levels.ts";
 import { computeOwnHour, computePopulationHour } from "./hours.ts";
 import { type LearnedSession, type PlacedCourse, weighHistory } from "./learned-sessions.ts";
 import { findRiskiestNearer } from "./nearer.ts";
@@ -50,6 +55,7 @@ export function compareWithHistory(
   const network = compareLevels("network", comparison);
   const agent = compareLevels("agent", comparison);
   const nearer = findRiskiestNearer(network, agent, comparison);
+  const client = compareClient(comparison);
   const { count: weak } = countSessions(settled, ({ isStrong }) => !isStrong);
   return {
     logins: settled.length,
@@ -72,6 +78,7 @@ export function compareWithHistory(
     ...(weak === 0 ? {} : { weak }),
     ...(isOnlyWeak(network) || isOnlyWeak(agent) ? { isOnlyWeak: true } : {}),
     ...(nearer === undefined ? {} : { nearer }),
+    ...(client.length === 0 ? {} : { client }),
   };
 }
 

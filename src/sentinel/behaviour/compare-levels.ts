@@ -5,6 +5,7 @@
  */
 import {
   type Context,
+  clientLevels,
   type HierarchyName,
   hierarchies,
   type Level,
@@ -207,7 +208,7 @@ function compareLevel(
   let isUnrecorded = false;
   for (const session of agreeing) {
     const known = valueOf(session, level);
-    if (known === undefined) isUnrecorded = true;
+    if (known === undefined && level === "pool") isUnrecorded = true;
     if (known === undefined || known === null || (session.isOnProbation && !isProven)) continue;
     count.add(session, known);
     if (known === value) matching.push(session);
@@ -242,4 +243,19 @@ export function compareLevels(hierarchy: HierarchyName, comparison: Comparison):
     agreeing = match.matching;
   }
   return { levels, agreeing };
+}
+
+/**
+ * What the request says of the client besides, field by field. Languages, hints and fingerprint differ from browser to
+ * browser, so they are compared among the sessions of the same browser on the same system. With another browser they
+ * say nothing that the agent has not said.
+ */
+export function compareClient(comparison: Comparison): readonly LevelEvidence[] {
+  const { sessions } = comparison.learned;
+  return clientLevels.flatMap((level) => {
+    if (readLevel(comparison.context, level) === undefined) return [];
+    const comparable =
+      level === "timeZone" ? sessions : sessions.filter(({ likeness }) => likeness === 1);
+    return compareLevel("agent", level, comparable, comparison)?.evidence ?? [];
+  });
 }

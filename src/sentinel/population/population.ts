@@ -11,6 +11,7 @@ import { z } from "zod";
 import {
   agentLevels,
   type Context,
+  clientLevels,
   type Level,
   levels,
   levelValueOf,
@@ -51,7 +52,7 @@ export const populationSchema = z.object({
   /** Sessions by hour of the week (UTC, from Monday 0 h). */
   hours: z.array(z.int().min(0)).length(hoursInWeek),
   /** For each level and bucket: the logins that were new there, and all that were compared. */
-  novelty: z.record(z.enum(levels), z.array(z.tuple([z.int().min(0), z.int().min(0)]))),
+  novelty: z.partialRecord(z.enum(levels), z.array(z.tuple([z.int().min(0), z.int().min(0)]))),
 });
 export type Population = Readonly<z.infer<typeof populationSchema>>;
 
@@ -89,8 +90,13 @@ function isCountedLevel(level: Level): boolean {
   return !["pool", "prefix", "address", "agent"].includes(level);
 }
 
+function isClientLevel(level: Level): boolean {
+  return clientLevels.some((name) => name === level);
+}
+
 /** The path of the values that are coarser than a level: `network/NO` for the ASN. */
 function coarserPathOf(context: Context, level: Level): string {
+  if (isClientLevel(level)) return level;
   const isNetwork = networkLevels.some((name) => name === level);
   const hierarchy: readonly Level[] = isNetwork ? networkLevels : agentLevels;
   const coarser = hierarchy.slice(0, hierarchy.indexOf(level));
@@ -115,6 +121,11 @@ export function countShare(
   if (population === null || !isCountedLevel(level)) return { count: 0, all: 0 };
   const path = coarserPathOf(context, level);
   const siblings = readOwn(population.shares, path) ?? {};
+  if (isClientLevel(level)) {
+    // Only sessions that have the field count, and nothing is coarser than it.
+    const all = Object.values(siblings).reduce((sum, count) => sum + count, 0);
+    return { count: values.reduce((sum, value) => sum + (readOwn(siblings, value) ?? 0), 0), all };
+  }
   const end = path.lastIndexOf("/");
   const parents = readOwn(population.shares, path.slice(0, end)) ?? {};
   const all = end < 0 ? population.logins : (readOwn(parents, path.slice(end + 1)) ?? 0);
@@ -179,12 +190,14 @@ export class PopulationCounter {
     const hour = weekHourOf(at);
     this.#hours[hour] = (this.#hours[hour] ?? 0) + 1;
     for (const level of levels.filter(isCountedLevel)) {
-      const value = levelValueOf(context, level) ?? unknownValue;
+      const known = levelValueOf(context, level);
+      if (known === null && isClientLevel(level)) continue;
+      const value = known ?? unknownValue;
       const path = coarserPathOf(context, level);
       const key = `${path}/${value}`;
       const { count = 0, people = new Set<string>() } = this.#shares.get(key) ?? {};
-      const known = people.size >= minPeople ? people : new Set([...people, identityId]);
-      this.#shares.set(key, { path, value, count: count + 1, people: known });
+      const counted = people.size >= minPeople ? people : new Set([...people, identityId]);
+      this.#shares.set(key, { path, value, count: count + 1, people: counted });
     }
     if (behaviour !== null) this.#addNovelty(behaviour);
   }

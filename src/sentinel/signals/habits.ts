@@ -1,5 +1,5 @@
 /**
- * The three signals about habits (pure): the network, the agent and the hour, compared with the user's history.
+ * The four signals about habits (pure): network, agent, hour and client, compared with the user's history.
  * Their source is the history of the identity's guard and the tenant's population (behaviour/). They cannot see an
  * attacker who has the victim's own computer, and they know nothing before the first session that counts.
  */
@@ -17,6 +17,7 @@ export function listHabitsOff(isOff: IsOff): readonly (keyof BehaviourContributi
     ...(isOff("network_history") ? (["network"] as const) : []),
     ...(isOff("agent_history") ? (["agent"] as const) : []),
     ...(isOff("hour_of_week") ? (["hour"] as const) : []),
+    ...(isOff("client_history") ? (["client"] as const) : []),
   ];
 }
 
@@ -56,7 +57,8 @@ function nameSide(contribution: number): string {
 
 export function findHabitReasons(behaviour: BehaviourEvidence | null, isOff: IsOff): Reason[] {
   if (behaviour === null) return [];
-  const { network, agent, hour } = computeContributions(behaviour, listHabitsOff(isOff));
+  const off = listHabitsOff(isOff);
+  const { network, agent, hour, client } = computeContributions(behaviour, off);
   const reasons: Reason[] = [];
   if (behaviour.network.length > 0) {
     const found = `${describeLevels(behaviour.network)}, ${formatHistory(behaviour)}`;
@@ -68,6 +70,10 @@ export function findHabitReasons(behaviour: BehaviourEvidence | null, isOff: IsO
       `${describeLevels(behaviour.agent)}: with such a network, ${nameSide(agent)}`,
     );
     reasons.push(createReason("agent_history", agent, detail));
+  }
+  if (behaviour.client !== undefined) {
+    const detail = toSentence(`${describeLevels(behaviour.client)}: ${nameSide(client)}`);
+    reasons.push(createReason("client_history", client, detail));
   }
   // The sign follows from this comparison (see attacker-model.ts), and so must the sentence.
   const frequency = hour < 0 ? "more" : "less";

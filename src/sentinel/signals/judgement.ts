@@ -1,13 +1,15 @@
 /**
  * The judgement on a session from its evidence (pure): reasons, score and recommendation. A test address fixes the
- * recommendation, whatever the policy says. The status of the user bounds any recommendation, because a locked user
- * cannot be verified and a suspended user has no access. A reason with a contribution of 0 states that rule.
+ * recommendation, whatever the policy says. Otherwise the tenant's thresholds by kind of attacker may raise it. The
+ * status of the user bounds any recommendation, because a locked user cannot be verified and a suspended user has no
+ * access. A reason with a contribution of 0 states each such rule.
  */
 import type { RiskPolicy } from "../assessment.ts";
 import type { IdentityEvidence, SessionEvidence } from "../evidence.ts";
 import type { Kinds } from "../kinds.ts";
 import { createReason, type Reason } from "../reason.ts";
 import { type Recommendation, recommend, scoreOf } from "../score.ts";
+import { raiseByKind } from "./kind-thresholds.ts";
 import { estimateKinds } from "./kinds.ts";
 import { findReasons } from "./reasons.ts";
 
@@ -39,10 +41,14 @@ export function judge(evidence: SessionEvidence, policy: RiskPolicy): Judgement 
   const found = findReasons(evidence, policy.signalsOff);
   const riskScore = scoreOf(found);
   const kinds = estimateKinds(evidence, riskScore, policy.signalsOff);
-  const recommendation = evidence.network.testResult ?? recommend(riskScore, policy);
-  if (status === undefined) return { reasons: found, riskScore, kinds, recommendation };
+  const { testResult } = evidence.network;
+  const byScore = testResult ?? recommend(riskScore, policy);
+  const raised = testResult === undefined ? raiseByKind(byScore, kinds, policy.kinds) : undefined;
+  const { recommendation } = raised ?? { recommendation: byScore };
+  const reasons = raised === undefined ? found : [...found, raised.reason];
+  if (status === undefined) return { reasons, riskScore, kinds, recommendation };
   const { reason, bound } = rules[status];
-  return { reasons: [...found, reason], riskScore, kinds, recommendation: bound(recommendation) };
+  return { reasons: [...reasons, reason], riskScore, kinds, recommendation: bound(recommendation) };
 }
 
 /**

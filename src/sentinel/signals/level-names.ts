@@ -12,6 +12,10 @@ export const levelNames: Readonly<Record<Level, string>> = {
   family: "browser",
   browser: "browser version",
   agent: "user agent",
+  timeZone: "time zone",
+  acceptLanguage: "list of languages",
+  clientHints: "set of client hints",
+  ja4: "TLS fingerprint",
 };
 
 /** "country, network and address". */
