@@ -196,6 +196,24 @@ export const attackers: Readonly<Record<AttackerKind, Attacker>> = {
 };
 
 /**
+ * The kinds of attacker that a signal speaks of, if it does not speak of all alike: who tries many users or writes
+ * programs does not imitate one victim, and who imitates the victim's own network needs no exit.
+ */
+export const signalKinds: Readonly<Partial<Record<string, readonly AttackerKind[]>>> = {
+  credential_stuffing: ["stuffing", "proxy"],
+  agent_empty: ["stuffing", "proxy"],
+  agent_headless: ["stuffing", "proxy"],
+  agent_scripted: ["stuffing", "proxy"],
+  agent_impossible: ["stuffing", "proxy"],
+  threat_list: ["stuffing", "proxy", "phisher"],
+  tor_exit: ["stuffing", "proxy", "phisher"],
+  vpn: ["stuffing", "proxy", "phisher"],
+  proxy: ["stuffing", "proxy", "phisher"],
+  hosting_network: ["stuffing", "proxy", "phisher"],
+  impossible_travel: ["stuffing", "phisher"],
+};
+
+/**
  * The probability that another person has a value by chance: `assumed` before a population is known, and
  * at most `max`, because attackers come from everywhere, whatever the tenant's users do.
  */
