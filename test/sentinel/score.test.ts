@@ -11,7 +11,12 @@ import {
 import { kindNames } from "../../src/sentinel/kinds.ts";
 import type { NetworkFacts, NetworkKind } from "../../src/sentinel/network/network-facts.ts";
 import { signalNames } from "../../src/sentinel/reason.ts";
-import { recommend, recommendations, scoreOf } from "../../src/sentinel/score.ts";
+import {
+  type Recommendation,
+  recommend,
+  recommendations,
+  scoreOf,
+} from "../../src/sentinel/score.ts";
 import { judge } from "../../src/sentinel/signals/judgement.ts";
 import { findReasons } from "../../src/sentinel/signals/reasons.ts";
 import {
@@ -178,6 +183,60 @@ describe("The kinds", () => {
         }
       }),
     );
+  });
+});
+
+describe("A threshold by kind of attacker", () => {
+  const thresholds = fc.option(fc.double({ min: 0.01, max: 0.99, noNaN: true }), {
+    nil: undefined,
+  });
+  const byKind = fc.record({
+    phisher: fc.record({ challengeAt: thresholds, denyAt: thresholds }),
+    targeted: fc.record({ challengeAt: thresholds, denyAt: thresholds }),
+  });
+  const strictness = (recommendation: Recommendation) => recommendations.indexOf(recommendation);
+
+  test("raises the recommendation of the score and never lowers it, and says by which kind", () => {
+    fc.assert(
+      fc.property(anyEvidence, policies, byKind, (evidence, policy, kinds) => {
+        const { status: _status, ...identity } = evidence.identity;
+        const session = { ...evidence, identity };
+        const byScore = judge(session, policy);
+        const judged = judge(session, { ...policy, kinds });
+        const reaches = (name: "challengeAt" | "denyAt") =>
+          (["phisher", "targeted"] as const).filter(
+            (kind) => judged.kinds[kind] >= (kinds[kind][name] ?? 2),
+          );
+        const demanded = reaches("denyAt").length > 0 ? "deny" : "challenge";
+        const reached = reaches(demanded === "deny" ? "denyAt" : "challengeAt");
+        const isRaised =
+          reached.length > 0 && strictness(demanded) > strictness(byScore.recommendation);
+        expect(judged.recommendation).toBe(isRaised ? demanded : byScore.recommendation);
+        expect(judged).toMatchObject({ riskScore: byScore.riskScore, kinds: byScore.kinds });
+        const [added, ...others] = judged.reasons.slice(byScore.reasons.length);
+        expect(others).toEqual([]);
+        expect(added?.signal).toBe(isRaised ? "kind_threshold" : undefined);
+        for (const kind of isRaised ? reached : []) {
+          expect(added?.contribution).toBe(0);
+          expect(added?.detail).toContain(`${kind} (${judged.kinds[kind]}, from`);
+        }
+      }),
+    );
+  });
+
+  test("leaves the fixed result of a test address, and the rules for locked and suspended users", () => {
+    const policy = {
+      challengeAt: 0.5,
+      denyAt: 0.8,
+      signalsOff: [],
+      kinds: { proxy: { denyAt: 1e-6 } },
+    };
+    const network = { ...neutralEvidence.network, testResult: "allow" as const };
+    expect(judge({ ...neutralEvidence, network }, policy).recommendation).toBe("allow");
+    const identity = { ...neutralEvidence.identity, status: "locked" as const };
+    const { recommendation, reasons } = judge({ ...neutralEvidence, identity }, policy);
+    expect(recommendation).toBe("deny");
+    expect(reasons.map(({ signal }) => signal)).toEqual(["kind_threshold", "user_locked"]);
   });
 });
 

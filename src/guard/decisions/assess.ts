@@ -2,7 +2,7 @@
 import type { AgentKind } from "../../sentinel/agent.ts";
 import type { Assessment, DecidedAssessment, RiskPolicy } from "../../sentinel/assessment.ts";
 import type { Surroundings } from "../../sentinel/assessments/surroundings.ts";
-import { compareWithHistory } from "../../sentinel/behaviour/behaviour.ts";
+import { compareWithHistory, compareWithSettled } from "../../sentinel/behaviour/behaviour.ts";
 import { findImpossibleTravel } from "../../sentinel/behaviour/travel.ts";
 import type { Context } from "../../sentinel/context.ts";
 import {
@@ -12,7 +12,12 @@ import {
   reportedParts,
   type SessionEvidence,
 } from "../../sentinel/evidence.ts";
-import { addSession, type History, selectByVerdict } from "../../sentinel/history.ts";
+import {
+  addSession,
+  type History,
+  selectByVerdict,
+  selectLearned,
+} from "../../sentinel/history.ts";
 import { judge } from "../../sentinel/signals/judgement.ts";
 import { model, switchWindowMs, velocityLimits } from "../../sentinel/weights.ts";
 import { findDevice, listDevices } from "./devices.ts";
@@ -89,7 +94,10 @@ function evidenceOf(
 ): SessionEvidence {
   const { now } = call;
   const device = deviceEvidenceOf(state, call);
-  const known = selectByVerdict(history, "legitimate", now);
+  const known = selectLearned(history, now);
+  const behaviour = compareWithHistory(known, context, population, now);
+  const settled =
+    behaviour === null ? undefined : compareWithSettled(known, context, population, now, behaviour);
   const last = known.findLast((one) => !one.context.placeHidden && one.context.country !== null);
   return {
     context,
@@ -98,7 +106,7 @@ function evidenceOf(
     agentSwitched: hasSwitchedAgent(history, context, now),
     userMismatch: session.userId !== null && session.userId !== state.externalId,
     identity: identityEvidenceOf(state, call),
-    behaviour: compareWithHistory(known, context, population, now),
+    behaviour,
     travel:
       last === undefined || context.placeHidden
         ? null
@@ -109,6 +117,7 @@ function evidenceOf(
     reported: reportedPartsOf(selectByVerdict(history, "fraud", now), context),
     crowd,
     ...(device === undefined ? {} : { device }),
+    ...(settled === undefined ? {} : { settled }),
   };
 }
 
