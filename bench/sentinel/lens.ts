@@ -2,7 +2,7 @@
 import type { AgentFacts } from "../../src/sentinel/agent.ts";
 import { CrowdWatch } from "./crowd.ts";
 import type { Visit } from "./generator/logins.ts";
-import { prefixTextOf, textOf } from "./generator/networks.ts";
+import { poolTextOf, prefixTextOf, textOf } from "./generator/networks.ts";
 import type { Login } from "./login.ts";
 
 /** The facts of an agent are cached, because agents repeat. */
@@ -24,6 +24,7 @@ export class Lens {
       user,
       country: provider.country,
       asn: provider.asn,
+      pool: poolTextOf(address),
       prefix: prefixTextOf(address),
       address: textOf(address),
       agent,

@@ -14,6 +14,8 @@ export interface Login {
   readonly user: number;
   readonly country: string;
   readonly asn: number;
+  /** The /20 or /40. */
+  readonly pool: string;
   /** The /24 or /48. */
   readonly prefix: string;
   readonly address: string;

@@ -132,6 +132,7 @@ export function neighbourhoodOf(provider: Provider, address: number, size: numbe
 }
 
 export const prefixSize = 256;
+const poolSize = 4096;
 
 /** The first address of the /24 or, for IPv6, of the /48. */
 export function prefixOf(address: number): number {
@@ -141,6 +142,12 @@ export function prefixOf(address: number): number {
 export function textOf(address: number): string {
   if (isIpv6(address)) return ipv6TextOf(address);
   return [24, 16, 8, 0].map((shift) => (address >>> shift) & 0xff).join(".");
+}
+
+/** The /20 or /40 as text. */
+export function poolTextOf(address: number): string {
+  if (isIpv6(address)) return `${ipv6BlockTextOf(address - (address % ipv6PoolSize))}::/40`;
+  return `${textOf(address - (address % poolSize))}/20`;
 }
 
 /** The /24 or /48 as text. */

@@ -32,16 +32,9 @@ const tenantId = "bench";
 const actor = { type: "api_token", id: null } as const;
 
 /** Keyed hashes are equal when their texts are equal, so here the texts replace them. */
-function contextOf({ country, asn, prefix, address, agent, facts }: Login): Context {
+function contextOf({ country, asn, pool, prefix, address, agent, facts }: Login): Context {
   const { device, os, browser } = facts;
-  const network = { country, asn, pool: poolOf(prefix), prefix, address };
-  return { ...network, device, os, browser, agent, placeHidden: false };
-}
-
-/** The /20 of a /24. */
-function poolOf(prefix: string): string {
-  const [first, second, third] = prefix.split(".");
-  return `${first}.${second}.${Number(third) & 0xf0}.0/20`;
+  return { country, asn, pool, prefix, address, device, os, browser, agent, placeHidden: false };
 }
 
 interface Known {
