@@ -20,6 +20,9 @@ const orderSchema = z.object({
 export type Order = z.infer<typeof orderSchema>;
 
 const { seed, users, reading, locality, networks, withFeatures } = orderSchema.parse(workerData);
+const models = createModels(seed);
+/** The gain of each part is measured on the matched data alone. */
+const isMain = reading === asDefined.name && locality === nearLocality.name;
 parentPort?.postMessage(
   runYear({
     seed,
@@ -29,7 +32,8 @@ parentPort?.postMessage(
     networks: networks === "real" ? loadRealNetworks() : createSyntheticNetworks(),
     agents: loadRealAgents(),
     factsOf: agentFactsOf,
-    models: createModels(seed),
+    models: models.compared,
+    variants: isMain ? models.variants : [],
     withFeatures,
   }),
 );

@@ -30,6 +30,8 @@ export interface YearPlan {
   readonly agents: AgentTable;
   readonly factsOf: (agent: string) => AgentFacts;
   readonly models: readonly Model[];
+  /** They score the matched logins and attacks alone, and do not learn. */
+  readonly variants: readonly Model[];
   /** Whether to collect the features that a model can be trained on. */
   readonly withFeatures: boolean;
 }
@@ -88,13 +90,15 @@ class Stage {
   }
 
   scoreTrial(trial: Trial): void {
-    const { seed, models, withFeatures } = this.#plan;
+    const { seed, withFeatures } = this.#plan;
     const { protocol, period, kind, crowd, visit } = trial;
+    const isMatched = protocol === "matched";
+    const models = isMatched ? [...this.#plan.models, ...this.#plan.variants] : this.#plan.models;
     const login = this.#lens.loginOf(visit, crowd ?? this.#lens.crowds.crowdOf(visit));
     const key = keyOf(protocol, period, kind);
     const { at, user, address, agent } = visit;
     this.digest = mixBits(this.digest ^ hashOf(`${key}/${user}/${at}/${address}/${agent}`));
-    if (withFeatures && protocol === "matched") {
+    if (withFeatures && isMatched) {
       this.features.push({ seed, period, kind, values: this.#features.valuesOf(login) });
     }
     const column = this.columns[key] ?? createColumn(models.map(({ name }) => name));

@@ -158,7 +158,7 @@ const variants: readonly Variant[] = [
 export const [{ name: sentinelName } = { name: "" }, ...otherVariants] = variants;
 export const variantNames = otherVariants.map(({ name }) => name);
 
-/** All variants share one state, so only the first one observes logins. */
+/** Sentinel first. All variants share one state, so only the first one observes logins. */
 export function createSentinelModels(): Model[] {
   const run = new SentinelRun();
   return variants.map(({ name, off, population }, index) => ({
@@ -167,9 +167,9 @@ export function createSentinelModels(): Model[] {
       if (index === 0) run.observe(login);
     },
     score(login) {
-      const { evidence } = run.recordOf(login, population);
-      const reasons = findReasons(evidence, off);
-      return reasons.reduce((sum, { contribution }) => sum + contribution, 0);
+      const { evidence, reasons } = run.recordOf(login, population);
+      const found = off.length === 0 ? reasons : findReasons(evidence, off);
+      return found.reduce((sum, { contribution }) => sum + contribution, 0);
     },
     ...(index === 0
       ? { judge: (login: Login) => judgementOf(run.recordOf(login, population)) }

@@ -97,16 +97,18 @@ function createReliabilityRow(columns: Columns): Row {
   return ["stated risk against observed share", worst.toFixed(2), `≤ ${maxFactor}`, verdict];
 }
 
-function createExperienceRow(columns: Columns, before: FigureRecord | undefined): Row {
+function createExperienceRow(dataSets: readonly ComparedData[]): Row {
   const what = "worst experiences that are worse than with sentinel-2";
-  if (before === undefined) return [what, "–", "0", "no figures of sentinel-2 for these logins"];
-  const worse = listWorse(columns, before).map((kind) => experienceNames[kind]);
-  return [
-    what,
-    String(worse.length),
-    "0",
-    worse.length === 0 ? "met" : `**missed**: ${worse.join("; ")}`,
-  ];
+  const worse = dataSets.flatMap(({ columns, before, suffix }) =>
+    before === undefined
+      ? []
+      : listWorse(columns, before).map((kind) => `${experienceNames[kind]}${suffix}`),
+  );
+  if (dataSets.every(({ before }) => before === undefined)) {
+    return [what, "–", "0", "no figures of sentinel-2 for these logins"];
+  }
+  const verdict = worse.length === 0 ? "met" : `**missed**: ${worse.join("; ")}`;
+  return [what, String(worse.length), "0", verdict];
 }
 
 function createExtendRow(comparisons: readonly Comparison[]): Row {
@@ -120,11 +122,19 @@ function createExtendRow(comparisons: readonly Comparison[]): Row {
   return ["AUC ahead of EXTEND", `${ahead} of ${attackerKinds.length} attackers`, "all", verdict];
 }
 
+/** One data set with the figures of sentinel-2 on it. */
+export interface ComparedData {
+  readonly columns: Columns;
+  readonly before: FigureRecord | undefined;
+  /** Tells the data set from the matched data. */
+  readonly suffix: string;
+}
+
 export function renderBarTable(
   columns: Columns,
   comparisons: readonly Comparison[],
   kinds: KindResult,
-  before: FigureRecord | undefined,
+  dataSets: readonly ComparedData[],
 ): string {
   const challenged = computeShipped(columns, "matched", "real")?.challenged ?? Number.NaN;
   const isSpared = challenged <= bars.realChallenged;
@@ -144,7 +154,7 @@ export function renderBarTable(
     ],
     createDeniedRow(columns),
     createReliabilityRow(columns),
-    createExperienceRow(columns, before),
+    createExperienceRow(dataSets),
     createExtendRow(comparisons),
   ];
   return table(["what", "found", "bar", ""], rows);

@@ -4,7 +4,7 @@ import type { Provider } from "../generator/networks.ts";
 import { sentinelName } from "../models/sentinel.ts";
 import { type Columns, poolColumns } from "../results.ts";
 import type { Year } from "../year.ts";
-import { renderBarTable } from "./bars.ts";
+import { type ComparedData, renderBarTable } from "./bars.ts";
 import {
   renderBeforeTable,
   renderExperienceTable,
@@ -99,6 +99,13 @@ function renderBefore(
   ];
 }
 
+function compareLocality(years: readonly Year[]): ComparedData[] {
+  if (years.length === 0) return [];
+  const [before] = findRecords("sentinel-2", digestsOf(years));
+  const columns = poolColumns(years.map((year) => year.columns));
+  return [{ columns, before, suffix: " (published locality)" }];
+}
+
 function renderLocality(years: readonly Year[], providers: readonly Provider[]): string[] {
   if (years.length === 0) return ["Not in this run."];
   const columns = poolColumns(years.map((year) => year.columns));
@@ -135,7 +142,10 @@ export function renderDocument(evaluation: Evaluation): string {
   const parts = [
     renderOpening(evaluation),
     "## The bars",
-    renderBarTable(columns, matched, kinds, before),
+    renderBarTable(columns, matched, kinds, [
+      { columns, before, suffix: "" },
+      ...compareLocality(localityYears),
+    ]),
     `The matched data, test period, all seeds. The bars were set before Sentinel 3 was built; those of recall are the published results of the best trained model. Intervals are the middle 95 % of ${rounds} resamples of the users.`,
     "## Before and after",
     beforeText,
