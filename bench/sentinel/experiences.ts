@@ -146,19 +146,22 @@ function createOfficeTrials(
   random: Random,
 ): Trial[] {
   const arrivals = drawArrivals(from, random);
-  const byUser = new Map(courses.map((course) => [course.visit.user, course]));
-  const colleagues = random.shuffle([...byUser.values()]).slice(0, officePeople);
   const place = { provider, address };
   const period = "test";
-  const moved = colleagues.flatMap((course, index) => {
+  const byUser = new Map(courses.map((course) => [course.visit.user, course]));
+  const pasts = [...byUser.values()].map(({ known, visit }) => {
+    const earlier = known.filter(({ at }) => at < from);
+    return { visit, known: earlier, last: earlier.at(-1) };
+  });
+  // People work in the country that they log in from.
+  const locals = pasts.filter(({ last }) => last?.provider.country === provider.country);
+  const colleagues = random.shuffle(locals).slice(0, officePeople);
+  const moved = colleagues.flatMap((past, index) => {
     const { at = 0, crowd = null } = arrivals[index] ?? {};
-    const known = course.known.filter((visit) => visit.at < at);
-    const last = known.at(-1);
-    if (last === undefined) return [];
-    const position = findFirstFrom(visits, at);
-    const moment = { ...course, position, known, last, period } as const;
-    const visit = { ...last, ...place, at };
-    return [createTrial("experience", moment, { kind: "officeMove", crowd, visit })];
+    if (past.last === undefined) return [];
+    const course = { ...past, period, position: findFirstFrom(visits, at) } as const;
+    const visit = { ...past.last, ...place, at };
+    return [createTrial("experience", course, { kind: "officeMove", crowd, visit })];
   });
   const newcomers = arrivals.flatMap(({ at, crowd }, index) => {
     const person = strangers.drawAny(at, random);

@@ -240,6 +240,12 @@ describe("a year", () => {
         expect(found.join(" ")).toBe(expected);
       }
     }
+    const moved = trials.filter(({ kind }) => kind === "officeMove");
+    for (const { visit, position } of moved) {
+      const last = visits.slice(0, position).findLast(({ user }) => user === visit.user);
+      expect(visit.provider.country).toBe(last?.provider.country);
+    }
+    expect(moved.length).toBeGreaterThan(50);
     const newcomers = trials.filter(({ kind }) => kind === "officeNewcomers");
     expect(newcomers.every(({ logins }) => logins === 0)).toBe(true);
     expect(Math.max(...newcomers.map(({ crowd }) => crowd?.fromAddress ?? 0))).toBeGreaterThan(25);
