@@ -23,6 +23,7 @@ import {
   attackerKinds,
   attackers,
   behaviourBounds,
+  calibration,
   trust,
   weakShare,
 } from "../weights.ts";
@@ -177,6 +178,24 @@ function isAgentNearlyKnown({ agent }: BehaviourEvidence): boolean {
   return agent.every(({ level, seen }) => seen || level === "agent");
 }
 
+/** Corrects what the model states by what turned out to be true, between the points of weights.ts. */
+function calibrate(evidence: number): number {
+  const next = calibration.findIndex(([stated]) => evidence < stated);
+  const [from, to] = [calibration[next - 1], calibration[next]];
+  if (from === undefined || to === undefined) return evidence;
+  return from[1] + ((evidence - from[0]) * (to[1] - from[1])) / (to[0] - from[0]);
+}
+
+/**
+ * A known agent in a new network is what travel and a new provider look like, so it approaches a challenge and does
+ * not reach it. The order of such sessions remains, for thresholds by kind of attacker.
+ */
+function softenKnownAgent(evidence: number): number {
+  const { from, max } = behaviourBounds.knownAgent;
+  if (evidence <= from) return evidence;
+  return max - (max - from) * Math.exp((from - evidence) / (max - from));
+}
+
 /** Each field of the client is a hierarchy of one level. */
 function computeClientRatios(behaviour: BehaviourEvidence): Ratios {
   const { client = [] } = behaviour;
@@ -195,21 +214,25 @@ export function computeContributions(
   off: readonly BehaviourPart[] = [],
 ): BehaviourContributions {
   const { network, agent } = findRatios(behaviour, off);
-  const { min, minOnlyWeak, max, few, maxExactAgent, maxHour, calibration } = behaviourBounds;
+  const { min, minOnlyWeak, max, few, maxExactAgent, maxHour } = behaviourBounds;
   const { minClient, maxClient } = behaviourBounds;
   const least = behaviour.isOnlyWeak === true ? minOnlyWeak : min;
   const most = countTrusted(behaviour) < few.minLogins ? few.max : max;
-  const bound = (all: number) => clamp(calibration * Math.log(all), least, most);
+  const soften = isKnown(behaviour.agent) ? softenKnownAgent : (evidence: number) => evidence;
+  const bound = (all: number) => clamp(soften(calibrate(Math.log(all))), least, most);
   const ofNetwork = bound(mixKinds(network, neutralRatios));
   const ofAgent = bound(mixKinds(network, agent)) - ofNetwork;
   const hour = off.includes("hour") ? neutralRatios : computeHourRatios(behaviour);
   const ofHour = Math.log(mixKinds(neutralRatios, neutralRatios, hour));
+  const room = isKnown(behaviour.agent)
+    ? behaviourBounds.knownAgent.max - ofNetwork - ofAgent
+    : maxHour;
   const client = off.includes("client") ? neutralRatios : computeClientRatios(behaviour);
   const ofClient = Math.log(mixKinds(network, agent, client) / mixKinds(network, agent));
   return {
     network: ofNetwork,
     agent: isAgentNearlyKnown(behaviour) ? Math.min(ofAgent, maxExactAgent) : ofAgent,
-    hour: clamp(ofHour, -maxHour, maxHour),
+    hour: clamp(ofHour, -maxHour, Math.min(maxHour, room)),
     client: clamp(ofClient, minClient, maxClient),
   };
 }

@@ -13,6 +13,7 @@ import { weights } from "../weights.ts";
 import { findAgentReasons } from "./agent.ts";
 import { findBehaviourReasons } from "./behaviour.ts";
 import { findDeviceReasons } from "./device.ts";
+import { fitKinds } from "./fit-kinds.ts";
 import { findGradualChangeReasons } from "./gradual-change.ts";
 import { findHabitReasons } from "./habits.ts";
 import { findIdentityReasons } from "./identity.ts";
@@ -60,10 +61,12 @@ export function findReasons(evidence: SessionEvidence, off: readonly string[]): 
     ...keepOn(findGradualChangeReasons(evidence, ofHabits, isOff)),
     ...keepOn(findDeviceReasons(evidence.device, ofHabits)),
   ];
+  const fit = fitKinds(evidence.behaviour, isOff);
+  const fitToHistory = (one: Reason) => ({ ...one, contribution: fit(one) });
   const others = [
     ...keepOn(findNetworkReasons(evidence, isOff)),
     ...keepOn(findAgentReasons(evidence.agent)),
-    ...keepOn(findBehaviourReasons(evidence)),
+    ...keepOn(findBehaviourReasons(evidence).map(fitToHistory)),
     ...ofHistory,
     ...keepOn(mismatch),
     ...keepOn(findIdentityReasons(evidence.identity)),
