@@ -3,9 +3,9 @@
  * plain numbers, which are stored as evidence; attacker-model.ts turns them into log-odds. Without sessions to
  * compare with there is no result.
  */
-import type { Context } from "../context.ts";
+import { type Context, familyOf } from "../context.ts";
 import type { BehaviourEvidence, Counted } from "../evidence.ts";
-import type { History } from "../history.ts";
+import type { History, KnownSession } from "../history.ts";
 import type { Population } from "../population/population.ts";
 import { settledAfterMs } from "../weights.ts";
 import {
@@ -82,32 +82,25 @@ export function compareWithHistory(
   };
 }
 
-/** How many levels of both hierarchies the history knows, down to the network and to the kind of browser. */
-function countCoarseKnown({ network, agent }: BehaviourEvidence): number {
-  const coarse = ["country", "asn", "device", "os", "family"];
-  return [...network, ...agent].filter(({ level, seen }) => seen && coarse.includes(level)).length;
-}
-
 /**
- * Compares with what was known a week ago, if the history has come closer to the session since. Undefined otherwise:
- * the comparison with the whole history then says everything.
+ * Compares with what was known a week ago, if that knew neither the network nor the browser of the session: the history
+ * may have come closer since, step by step. Undefined if the browser was confirmed since, which then is a new device.
  */
 export function compareWithSettled(
   history: History,
   context: Context,
   population: Population | null,
   now: number,
-  behaviour: BehaviourEvidence,
 ): BehaviourEvidence | undefined {
-  const isSettled = ({ at }: { readonly at: number }) => at <= now - settledAfterMs;
-  const { length } = history;
-  const settled = history.filter(isSettled);
-  if (settled.length === 0 || settled.length === length) return undefined;
-  const knowsBoth = settled.some(
-    ({ context: known }) => known.asn === context.asn && known.agent === context.agent,
-  );
-  if (knowsBoth) return undefined;
-  const before = compareWithHistory(settled, context, population, now);
-  if (before === null || countCoarseKnown(before) >= countCoarseKnown(behaviour)) return undefined;
-  return before;
+  const firstYoung = history.findIndex(({ at }) => at > now - settledAfterMs);
+  if (firstYoung <= 0) return undefined;
+  const hasBrowser = ({ context: known }: KnownSession) =>
+    known.device === context.device &&
+    known.os === context.os &&
+    familyOf(known.browser) === familyOf(context.browser);
+  const settled = history.slice(0, firstYoung);
+  const proven = history.slice(firstYoung).filter(({ verdict }) => verdict !== null);
+  const isNetworkKnown = settled.some(({ context: { asn } }) => asn === context.asn);
+  if (isNetworkKnown || settled.some(hasBrowser) || proven.some(hasBrowser)) return undefined;
+  return compareWithHistory(settled, context, population, now) ?? undefined;
 }

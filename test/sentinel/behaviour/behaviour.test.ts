@@ -240,7 +240,8 @@ describe("Evidence of behaviour", () => {
           expect(part).toBeGreaterThanOrEqual(behaviourBounds.min);
           expect(part).toBeLessThanOrEqual(behaviourBounds.max);
         }
-        expect(Math.abs(ofHour)).toBeLessThanOrEqual(behaviourBounds.maxHour);
+        expect(ofHour).toBeGreaterThanOrEqual(behaviourBounds.hour.min);
+        expect(ofHour).toBeLessThanOrEqual(behaviourBounds.hour.max);
       }),
       { numRuns: 500 },
     );
