@@ -26,14 +26,22 @@ const bars = {
 const barKinds = ["naive", "vpn", "targeted"] as const;
 const recallAt1Percent = 1;
 
-type Row = readonly [what: string, found: string, bar: string, verdict: string];
+type Row = readonly [what: string, found: string, bar: string, verdict: string, trained?: string];
 
-function judgeAtLeast(what: string, found: number, bar: number): Row {
-  const verdict = found >= bar ? "met" : "**missed**";
-  return [what, formatFigure(found), `≥ ${bar}`, `${verdict}, ${formatSigned(found - bar)}`];
+/** The best figure of the models that were trained on labels. */
+function findBest(trained: readonly FigureRecord[], of: (record: FigureRecord) => number): number {
+  return trained.length === 0 ? Number.NaN : Math.max(...trained.map(of));
 }
 
-function createAttackerRows(comparisons: readonly Comparison[]): Row[] {
+function judgeAtLeast(what: string, found: number, bar: number, trained: number): Row {
+  const verdict = `${found >= bar ? "met" : "**missed**"}, ${formatSigned(found - bar)}`;
+  return [what, formatFigure(found), `≥ ${bar}`, verdict, formatFigure(trained)];
+}
+
+function createAttackerRows(
+  comparisons: readonly Comparison[],
+  trained: readonly FigureRecord[],
+): Row[] {
   const outcomeOf = (kind: AttackerKind) =>
     comparisons
       .find((found) => found.kind === kind)
@@ -44,6 +52,7 @@ function createAttackerRows(comparisons: readonly Comparison[]): Row[] {
         `recall at 1 %, ${attackerNames[kind]}`,
         outcomeOf(kind)?.recall[recallAt1Percent] ?? Number.NaN,
         bars.recallAt1Percent[kind],
+        findBest(trained, ({ attackers }) => attackers[kind]?.recall[recallAt1Percent] ?? 0),
       ),
     ),
     ...barKinds.map((kind) =>
@@ -51,6 +60,7 @@ function createAttackerRows(comparisons: readonly Comparison[]): Row[] {
         `AUC, ${attackerNames[kind]}`,
         outcomeOf(kind)?.auc ?? Number.NaN,
         bars.auc[kind],
+        findBest(trained, ({ attackers }) => attackers[kind]?.auc ?? 0),
       ),
     ),
   ];
@@ -135,11 +145,12 @@ export function renderBarTable(
   comparisons: readonly Comparison[],
   kinds: KindResult,
   dataSets: readonly ComparedData[],
+  trained: readonly FigureRecord[],
 ): string {
   const challenged = computeShipped(columns, "matched", "real")?.challenged ?? Number.NaN;
   const isSpared = challenged <= bars.realChallenged;
   const rows: readonly Row[] = [
-    ...createAttackerRows(comparisons),
+    ...createAttackerRows(comparisons, trained),
     createFreemanRow(
       kinds,
       "ahead of the Freeman sum, one policy by kinds",
@@ -157,5 +168,8 @@ export function renderBarTable(
     createExperienceRow(dataSets),
     createExtendRow(comparisons),
   ];
-  return table(["what", "found", "bar", ""], rows);
+  const complete = rows.map(([what, found, bar, verdict, best = ""]) => {
+    return [what, found, bar, verdict, best];
+  });
+  return table(["what", "found", "bar", "", "best model trained on labels"], complete);
 }

@@ -28,6 +28,7 @@ import { type Comparison, compareModels } from "./outcome.ts";
 import { findRecords } from "./records.ts";
 import {
   hardnessText,
+  missedText,
   protocolText,
   publishedText,
   readingText,
@@ -142,11 +143,15 @@ export function renderDocument(evaluation: Evaluation): string {
   const parts = [
     renderOpening(evaluation),
     "## The bars",
-    renderBarTable(columns, matched, kinds, [
-      { columns, before, suffix: "" },
-      ...compareLocality(localityYears),
-    ]),
+    renderBarTable(
+      columns,
+      matched,
+      kinds,
+      [{ columns, before, suffix: "" }, ...compareLocality(localityYears)],
+      findRecords("trained", digestsOf(years)),
+    ),
     `The matched data, test period, all seeds. The bars were set before Sentinel 3 was built; those of recall are the published results of the best trained model. Intervals are the middle 95 % of ${rounds} resamples of the users.`,
+    missedText,
     "## Before and after",
     beforeText,
     "### Matched data",

@@ -2,6 +2,16 @@
 import type { Year } from "../year.ts";
 import { formatPercent } from "./format.ts";
 
+export const missedText = `Where a bar is missed, the last column tells why: it has the best of the models that were trained on labelled attacks of
+these very kinds. If that model misses the bar too, its features (those of the Freeman sum, time, and how often the user changes) do not
+hold the evidence on this data, and further evidence is needed: a known device, or the optional fields of the context. If
+it meets the bar, Sentinel weighs the evidence less well than a model that knew these attackers.
+
+One policy for all attackers divides the real logins that may be challenged. What it spends on attackers with the
+victim's own agent or network, of which the Freeman sum catches almost none, is missing for attackers that know nothing;
+a threshold for one attacker shows what is possible without that division. A stated risk that is wrong has too few real
+logins or attacks near it, or a mixture of attackers other than the one that Sentinel assumes.`;
+
 export const protocolText = `## What is compared
 
 A year of logins has seven months in which only the population grows, two months of validation (for the
