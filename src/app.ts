@@ -14,6 +14,7 @@ import { passkeyLoginRoutes } from "./api/passkey-login.ts";
 import { passkeyRoutes } from "./api/passkeys.ts";
 import { relocationRoutes } from "./api/relocation.ts";
 import { sentinelRoutes } from "./api/sentinel.ts";
+import { sessionHistoryRoutes } from "./api/session-history.ts";
 import { settingsRoutes } from "./api/settings.ts";
 import { statisticsRoutes } from "./api/statistics.ts";
 import { stepUpRoutes } from "./api/step-up-keys.ts";
@@ -42,6 +43,7 @@ export const apiRoutes = [
   ...deviceRoutes,
   ...stepUpRoutes,
   ...sentinelRoutes,
+  ...sessionHistoryRoutes,
   ...assessmentRoutes,
   ...feedRoutes,
   ...auditEventRoutes,

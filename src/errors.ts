@@ -118,7 +118,7 @@ const catalogue = {
     status: 409,
     sentence: "This passkey is registered already; use it, or create another one.",
   },
-  body_too_large: { status: 413, sentence: "The body exceeds 16 KiB; send a smaller one." },
+  body_too_large: { status: 413, sentence: "The body is too large; send a smaller one." },
   unsupported_media_type: {
     status: 415,
     sentence: "The body is not JSON; send it with 'Content-Type: application/json'.",

@@ -4,9 +4,9 @@
  * test period. If traits show nothing, the area under the ROC curve is 0.5.
  */
 import { aucOf } from "./metrics.ts";
-import type { Protocol } from "./protocol.ts";
-import { type Columns, type Kind, keyOf } from "./results.ts";
+import { type Columns, keyOf } from "./results.ts";
 import type { AuditName } from "./traits.ts";
+import type { Kind, Protocol } from "./trial.ts";
 
 /** Logins that each bin is assumed to have on both sides before any is counted. */
 const prior = 2;

@@ -1,5 +1,6 @@
 /** A login as models see it, and the interface of a model. */
 import type { AgentFacts } from "../../src/sentinel/agent.ts";
+import type { Recommendation } from "../../src/sentinel/score.ts";
 
 /** Identities tried from the address and from its /24 in the last ten minutes, this one included. */
 export interface Crowd {
@@ -13,12 +14,22 @@ export interface Login {
   readonly user: number;
   readonly country: string;
   readonly asn: number;
-  /** The /24. */
+  /** The /20 or /40. */
+  readonly pool: string;
+  /** The /24 or /48. */
   readonly prefix: string;
   readonly address: string;
   readonly agent: string;
   readonly facts: AgentFacts;
   readonly crowd: Crowd;
+}
+
+/** What Sentinel answers. */
+export interface Judgement {
+  readonly risk: number;
+  readonly recommendation: Recommendation;
+  /** The probability of each kind of attacker. Sentinel-2 has none. */
+  readonly kinds: Readonly<Record<string, number>>;
 }
 
 /** A model receives one year of one seed in the order of time. */
@@ -28,8 +39,8 @@ export interface Model {
   observe(login: Login): void;
   /** Scores a login, from what was observed before. A higher score is more suspicious. */
   score(login: Login): number;
-  /** The scores from which the model challenges and denies by default, if it has defaults. */
-  readonly thresholds?: { readonly challenge: number; readonly deny: number };
+  /** What the model would answer, if it answers more than a score. */
+  judge?(login: Login): Judgement;
 }
 
 /** The features of a login, from fine to coarse. */

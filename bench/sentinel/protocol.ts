@@ -10,22 +10,20 @@
  * this mixture, but most logins come later than that, so the time alone reveals attacks.
  *
  * "first": real first logins and, at the position of each, an attack on an identity without history.
+ *
+ * "experience": logins of real users in which exactly one thing changes (experiences.ts).
+ *
+ * The attackers that sentinel-2's evaluation lacked are in "matched" alone, and have random numbers of their own, so
+ * the data of the others stays what it was.
  */
-import {
-  type Attack,
-  type AttackerKind,
-  attackerKinds,
-  drawAttack,
-} from "./generator/attackers.ts";
+import { createExperienceTrials } from "./experiences.ts";
+import type { AgentPool } from "./generator/agents.ts";
+import { type AttackerKind, drawAttack, earlierKinds, laterKinds } from "./generator/attackers.ts";
 import type { Visit } from "./generator/logins.ts";
 import { attackerRates, yearDays } from "./generator/rates.ts";
 import { findFirstFrom, type Strangers } from "./generator/strangers.ts";
-import type { Random } from "./random.ts";
-
-export const protocols = ["matched", "operation", "first"] as const;
-export type Protocol = (typeof protocols)[number];
-export const periods = ["validation", "test"] as const;
-export type Period = (typeof periods)[number];
+import { Random } from "./random.ts";
+import { type Course, createRealTrial, createTrial, type Period, type Trial } from "./trial.ts";
 
 const hourMs = 60 * 60 * 1000;
 const dayMs = 24 * hourMs;
@@ -35,36 +33,22 @@ const testFrom = 273;
 const [minHours, maxHours] = attackerRates.hoursAfter;
 /** Attacks of each kind in each period of "operation". */
 const maxInOperation = 3000;
+/**
+ * Attackers that come when the victim logs in: one that knows the victim well, and a relay, whose page the victim
+ * is using.
+ */
+const kindsAtOwnHours: ReadonlySet<AttackerKind> = new Set([
+  "veryTargeted",
+  "relayHoster",
+  "relayResidential",
+]);
 /** Attackers that know nothing about the victim. */
 const ignorantKinds: readonly AttackerKind[] = ["naive", "stuffing"];
-
-/** A login or an attack to score, with its position among the real logins. */
-export interface Trial {
-  readonly protocol: Protocol;
-  readonly period: Period;
-  /** Null: a real login. */
-  readonly attack: Attack | null;
-  /** It is scored after every login before this position was observed. */
-  readonly position: number;
-  readonly visit: Visit;
-  /** The number of earlier logins of the user. */
-  readonly logins: number;
-  readonly sinceLastMs: number;
-}
 
 export function periodOf(at: number, yearFrom: number): Period | undefined {
   const day = (at - yearFrom) / dayMs;
   if (day < validationFrom || day >= yearDays) return undefined;
   return day < testFrom ? "validation" : "test";
-}
-
-/** A real login with the user's earlier logins. */
-interface Course {
-  readonly position: number;
-  readonly period: Period;
-  readonly visit: Visit;
-  readonly known: readonly Visit[];
-  readonly last: Visit | undefined;
 }
 
 function collectCourses(visits: readonly Visit[], yearFrom: number): Course[] {
@@ -75,19 +59,6 @@ function collectCourses(visits: readonly Visit[], yearFrom: number): Course[] {
     const period = periodOf(visit.at, yearFrom);
     return period === undefined ? [] : [{ position, period, visit, known, last: known.at(-1) }];
   });
-}
-
-function createTrial(protocol: Protocol, course: Course, attack: Attack | null, at: number): Trial {
-  const { position, period, known, last, visit } = course;
-  return {
-    protocol,
-    period,
-    attack,
-    position,
-    visit: attack?.visit ?? visit,
-    logins: known.length,
-    sinceLastMs: last === undefined ? Number.POSITIVE_INFINITY : at - last.at,
-  };
 }
 
 function isSoon({ last, visit }: Course): boolean {
@@ -105,6 +76,7 @@ function stratumOf({ known, period, last }: Course): string {
 
 function createMatchedTrials(
   courses: readonly Course[],
+  kinds: readonly AttackerKind[],
   strangers: Strangers,
   random: Random,
 ): Trial[] {
@@ -112,15 +84,14 @@ function createMatchedTrials(
   return courses.flatMap((course) => {
     const { visit, last, known } = course;
     if (last === undefined) return [];
-    const attacks = attackerKinds.flatMap((kind) => {
+    return kinds.flatMap((kind) => {
       const model = random.pick(strata.get(stratumOf(course)) ?? [course]);
       const gap = model.visit.at - (model.last?.at ?? model.visit.at);
-      // An attacker that knows the victim this well logs in at the victim's own hours.
-      const at = kind === "veryTargeted" ? visit.at : last.at + gap;
-      const attack = drawAttack(kind, visit.user, known, at, strangers, random);
-      return attack === undefined ? [] : [createTrial("matched", course, attack, at)];
+      const at = kindsAtOwnHours.has(kind) ? visit.at : last.at + gap;
+      const target = { user: visit.user, known, at, browser: visit };
+      const attack = drawAttack(kind, target, strangers, random);
+      return attack === undefined ? [] : [createTrial("matched", course, attack)];
     });
-    return [createTrial("matched", course, null, visit.at), ...attacks];
   });
 }
 
@@ -132,10 +103,11 @@ function createFirstTrials(
   return courses.flatMap((course) => {
     const { visit } = course;
     const attacks = ignorantKinds.flatMap((kind) => {
-      const attack = drawAttack(kind, visit.user, [], visit.at, strangers, random);
-      return attack === undefined ? [] : [createTrial("first", course, attack, visit.at)];
+      const target = { user: visit.user, known: [], at: visit.at, browser: undefined };
+      const attack = drawAttack(kind, target, strangers, random);
+      return attack === undefined ? [] : [createTrial("first", course, attack)];
     });
-    return [createTrial("first", course, null, visit.at), ...attacks];
+    return [createRealTrial("first", course), ...attacks];
   });
 }
 
@@ -148,12 +120,13 @@ function createOperationTrials(
   const byUser = Map.groupBy(visits, ({ user }) => user);
   const byPeriod = Map.groupBy(courses, ({ period }) => period);
   const attacks = [...byPeriod].flatMap(([period, victims]) =>
-    attackerKinds.flatMap((kind) =>
+    earlierKinds.flatMap((kind) =>
       Array.from({ length: Math.min(maxInOperation, victims.length) }, () => {
         const { visit } = random.pick(victims);
         const at = Math.round(visit.at + random.between(minHours, maxHours) * hourMs);
         const known = (byUser.get(visit.user) ?? []).filter((other) => other.at < at);
-        const attack = drawAttack(kind, visit.user, known, at, strangers, random);
+        const target = { user: visit.user, known, at, browser: undefined };
+        const attack = drawAttack(kind, target, strangers, random);
         const course = {
           position: findFirstFrom(visits, at),
           period,
@@ -161,15 +134,12 @@ function createOperationTrials(
           known,
           last: known.at(-1),
         };
-        return attack === undefined ? [] : [createTrial("operation", course, attack, at)];
+        return attack === undefined ? [] : [createTrial("operation", course, attack)];
       }).flat(),
     ),
   );
   const real = courses.filter(({ last }) => last !== undefined);
-  return [
-    ...real.map((course) => createTrial("operation", course, null, course.visit.at)),
-    ...attacks,
-  ];
+  return [...real.map((course) => createRealTrial("operation", course)), ...attacks];
 }
 
 /** All trials of a year, ordered by position. */
@@ -177,11 +147,19 @@ export function createTrials(
   visits: readonly Visit[],
   yearFrom: number,
   strangers: Strangers,
-  random: Random,
+  agents: AgentPool,
+  seed: number,
 ): Trial[] {
   const courses = collectCourses(visits, yearFrom);
+  const soon = courses.filter(isSoon);
+  const random = new Random(`attackers/${seed}`);
+  const later = new Random(`later attackers/${seed}`);
+  const experiences = new Random(`experiences/${seed}`);
   return [
-    ...createMatchedTrials(courses.filter(isSoon), strangers, random),
+    ...soon.map((course) => createRealTrial("matched", course)),
+    ...createMatchedTrials(soon, earlierKinds, strangers, random),
+    ...createMatchedTrials(soon, laterKinds, strangers, later),
+    ...createExperienceTrials(courses, visits, strangers, agents, experiences),
     ...createOperationTrials(courses, visits, strangers, random),
     ...createFirstTrials(
       courses.filter(({ last }) => last === undefined),

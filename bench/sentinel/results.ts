@@ -1,15 +1,18 @@
 /** The results of a year: the scores of every model for every trial, in columns. */
-import type { AttackerKind } from "./generator/attackers.ts";
-import type { Period, Protocol, Trial } from "./protocol.ts";
+import type { Recommendation } from "../../src/sentinel/score.ts";
+import type { Judgement } from "./login.ts";
 import { type AuditName, auditNames, type Traits } from "./traits.ts";
-
-export type Kind = AttackerKind | "real";
+import type { Kind, Period, Protocol, Trial } from "./trial.ts";
 
 export interface Column {
   /** Unique across seeds. */
   readonly users: number[];
   readonly logins: number[];
   readonly scores: Readonly<Record<string, number[]>>;
+  /** What Sentinel answers: its score from 0 to 1, what it recommends, and the kinds of attacker. */
+  readonly risks: number[];
+  readonly recommendations: Recommendation[];
+  readonly kinds: Record<string, number[]>;
   readonly traits: Readonly<Record<AuditName, (readonly string[])[]>>;
   /** Whether the user's history has the country, network, agent and device: bits in this order. */
   readonly known: number[];
@@ -27,6 +30,9 @@ export function createColumn(models: readonly string[]): Column {
     users: [],
     logins: [],
     scores: Object.fromEntries(models.map((model) => [model, []])),
+    risks: [],
+    recommendations: [],
+    kinds: {},
     traits: { "history size": [], rhythm: [], network: [], agent: [] },
     known: [],
   };
@@ -36,16 +42,26 @@ export interface Scored {
   readonly trial: Trial;
   readonly user: number;
   readonly scores: ReadonlyMap<string, number>;
+  readonly judgement: Judgement | undefined;
   readonly traits: Traits;
   readonly known: number;
 }
 
-export function addToColumn(column: Column, { trial, user, scores, traits, known }: Scored): void {
+export function addToColumn(column: Column, scored: Scored): void {
+  const { trial, user, scores, judgement, traits, known } = scored;
   column.users.push(user);
   column.known.push(known);
   column.logins.push(trial.logins);
   for (const [model, score] of scores) column.scores[model]?.push(score);
   for (const name of auditNames) column.traits[name].push(traits[name]);
+  if (judgement === undefined) return;
+  column.risks.push(judgement.risk);
+  column.recommendations.push(judgement.recommendation);
+  for (const [kind, probability] of Object.entries(judgement.kinds)) {
+    const probabilities = column.kinds[kind] ?? [];
+    column.kinds[kind] = probabilities;
+    probabilities.push(probability);
+  }
 }
 
 /** Concatenates the columns of several seeds. */
@@ -69,6 +85,13 @@ function joinColumns(columns: readonly Column[]): Column {
       appendAll(all.scores[model] ?? [], scores);
     }
     for (const name of auditNames) appendAll(all.traits[name], column.traits[name]);
+    appendAll(all.risks, column.risks);
+    appendAll(all.recommendations, column.recommendations);
+    for (const [kind, probabilities] of Object.entries(column.kinds)) {
+      const pooled = all.kinds[kind] ?? [];
+      all.kinds[kind] = pooled;
+      appendAll(pooled, probabilities);
+    }
   }
   return all;
 }

@@ -1,4 +1,5 @@
 /** Summarises a generated year (pure), in the figures that are published about the real data. */
+import { isIpv6 } from "./generator/ipv6.ts";
 import type { Visit } from "./generator/logins.ts";
 import { sampledShares } from "./generator/rates.ts";
 import { medianOf } from "./metrics.ts";
@@ -41,6 +42,7 @@ export interface YearSummary {
   readonly newAddress: number;
   readonly newAddressSoon: number;
   readonly soon: number;
+  readonly ipv6: number;
 }
 
 function computeShares<T extends string | number>(values: Iterable<T>): Record<string, number> {
@@ -134,5 +136,6 @@ export function summarizeYear(visits: readonly Visit[]): YearSummary {
     newAddress: all.address,
     newAddressSoon: soon.address,
     soon: soon.logins / all.logins,
+    ipv6: visits.filter(({ address }) => isIpv6(address)).length / visits.length,
   };
 }

@@ -5,7 +5,7 @@
  */
 import type { Visit } from "./generator/logins.ts";
 import { prefixOf } from "./generator/networks.ts";
-import type { Trial } from "./protocol.ts";
+import type { Trial } from "./trial.ts";
 
 export const auditNames = ["history size", "rhythm", "network", "agent"] as const;
 export type AuditName = (typeof auditNames)[number];

@@ -2,7 +2,7 @@
 import { parentPort, workerData } from "node:worker_threads";
 import { z } from "zod";
 import { agentFactsOf } from "../../src/sentinel/agent.ts";
-import { asDefined, withHistoryOnly } from "./generator/rates.ts";
+import { asDefined, nearLocality, publishedLocality, withHistoryOnly } from "./generator/rates.ts";
 import { loadRealAgents } from "./generator/real-agents.ts";
 import { loadRealNetworks } from "./generator/real-networks.ts";
 import { createSyntheticNetworks } from "./generator/synthetic-networks.ts";
@@ -13,19 +13,27 @@ const orderSchema = z.object({
   seed: z.int(),
   users: z.int(),
   reading: z.enum([asDefined.name, withHistoryOnly.name]),
+  locality: z.enum([nearLocality.name, publishedLocality.name]),
   networks: z.enum(["real", "synthetic"]),
+  withFeatures: z.boolean(),
 });
 export type Order = z.infer<typeof orderSchema>;
 
-const { seed, users, reading, networks } = orderSchema.parse(workerData);
+const { seed, users, reading, locality, networks, withFeatures } = orderSchema.parse(workerData);
+const models = createModels(seed);
+/** The gain of each part is measured on the matched data alone. */
+const isMain = reading === asDefined.name && locality === nearLocality.name;
 parentPort?.postMessage(
   runYear({
     seed,
     users,
     reading: reading === asDefined.name ? asDefined : withHistoryOnly,
+    locality: locality === nearLocality.name ? nearLocality : publishedLocality,
     networks: networks === "real" ? loadRealNetworks() : createSyntheticNetworks(),
     agents: loadRealAgents(),
     factsOf: agentFactsOf,
-    models: createModels(seed),
+    models: models.compared,
+    variants: isMain ? models.variants : [],
+    withFeatures,
   }),
 );

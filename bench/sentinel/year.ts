@@ -1,19 +1,21 @@
 /** Generates one year of one seed and has every model score its trials (pure). */
 import type { AgentFacts } from "../../src/sentinel/agent.ts";
-import { CrowdWatch } from "./crowd.ts";
+import { type FeatureRow, Features } from "./features.ts";
 import { AgentPool, type AgentTable } from "./generator/agents.ts";
 import { createVisitsOfYear, type Visit } from "./generator/logins.ts";
-import { type NetworkTable, prefixOf, textOf } from "./generator/networks.ts";
+import type { NetworkTable } from "./generator/networks.ts";
 import { World } from "./generator/people.ts";
-import { attackerRates, type Reading, yearDays } from "./generator/rates.ts";
+import { attackerRates, type Locality, type Reading, yearDays } from "./generator/rates.ts";
 import { Strangers } from "./generator/strangers.ts";
+import { Lens } from "./lens.ts";
 import type { Login, Model } from "./login.ts";
-import { createTrials, periodOf, type Trial } from "./protocol.ts";
+import { createTrials, periodOf } from "./protocol.ts";
 import { publishedReauthentication } from "./published.ts";
-import { Random } from "./random.ts";
+import { hashOf, mixBits } from "./random.ts";
 import { addToColumn, type Column, type Columns, createColumn, keyOf } from "./results.ts";
 import { compared, comparedValue, summarizeYear, type YearSummary } from "./summary.ts";
 import { TraitWatch } from "./traits.ts";
+import type { Trial } from "./trial.ts";
 
 const dayMs = 24 * 60 * 60 * 1000;
 /** Distinguishes users of different seeds. */
@@ -23,10 +25,15 @@ export interface YearPlan {
   readonly seed: number;
   readonly users: number;
   readonly reading: Reading;
+  readonly locality: Locality;
   readonly networks: NetworkTable;
   readonly agents: AgentTable;
   readonly factsOf: (agent: string) => AgentFacts;
   readonly models: readonly Model[];
+  /** They score the matched logins and attacks alone, and do not learn. */
+  readonly variants: readonly Model[];
+  /** Whether to collect the features that a model can be trained on. */
+  readonly withFeatures: boolean;
 }
 
 /** The scores of a user's first logins, for the share that is challenged. */
@@ -38,37 +45,12 @@ export interface Beginning {
 
 export interface Year {
   readonly seed: number;
+  /** Equal for two runs on the same logins and attacks. */
+  readonly digest: number;
   readonly summary: YearSummary;
   readonly columns: Columns;
   readonly beginnings: readonly Beginning[];
-}
-
-/** Turns visits into logins as models see them. The facts of an agent are cached, because agents repeat. */
-class Lens {
-  readonly #factsOf: YearPlan["factsOf"];
-  readonly #facts = new Map<string, AgentFacts>();
-  readonly crowds = new CrowdWatch();
-
-  constructor(factsOf: YearPlan["factsOf"]) {
-    this.#factsOf = factsOf;
-  }
-
-  loginOf(visit: Visit, crowd = this.crowds.crowdOf(visit)): Login {
-    const { at, user, provider, address, agent } = visit;
-    const facts = this.#facts.get(agent) ?? this.#factsOf(agent);
-    this.#facts.set(agent, facts);
-    return {
-      at,
-      user,
-      country: provider.country,
-      asn: provider.asn,
-      prefix: `${textOf(prefixOf(address))}/24`,
-      address: textOf(address),
-      agent,
-      facts,
-      crowd,
-    };
-  }
+  readonly features: readonly FeatureRow[];
 }
 
 function knownBitsOf(visit: Visit, known: readonly Visit[]): number {
@@ -92,9 +74,12 @@ function findBeginners(visits: readonly Visit[], from: number): Set<number> {
 class Stage {
   readonly columns: Record<string, Column> = {};
   readonly beginnings = new Map<number, Record<string, number[]>>();
+  readonly features: FeatureRow[] = [];
+  digest = 0;
   readonly #plan: YearPlan;
   readonly #lens: Lens;
   readonly #traits = new TraitWatch();
+  readonly #features = new Features();
   readonly #histories = new Map<number, Visit[]>();
   readonly #beginners: Set<number>;
 
@@ -105,16 +90,24 @@ class Stage {
   }
 
   scoreTrial(trial: Trial): void {
-    const { seed, models } = this.#plan;
-    const { protocol, period, attack, visit } = trial;
-    const login = this.#lens.loginOf(visit, attack?.crowd ?? this.#lens.crowds.crowdOf(visit));
-    const key = keyOf(protocol, period, attack?.kind ?? "real");
+    const { seed, withFeatures } = this.#plan;
+    const { protocol, period, kind, crowd, visit } = trial;
+    const isMatched = protocol === "matched";
+    const models = isMatched ? [...this.#plan.models, ...this.#plan.variants] : this.#plan.models;
+    const login = this.#lens.loginOf(visit, crowd ?? this.#lens.crowds.crowdOf(visit));
+    const key = keyOf(protocol, period, kind);
+    const { at, user, address, agent } = visit;
+    this.digest = mixBits(this.digest ^ hashOf(`${key}/${user}/${at}/${address}/${agent}`));
+    if (withFeatures && isMatched) {
+      this.features.push({ seed, period, kind, values: this.#features.valuesOf(login) });
+    }
     const column = this.columns[key] ?? createColumn(models.map(({ name }) => name));
     this.columns[key] = column;
     addToColumn(column, {
       trial,
-      user: seed * usersPerSeed + visit.user,
+      user: seed * usersPerSeed + user,
       scores: new Map(models.map((model) => [model.name, model.score(login)])),
+      judgement: models.find(({ judge }) => judge !== undefined)?.judge?.(login),
       traits: this.#traits.traitsOf(trial),
       known: knownBitsOf(visit, this.#histories.get(visit.user) ?? []),
     });
@@ -128,6 +121,7 @@ class Stage {
     for (const model of models) model.observe(login);
     this.#lens.crowds.add(visit);
     this.#traits.add(visit);
+    if (this.#plan.withFeatures) this.#features.add(login);
     known.push(visit);
     this.#histories.set(visit.user, known);
   }
@@ -143,14 +137,15 @@ class Stage {
 }
 
 export function runYear(plan: YearPlan): Year {
-  const { seed, users, reading, networks, agents } = plan;
+  const { seed, users, reading, locality, networks, agents } = plan;
   const from = agents.at - yearDays * dayMs;
   const strangerCount = Math.ceil(users * attackerRates.strangersPerUser);
   const pool = new AgentPool(agents, reading);
-  const world = new World(networks, pool, reading, from, users + strangerCount);
+  const world = new World(networks, pool, reading, locality, from, users + strangerCount);
   const visits = createVisitsOfYear(world, seed, 0, users);
-  const strangers = new Strangers(createVisitsOfYear(world, seed, users, strangerCount));
-  const trials = createTrials(visits, from, strangers, new Random(`attackers/${seed}`));
+  const strangerVisits = createVisitsOfYear(world, seed, users, strangerCount);
+  const strangers = new Strangers(strangerVisits, networks.hosters);
+  const trials = createTrials(visits, from, strangers, pool, seed);
   const stage = new Stage(plan, visits, from);
   let next = 0;
   for (const [position, visit] of visits.entries()) {
@@ -162,5 +157,6 @@ export function runYear(plan: YearPlan): Year {
   }
   for (const trial of trials.slice(next)) stage.scoreTrial(trial);
   const beginnings = [...stage.beginnings].map(([user, scores]) => ({ user, scores }));
-  return { seed, summary: summarizeYear(visits), columns: stage.columns, beginnings };
+  const { digest, columns, features } = stage;
+  return { seed, digest, summary: summarizeYear(visits), columns, beginnings, features };
 }

@@ -3,10 +3,12 @@ import { z } from "zod";
 import { digestCanonicalJson } from "../../src/crypto/canonical.ts";
 import { assessmentIdPattern } from "../../src/sentinel/assessment.ts";
 import { sessionEvidenceSchema } from "../../src/sentinel/evidence.ts";
+import { kindNames } from "../../src/sentinel/kinds.ts";
 import type { Reason } from "../../src/sentinel/reason.ts";
 import { recommendations } from "../../src/sentinel/score.ts";
 import { judge } from "../../src/sentinel/signals/judgement.ts";
 import { model, priorProbability } from "../../src/sentinel/weights.ts";
+import { kindPolicyOf, storedKindSettings } from "../../src/tenancy/kind-settings.ts";
 import { Failure } from "./failure.ts";
 
 const assessment = z.object({
@@ -21,8 +23,10 @@ const assessment = z.object({
       challenge_at: z.number(),
       deny_at: z.number(),
       signals_off: z.array(z.string()),
+      kinds: storedKindSettings.default({}),
     })
     .nullable(),
+  kinds: z.record(z.enum(kindNames), z.number()).nullable().default(null),
   inputs: sessionEvidenceSchema.nullable(),
   inputs_digest: z.string().nullable(),
 });
@@ -69,11 +73,13 @@ export function recompute(stored: StoredAssessment): Recomputed {
   const {
     reasons,
     riskScore: score,
+    kinds,
     recommendation,
   } = judge(inputs, {
     challengeAt: policy.challenge_at,
     denyAt: policy.deny_at,
     signalsOff: policy.signals_off,
+    kinds: kindPolicyOf(policy.kinds),
   });
   const prior = Math.log(priorProbability / (1 - priorProbability));
   const sum = reasons.reduce((total, { contribution }) => total + contribution, prior);
@@ -83,6 +89,7 @@ export function recompute(stored: StoredAssessment): Recomputed {
     ...reasons.map(
       ({ signal, contribution, detail }) => `  ${formatSigned(contribution)}  ${signal}: ${detail}`,
     ),
+    `  kinds: ${kindNames.map((kind) => `${kind} ${kinds[kind]}`).join(", ")}`,
     `  ${formatSigned(sum)}  log-odds: score ${score}, ${recommendation}`,
   ];
   const differences = [
@@ -90,6 +97,9 @@ export function recompute(stored: StoredAssessment): Recomputed {
     ...(recommendation === stored.recommendation
       ? []
       : [`the recommendation was ${stored.recommendation}`]),
+    ...(stored.kinds === null || kindNames.every((kind) => stored.kinds?.[kind] === kinds[kind])
+      ? []
+      : ["the kinds differ"]),
     ...(areEqual(stored.reasons, reasons) ? [] : ["the reasons differ"]),
     ...(digestCanonicalJson(inputs) === stored.inputs_digest
       ? []

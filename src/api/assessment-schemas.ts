@@ -3,6 +3,7 @@ import { z } from "zod";
 import { firstIdOf } from "../crypto/id.ts";
 import { type Assessment, assessmentIdPattern } from "../sentinel/assessment.ts";
 import { dataSources } from "../sentinel/evidence.ts";
+import { kindNames } from "../sentinel/kinds.ts";
 import { reasonNames } from "../sentinel/reason.ts";
 
 export const assessmentId = z
@@ -12,6 +13,11 @@ export const assessmentId = z
     pattern: assessmentIdPattern.source,
     examples: ["01a20a4597691de6cc1dbcad9cff4cd8dbc0866f162dc9a8"],
   });
+
+const exampleKinds = {
+  ...{ stuffing: 0.015, proxy: 0.01, targeted: 0.013, neighbour: 0.003, housemate: 0.001 },
+  ...{ phisher: 0.008, real: 0.95 },
+};
 
 export const assessmentFields = {
   risk_score: z
@@ -41,6 +47,14 @@ export const assessmentFields = {
         .meta({ id: "Reason", description: "A reason for a risk score." }),
     )
     .meta({ description: "The reasons for the score, the strongest first." }),
+  kinds: z
+    .record(z.enum(kindNames), z.number().min(0).max(1))
+    .nullable()
+    .meta({
+      description:
+        "The probability of each kind of attacker, and of the real user (`real`). The sum is 1, and `real` is what `risk_score` leaves. Null in assessments of builds that did not compute it.",
+      examples: [exampleKinds],
+    }),
   degraded: z.array(z.enum(dataSources)).meta({
     description:
       "The kinds of data that were missing or stale and gave no evidence: `geography`, each kind of network list, `population` and `address_activity`. `ip_reputation` stands for all network data in assessments of earlier versions.",
@@ -48,12 +62,13 @@ export const assessmentFields = {
   }),
 };
 
-export function showAssessment({ id, model, riskScore, reasons, degraded }: Assessment) {
+export function showAssessment({ id, model, riskScore, reasons, kinds, degraded }: Assessment) {
   return {
     risk_score: riskScore,
     assessment_id: id,
     model,
     reasons: [...reasons],
+    kinds: kinds ?? null,
     degraded: [...degraded],
   };
 }

@@ -20,6 +20,7 @@ import { listAssessments, type StoredAssessment } from "../sentinel/assessments/
 import { sessionEvidenceSchema } from "../sentinel/evidence.ts";
 import { verdicts } from "../sentinel/history.ts";
 import { recommendations } from "../sentinel/score.ts";
+import { kindSettings, kindSettingsOf } from "../tenancy/kind-settings.ts";
 import { sentinelPatchSchema } from "../tenancy/settings.ts";
 import { assessmentFields, assessmentId, boundsOf, showAssessment } from "./assessment-schemas.ts";
 import { maxReplayedPerRequest, simulate } from "./simulate.ts";
@@ -47,6 +48,7 @@ const storedAssessmentSchema = z
         challenge_at: z.number().meta({ examples: [0.5] }),
         deny_at: z.number().meta({ examples: [0.8] }),
         signals_off: z.array(z.string().meta({ examples: ["hour_of_week"] })),
+        kinds: kindSettings,
       })
       .nullable()
       .meta({ description: "The policy that turned the score into the recommendation." }),
@@ -80,6 +82,7 @@ function showStored(row: StoredAssessment): z.input<typeof storedAssessmentSchem
             challenge_at: policy.challengeAt,
             deny_at: policy.denyAt,
             signals_off: [...policy.signalsOff],
+            kinds: kindSettingsOf(policy.kinds),
           },
     outcome: row.verdict,
     outcome_source: row.verdictSource,

@@ -16,6 +16,7 @@ import { cleanAgent } from "../sentinel/agent-text.ts";
 import { assessmentIdOf } from "../sentinel/assessment.ts";
 import type { Surroundings } from "../sentinel/assessments/surroundings.ts";
 import { isSatelliteNetwork } from "../sentinel/behaviour/travel.ts";
+import { type ClientFields, hashClientFields } from "../sentinel/client-fields.ts";
 import type { Context } from "../sentinel/context.ts";
 import type { DataSource, NetworkEvidence } from "../sentinel/evidence.ts";
 import {
@@ -46,6 +47,7 @@ export interface SessionContext {
   readonly userId: string | null;
   /** As the browser kept it, if it was sent. */
   readonly deviceToken: string | undefined;
+  readonly client: ClientFields;
 }
 
 interface DiscoverCall extends GuardCaller {
@@ -90,24 +92,50 @@ async function findTenantList(
   return null;
 }
 
+type AddressFacts = Pick<NetworkEvidence, "facts" | "reservedRange">;
+
 /** Whether many people share the address, or nobody owns it. Such an address is neither compared nor learned. */
-function isShared({ facts, reservedRange }: NetworkEvidence): boolean {
+function isShared({ facts, reservedRange }: AddressFacts): boolean {
   const kinds = facts?.kinds ?? [];
   return reservedRange !== null || kinds.includes("relay") || kinds.includes("tor");
 }
 
 /** Whether the address says nothing about the person's location. */
-function hidesLocation(network: NetworkEvidence): boolean {
+function hidesLocation(network: AddressFacts): boolean {
   const { kinds = [], asn } = network.facts ?? {};
   const isExit = kinds.some((kind) => kind === "vpn" || kind === "proxy" || kind === "hosting");
   return isShared(network) || isExit || isSatelliteNetwork(asn);
+}
+
+/** What is kept of a session, and compared with others. */
+export function buildContext(
+  network: AddressFacts,
+  hashes: Pick<SessionHashes, "address" | "prefix" | "pool" | "agent">,
+  { browser, os, device }: AgentFacts,
+  client: ClientFields,
+): Context {
+  const shared = isShared(network);
+  return {
+    country: shared ? null : (network.facts?.country ?? null),
+    asn: shared ? null : (network.facts?.asn ?? null),
+    prefix: shared ? null : hashes.prefix,
+    address: shared ? null : hashes.address,
+    device,
+    os,
+    browser,
+    agent: hashes.agent,
+    placeHidden: hidesLocation(network),
+    pool: shared ? null : hashes.pool,
+    ...client,
+  };
 }
 
 async function gatherSurroundings(
   call: DiscoverCall,
   address: Address,
   hashes: SessionHashes,
-  { browser, os, device }: AgentFacts,
+  agentFacts: AgentFacts,
+  client: ClientFields,
   attempt: Promise<CountedAttempt | undefined>,
 ): Promise<Surroundings> {
   const { env, requestId, arrivedAt } = call;
@@ -117,10 +145,11 @@ async function gatherSurroundings(
   const cached = findCachedPopulation(kv, tenantId, arrivedAt);
   const readsNow =
     cached === undefined && call.prepared === undefined && isNetworkCached(kv, arrivedAt);
-  const [found, read, counted] = await Promise.all([
+  const [found, read, counted, clientHashes] = await Promise.all([
     lookupNetwork(kv, address, arrivedAt, call.prepared, readsNow),
     readsNow ? readPopulation(kv, tenantId, arrivedAt) : cached,
     attempt,
+    hashClientFields(call.config.addressHashKey, tenantId, client),
   ]);
   const degraded: DataSource[] = [...found.degraded];
   if (found.reason !== undefined) {
@@ -138,18 +167,7 @@ async function gatherSurroundings(
     tenantList: await findTenantList(call, address),
     ...(testResult === undefined ? {} : { testResult }),
   };
-  const shared = isShared(network);
-  const context: Context = {
-    country: shared ? null : (found.facts?.country ?? null),
-    asn: shared ? null : (found.facts?.asn ?? null),
-    prefix: shared ? null : network.prefix,
-    address: shared ? null : network.address,
-    device,
-    os,
-    browser,
-    agent: hashes.agent,
-    placeHidden: hidesLocation(network),
-  };
+  const context = buildContext(network, hashes, agentFacts, clientHashes);
   return {
     context,
     network,
@@ -172,9 +190,9 @@ export async function discover(
   sessionContext: SessionContext,
 ): Promise<Assessed> {
   const { policy } = call.caller;
-  const { challengeAt, denyAt, signalsOff } = policy.sentinel;
+  const { challengeAt, denyAt, signalsOff, kinds } = policy.sentinel;
   const { rpId, userVerification } = policy.passkeys;
-  const { address, userId, deviceToken } = sessionContext;
+  const { address, userId, deviceToken, client } = sessionContext;
   const agent = cleanAgent(sessionContext.agent).text;
   const agentFacts = agentFactsOf(sessionContext.agent);
   const session = {
@@ -192,7 +210,7 @@ export async function discover(
   const attempt = countAttempt(env, caller, hashes, now, requestId);
   const storeAttempt = () => call.waitUntil(attempt.then((counted) => counted?.store()));
   const surroundings = streamArgument(
-    gatherSurroundings(call, address, hashes, agentFacts, attempt),
+    gatherSurroundings(call, address, hashes, agentFacts, client, attempt),
   );
   try {
     const assessment = await askGuard(call, identityId, (guard, guardCall) =>
@@ -200,6 +218,7 @@ export async function discover(
         challengeAt,
         denyAt,
         signalsOff,
+        kinds,
       }),
     );
     storeAttempt();

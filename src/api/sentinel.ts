@@ -15,7 +15,7 @@ import { claimTenantRequestKey } from "../tenancy/claim-request-key.ts";
 import { assessmentFields, assessmentId, showAssessment } from "./assessment-schemas.ts";
 import { deviceToken, showDevice, shownDevice } from "./device-schemas.ts";
 import { discover } from "./discover.ts";
-import { address, agent } from "./session-schemas.ts";
+import { address, agent, optionalClientFields, readClientFields } from "./session-schemas.ts";
 import { otpStatus } from "./users.ts";
 
 const dayMs = 24 * 60 * 60 * 1000;
@@ -43,6 +43,7 @@ const sentinelSchema = z
       ua: agent,
       user_id: externalId.optional(),
       device_token: deviceToken.optional(),
+      ...optionalClientFields,
     }),
   })
   .refine(({ id, external_id }) => (id === undefined) !== (external_id === undefined), {
@@ -92,9 +93,15 @@ function showStanding({ user, factors, device }: Standing) {
   };
 }
 
+const deniedKinds = {
+  ...{ stuffing: 0.61, proxy: 0.2, targeted: 0.06, neighbour: 0.01, housemate: 0.01 },
+  ...{ phisher: 0.06, real: 0.05 },
+};
+
 const deniedFields = {
   ...assessmentFields,
   risk_score: assessmentFields.risk_score.meta({ examples: [0.95] }),
+  kinds: assessmentFields.kinds.meta({ examples: [deniedKinds] }),
   recommendation: z.literal("deny"),
   ...standingFields,
 };
@@ -137,6 +144,7 @@ export const sentinelRoutes = [
         agent: context.ua,
         userId: context.user_id ?? null,
         deviceToken: context.device_token,
+        client: readClientFields(context),
       });
       const { recommendation, user } = assessment;
       const shown = { ...showAssessment(assessment), ...showStanding(assessment) };

@@ -52,6 +52,7 @@ export const auditActions = [
   "device.removed",
   "session.assessed",
   "session.judged",
+  "session.imported",
   "request.refused",
 ] as const;
 export type AuditAction = (typeof auditActions)[number];

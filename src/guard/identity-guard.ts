@@ -19,7 +19,7 @@ import { createBackupCodes, hashBackupCode } from "../otp/backup-codes.ts";
 import { defaultWindowSteps, type TotpParameters } from "../otp/totp.ts";
 import type { RiskPolicy } from "../sentinel/assessment.ts";
 import type { Surroundings } from "../sentinel/assessments/surroundings.ts";
-import type { Verdict } from "../sentinel/history.ts";
+import type { History, Verdict } from "../sentinel/history.ts";
 import type { Enrolment, LockoutPolicy } from "../tenancy/policy.ts";
 import { AssessedSessions, type FoundSession } from "./assessed-sessions.ts";
 import { gatherCodeEvidence } from "./code-evidence.ts";
@@ -42,6 +42,7 @@ import {
 import { isPossibleCode } from "./decisions/evaluate-totp.ts";
 import { type Attempt, type Purpose, stale } from "./decisions/evaluation.ts";
 import { recordFeedback } from "./decisions/feedback.ts";
+import { type ImportOutcome, importSessions } from "./decisions/import-sessions.ts";
 import { create, erase, refuseExisting, setStatus, unlock } from "./decisions/lifecycle.ts";
 import {
   addAuthenticator,
@@ -435,6 +436,20 @@ export class IdentityGuard extends DurableObject<Env> {
       );
       if (!result.ok && result.error.code === "user_not_found") return notFound;
       return await this.#ledger.flushAfter(result);
+    });
+  }
+
+  /** Adds past sessions to the history. @returns the outcome of each, in their order */
+  async importSessions(
+    call: GuardCall,
+    sessions: History,
+  ): Promise<GuardResult<readonly ImportOutcome[]>> {
+    return await this.#runOnce(call, async (_config, addReceipt) => {
+      const recorded = await addReceipt();
+      await this.#ledger.load(call);
+      return await this.#ledger.commit(recorded, (present) =>
+        importSessions(present, call, this.#storage.readHistory(), sessions),
+      );
     });
   }
 

@@ -1,10 +1,10 @@
-/** Request bodies: JSON in UTF-8, 16 KiB at most. */
+/** Request bodies: JSON in UTF-8, of a limited size. */
 import { bodyLimit } from "hono/body-limit";
 import { awaitWithin, DeadlineError } from "../deadline.ts";
 import { AppError, createInvalidRequest } from "../errors.ts";
 import type { AppContext, Step, ValidBody } from "./request-context.ts";
 
-const maxBytes = 16 * 1024;
+export const defaultMaxBodyBytes = 16 * 1024;
 const bodyTimeoutMs = 5_000;
 const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: false });
 const jsonType = /^application\/(?:[a-z0-9.-]+\+)?json\s*(?:;|$)/i;
@@ -12,26 +12,35 @@ const jsonType = /^application\/(?:[a-z0-9.-]+\+)?json\s*(?:;|$)/i;
 /** The value for requests without a body, in place of what the validator would return. */
 const noBody: ValidBody<object> = { body: {}, sent: {} };
 
-const limitSize = bodyLimit({
-  maxSize: maxBytes,
-  onError: () => {
-    throw new AppError("body_too_large");
-  },
-});
+function createSizeLimit(maxBytes: number) {
+  return bodyLimit({
+    maxSize: maxBytes,
+    onError: () => {
+      const message = `The body exceeds ${maxBytes / 1024} KiB; send a smaller one.`;
+      throw new AppError("body_too_large", { message });
+    },
+  });
+}
 
 /**
  * Reads the whole body before the request has a time: a client that holds its body back must not
  * choose the time at which its request runs. An error waits until the caller is authenticated.
  */
-export const receiveBody: Step = async (c, next) => {
-  const error = c.req.raw.body === null ? undefined : await readBody(c);
-  if (error !== undefined) c.set("bodyError", error);
-  c.set("arrivedAt", Date.now());
-  await next();
-};
+export function receiveBody(maxBytes = defaultMaxBodyBytes): Step {
+  const limitSize = createSizeLimit(maxBytes);
+  return async (c, next) => {
+    const error = c.req.raw.body === null ? undefined : await readBody(c, limitSize);
+    if (error !== undefined) c.set("bodyError", error);
+    c.set("arrivedAt", Date.now());
+    await next();
+  };
+}
 
 /** Hono caches the bytes that are read here, and later steps read them from its cache. */
-async function readBody(c: AppContext): Promise<AppError | undefined> {
+async function readBody(
+  c: AppContext,
+  limitSize: ReturnType<typeof createSizeLimit>,
+): Promise<AppError | undefined> {
   const reading = limitSize(c, async () => {
     await c.req.arrayBuffer();
   });

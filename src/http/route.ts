@@ -60,6 +60,8 @@ export interface RouteDefinition<
   readonly tag: string;
   readonly access: Access<Caller>;
   readonly body: Body;
+  /** The size of the largest body, unless it is the default of body.ts. */
+  readonly maxBodyBytes?: number;
   readonly query: Query;
   /** A POST that stores nothing, so that a repeated one runs again. */
   readonly changesNothing?: true;
@@ -151,7 +153,8 @@ export function defineRoute<
     request: RequestContext<Caller, z.output<Body>, z.output<Query>, Prepared>,
   ) => Promise<HandlerResponse<T> | Response>,
 ): Route {
-  const { method, path, name, access, body, query, prepare, comparedBody } = definition;
+  const { method, path, name, access, body, query, prepare, comparedBody, maxBodyBytes } =
+    definition;
   return {
     definition,
     mount(app) {
@@ -159,7 +162,7 @@ export function defineRoute<
         [method],
         [path],
         reportIfRefused(name),
-        receiveBody,
+        receiveBody(maxBodyBytes),
         startPreparing<Caller, Prepared>(prepare),
         authenticate<Caller, Prepared>(access),
         awaitKeyCheck,

@@ -1,14 +1,24 @@
 /** An assessment, as the API answers it and as it is stored. */
 import type { DataSource, SessionEvidence } from "./evidence.ts";
 import type { Verdict } from "./history.ts";
+import type { Kinds } from "./kinds.ts";
 import type { Reason } from "./reason.ts";
 import type { Recommendation } from "./score.ts";
+import type { AttackerKind } from "./weights.ts";
+
+/** From which probability of one kind of attacker a session is challenged or denied, whatever its score. */
+export interface KindThresholds {
+  readonly challengeAt?: number | undefined;
+  readonly denyAt?: number | undefined;
+}
 
 /** The part of the tenant's policy that affects scores and recommendations. */
 export interface RiskPolicy {
   readonly challengeAt: number;
   readonly denyAt: number;
   readonly signalsOff: readonly string[];
+  /** Absent in what older builds stored. */
+  readonly kinds?: Readonly<Partial<Record<AttackerKind, KindThresholds | undefined>>> | undefined;
 }
 
 export interface Assessment {
@@ -21,6 +31,8 @@ export interface Assessment {
   readonly at: number;
   readonly model: string;
   readonly riskScore: number;
+  /** Who the session is from. Absent in what older builds stored. */
+  readonly kinds?: Kinds | undefined;
   readonly recommendation: Recommendation;
   readonly reasons: readonly Reason[];
   readonly degraded: readonly DataSource[];

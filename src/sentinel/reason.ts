@@ -32,6 +32,9 @@ export const reasonNames = [
   "test_address",
   "known_device",
   "no_known_device",
+  "kind_threshold",
+  "client_history",
+  "gradual_change",
 ] as const;
 export type ReasonName = (typeof reasonNames)[number];
 
@@ -40,6 +43,7 @@ const ruleNames = [
   "user_locked",
   "user_suspended",
   "test_address",
+  "kind_threshold",
 ] as const satisfies readonly ReasonName[];
 export type SignalName = Exclude<ReasonName, (typeof ruleNames)[number]>;
 

@@ -1,4 +1,5 @@
 /** Settings that contradict each other (pure). */
+import { attackerKinds } from "../sentinel/weights.ts";
 import { fieldsOf, type Settings, type SettingsPatch } from "./settings.ts";
 
 /** A relying party without an origin would accept no passkey. */
@@ -18,8 +19,18 @@ interface Order {
   readonly min: number;
 }
 
+function listKindOrders({ kinds }: Settings["sentinel"]): readonly Order[] {
+  return attackerKinds.flatMap((kind) => {
+    const { challenge_at: min, deny_at: value } = kinds[kind] ?? {};
+    if (min === undefined || value === undefined) return [];
+    const path = `sentinel.kinds.${kind}`;
+    return [{ path: `${path}.deny_at`, notLessThan: `${path}.challenge_at`, value, min }];
+  });
+}
+
 function listOrders({ lockout: l, sentinel: s }: Settings): readonly Order[] {
   return [
+    ...listKindOrders(s),
     {
       path: "lockout.max_lock_seconds",
       notLessThan: "lockout.lock_seconds",

@@ -42,15 +42,16 @@ function plainOf(value: unknown): AuditDetails[string] {
  * were added and removed instead.
  */
 export function describeChange(before: Settings, after: Settings): AuditDetails {
-  const old = fieldsOf(before);
-  const changed = [...fieldsOf(after)].filter(
-    ([name, value]) => JSON.stringify(value) !== JSON.stringify(old.get(name)),
+  const [old, present] = [fieldsOf(before), fieldsOf(after)];
+  // A threshold of a kind of attacker may be on one side alone.
+  const changed = [...new Set([...present.keys(), ...old.keys()])].filter(
+    (name) => JSON.stringify(present.get(name)) !== JSON.stringify(old.get(name)),
   );
-  const values = changed.map(([name, value]) => {
-    const earlier = old.get(name);
+  const values = changed.map((name) => {
+    const [earlier = null, value = null] = [old.get(name), present.get(name)];
     return isList(earlier) && isList(value)
       ? describeList(name, earlier, value)
       : { [`${name}.old`]: plainOf(earlier), [`${name}.new`]: plainOf(value) };
   });
-  return Object.assign({ changed: changed.map(([name]) => name).join(" ") }, ...values);
+  return Object.assign({ changed: changed.join(" ") }, ...values);
 }

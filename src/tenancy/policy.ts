@@ -41,6 +41,7 @@ export interface TenantPolicy {
   };
   readonly passkeys: PasskeyPolicy;
   readonly sentinel: RiskPolicy & {
+    readonly kinds: NonNullable<RiskPolicy["kinds"]>;
     /** Addresses and CIDR networks that the tenant trusts, or never trusts. */
     readonly allow: readonly string[];
     readonly deny: readonly string[];
@@ -77,7 +78,7 @@ export const defaultPolicy: TenantPolicy = {
     userVerification: "required",
     recentVerificationSeconds: 10 * 60,
   },
-  sentinel: { challengeAt: 0.5, denyAt: 0.8, allow: [], deny: [], signalsOff: [] },
+  sentinel: { challengeAt: 0.5, denyAt: 0.8, allow: [], deny: [], signalsOff: [], kinds: {} },
   audit: { retentionDays: 400 },
   retention: { assessmentDays: 90 },
   location: { hint: null },

@@ -8,11 +8,21 @@ import { parseNetwork } from "../sentinel/network/address.ts";
 import { networkPattern } from "../sentinel/network/address-patterns.ts";
 import { signalNames } from "../sentinel/reason.ts";
 import {
+  dropRemoved,
+  kindPolicyOf,
+  kindSettings,
+  kindSettingsOf,
+  kindSettingsPatch,
+  mergeKindSettings,
+  storedKindSettings,
+} from "./kind-settings.ts";
+import {
   passkeyPolicyOf,
   passkeySettingsOf,
   passkeySettings as passkeys,
 } from "./passkey-settings.ts";
 import { defaultPolicy, type TenantPolicy } from "./policy.ts";
+import { threshold } from "./threshold.ts";
 
 const weekSeconds = 7 * 24 * 60 * 60;
 
@@ -23,9 +33,6 @@ function createIntegerSchema(min: number, max: number, example: number, descript
     .max(max)
     .meta({ description, examples: [example] });
 }
-
-/** A risk score above 0 and below 1. */
-const threshold = z.number().min(0.000_001).max(0.999_999);
 
 const networks = z
   .array(
@@ -87,6 +94,7 @@ const sentinel = z.strictObject({
     .array(z.enum(signalNames))
     .max(signalNames.length)
     .meta({ description: "Signals that score nothing.", examples: [["hour_of_week"]] }),
+  kinds: kindSettings,
 });
 
 const audit = z.strictObject({
@@ -130,7 +138,10 @@ export const settingsSchema = z
   });
 export type Settings = z.output<typeof settingsSchema>;
 
-export const sentinelPatchSchema = sentinel.partial();
+export const sentinelPatchSchema = z.strictObject({
+  ...sentinel.partial().shape,
+  kinds: kindSettingsPatch.optional(),
+});
 
 export const settingsPatchSchema = z.strictObject({
   lockout: lockout.partial().optional(),
@@ -169,6 +180,7 @@ function settingsOf(policy: TenantPolicy): Settings {
       allow: [...s.allow],
       deny: [...s.deny],
       signals_off: signalNames.filter((name) => s.signalsOff.includes(name)),
+      kinds: kindSettingsOf(s.kinds),
     },
     audit: { retention_days: a.retentionDays },
     retention: { assessment_days: r.assessmentDays },
@@ -187,6 +199,7 @@ const storedSentinel = z.object({
   ...sentinel.shape,
   allow: storedNetworks,
   deny: storedNetworks,
+  kinds: storedKindSettings,
 });
 const storedSettingsSchema = z.object({
   lockout: z.object(lockout.shape).partial().exactOptional(),
@@ -221,7 +234,10 @@ export function applyDefaults(set: SettingsPatch): Settings {
     lockout: fillGroup(defaults.lockout, set.lockout),
     otp: fillGroup(defaults.otp, set.otp),
     passkeys: fillGroup(defaults.passkeys, set.passkeys),
-    sentinel: fillGroup(defaults.sentinel, set.sentinel),
+    sentinel: fillGroup(defaults.sentinel, {
+      ...set.sentinel,
+      kinds: dropRemoved(set.sentinel?.kinds),
+    }),
     audit: fillGroup(defaults.audit, set.audit),
     retention: fillGroup(defaults.retention, set.retention),
     location: fillGroup(defaults.location, set.location),
@@ -234,23 +250,26 @@ export function mergePatch(set: SettingsPatch, patch: SettingsPatch): SettingsPa
     lockout: { ...set.lockout, ...patch.lockout },
     otp: { ...set.otp, ...patch.otp },
     passkeys: { ...set.passkeys, ...patch.passkeys },
-    sentinel: { ...set.sentinel, ...patch.sentinel },
+    sentinel: {
+      ...set.sentinel,
+      ...patch.sentinel,
+      kinds: mergeKindSettings(set.sentinel?.kinds, patch.sentinel?.kinds),
+    },
     audit: { ...set.audit, ...patch.audit },
     retention: { ...set.retention, ...patch.retention },
     location: { ...set.location, ...patch.location },
   };
 }
 
+/** A list is one field. */
+function listFields(path: string, value: unknown): [string, unknown][] {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) return [[path, value]];
+  return Object.entries(value).flatMap(([name, field]) => listFields(`${path}.${name}`, field));
+}
+
 /** The value of each field by its path, such as `lockout.lock_seconds`. */
 export function fieldsOf(settings: Settings | SettingsPatch): ReadonlyMap<string, unknown> {
-  return new Map(
-    Object.entries(settings).flatMap(([group, fields]) =>
-      Object.entries(fields ?? {}).map(([field, value]): [string, unknown] => [
-        `${group}.${field}`,
-        value,
-      ]),
-    ),
-  );
+  return new Map(Object.entries(settings).flatMap(([group, fields]) => listFields(group, fields)));
 }
 
 export function policyOf(set: SettingsPatch): TenantPolicy {
@@ -278,6 +297,7 @@ export function policyOf(set: SettingsPatch): TenantPolicy {
       allow: s.allow,
       deny: s.deny,
       signalsOff: s.signals_off,
+      kinds: kindPolicyOf(s.kinds),
     },
     audit: { retentionDays: a.retention_days },
     retention: { assessmentDays: r.assessment_days },

@@ -4,6 +4,7 @@ import { digestCanonicalJson } from "../../src/crypto/canonical.ts";
 import { sessionEvidenceSchema } from "../../src/sentinel/evidence.ts";
 import { scoreOf } from "../../src/sentinel/score.ts";
 import { findReasons } from "../../src/sentinel/signals/reasons.ts";
+import { attackerKinds } from "../../src/sentinel/weights.ts";
 import { type Answer, Tenant, User } from "../support/client.ts";
 
 async function listAssessments(tenant: Tenant, query = ""): Promise<Answer["body"]> {
@@ -40,7 +41,7 @@ describe("The list of assessments", () => {
       assessment_id: ids[0],
       user_id: user.id,
       recommendation: "challenge",
-      policy: { challenge_at: 0.5, deny_at: 0.8, signals_off: [] },
+      policy: { challenge_at: 0.5, deny_at: 0.8, signals_off: [], kinds: {} },
       outcome: null,
       outcome_source: null,
       outcome_at: null,
@@ -50,6 +51,26 @@ describe("The list of assessments", () => {
     expect(reasons).toEqual(stored.reasons);
     expect(scoreOf(reasons)).toBe(stored.risk_score);
     expect(digestCanonicalJson(inputs)).toBe(stored.inputs_digest);
+    expect(Object.keys(stored.kinds)).toEqual([...attackerKinds, "real"]);
+    expect(stored.kinds.real).toBeCloseTo(1 - stored.risk_score, 9);
+  });
+
+  it("contains the probability of each kind of attacker, as the session's answer does", async () => {
+    const tenant = await Tenant.create();
+    await tenant.setSettings({ sentinel: { kinds: { proxy: { challenge_at: 0.001 } } } });
+    const user = await User.provision(tenant);
+    const { body } = await user.discover();
+    expect(body).toMatchObject({ status: "step_up_required", risk_score: 0.05 });
+    expect(body.reasons).toMatchObject([{ signal: "kind_threshold", contribution: 0 }]);
+    expect(body.reasons[0].detail).toContain("proxy");
+    await user.events();
+    const [stored] = (await listAssessments(tenant)).assessments;
+    expect(stored.kinds).toEqual(body.kinds);
+    expect(stored).toMatchObject({
+      recommendation: "challenge",
+      reasons: body.reasons,
+      policy: { kinds: { proxy: { challenge_at: 0.001 } } },
+    });
   });
 
   it("comes in pages, newest first, without gaps or duplicates", async () => {
@@ -113,7 +134,9 @@ describe("The list of assessments", () => {
       .bind(ids[0])
       .run();
     const { assessments } = await listAssessments(tenant);
-    expect(assessments).toMatchObject([{ model: "sentinel-1", inputs: null, policy: null }]);
+    expect(assessments).toMatchObject([
+      { model: "sentinel-1", inputs: null, policy: null, kinds: null },
+    ]);
     const { simulation } = (await simulate(tenant, { sentinel: {} })).body;
     expect(simulation).toMatchObject({ replayed: 0, other_model: 1, changed: [] });
   });
@@ -136,6 +159,22 @@ describe("A simulation", () => {
       },
       has_more: false,
     });
+  });
+
+  it("takes thresholds by kind of attacker, and null for those that the tenant has set", async () => {
+    const tenant = await Tenant.create();
+    await tenant.setSettings({ sentinel: { kinds: { proxy: { challenge_at: 0.001 } } } });
+    const user = await User.provision(tenant);
+    await user.discover();
+    await user.events();
+    const simulateKinds = async (kinds: object) =>
+      (await simulate(tenant, { sentinel: { kinds } })).body.simulation.recommendations.after;
+    expect(await simulateKinds({})).toMatchObject({ challenge: 1 });
+    expect(await simulateKinds({ proxy: null })).toMatchObject({ allow: 1 });
+    expect(await simulateKinds({ proxy: { deny_at: 0.002 } })).toMatchObject({ deny: 1 });
+    const invalid = { proxy: { deny_at: 0.0001 } };
+    const answer = await simulate(tenant, { sentinel: { kinds: invalid } });
+    expect(answer.body.issues).toMatchObject([{ path: "simulation.sentinel.kinds.proxy.deny_at" }]);
   });
 
   it("reports which recommendations other thresholds would change", async () => {

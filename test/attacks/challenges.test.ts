@@ -33,7 +33,7 @@ const operationsByAccess: Readonly<Record<string, readonly string[]>> = {
     ...["registerPasskey", "renamePasskey", "removePasskey", "verifyPasskey"],
     ...["createPasskeyAuthenticationOptions", "removeDevice", "removeDevices"],
   ],
-  "sentinel:write": ["discover", "judgeSession"],
+  "sentinel:write": ["discover", "judgeSession", "importSessions"],
   "sentinel:read": ["listAssessments", "simulatePolicy", "listFeeds"],
   "audit:read": [
     ...["listAuditEvents", "exportAudit", "getCheckpoint", "listCheckpoints", "proveAuditEvent"],

@@ -400,6 +400,7 @@ const expectations: Readonly<Record<string, Expectation>> = {
     },
   },
   judgeSession: { success: { expectedEvents: ["session.judged success legitimate"] } },
+  importSessions: { success: { expectedEvents: ["session.imported success"] } },
   listAssessments: onlyReads,
   simulatePolicy: onlyReads,
   listFeeds: onlyReads,

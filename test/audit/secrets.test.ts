@@ -209,6 +209,7 @@ async function runJourney(answers: string[]): Promise<Secrets> {
   const secondSession = { sentinel: { id: second.id, context: { ip: address, ua: agent } } };
   await ask("discover", second, { ...asTenant, body: secondSession });
   await ask("judgeSession", { ...target, assessmentId }, asTenant);
+  await ask("importSessions", target, asTenant);
   await ask("listAssessments", target, asTenant);
   await ask("simulatePolicy", target, asTenant);
   await ask("listFeeds", target, asTenant);

@@ -2,20 +2,29 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { AgentPool, type AgentTable } from "../../bench/sentinel/generator/agents.ts";
 import { attackerKinds } from "../../bench/sentinel/generator/attackers.ts";
-import { createVisitsOfYear } from "../../bench/sentinel/generator/logins.ts";
+import { measureLeases } from "../../bench/sentinel/generator/leases.ts";
+import { createVisitsOfYear, type Visit } from "../../bench/sentinel/generator/logins.ts";
 import {
   collectProviders,
   drawAddress,
   neighbourhoodOf,
   prefixOf,
+  textOf,
 } from "../../bench/sentinel/generator/networks.ts";
 import { World } from "../../bench/sentinel/generator/people.ts";
-import { asDefined, yearDays } from "../../bench/sentinel/generator/rates.ts";
+import {
+  asDefined,
+  type Locality,
+  nearLocality,
+  publishedLocality,
+  yearDays,
+} from "../../bench/sentinel/generator/rates.ts";
 import { Strangers } from "../../bench/sentinel/generator/strangers.ts";
 import { createSyntheticNetworks } from "../../bench/sentinel/generator/synthetic-networks.ts";
-import { createTrials, type Trial } from "../../bench/sentinel/protocol.ts";
+import { createTrials } from "../../bench/sentinel/protocol.ts";
 import { Random, Weighted } from "../../bench/sentinel/random.ts";
 import { summarizeYear } from "../../bench/sentinel/summary.ts";
+import { parseAddress } from "../../src/sentinel/network/address.ts";
 
 const day = 24 * 60 * 60 * 1000;
 const webkit = "AppleWebKit/537.36 (KHTML, like Gecko)";
@@ -36,14 +45,16 @@ const agents: AgentTable = {
 };
 const from = agents.at - yearDays * day;
 
-function createWorld(users: number): World {
-  return new World(
-    createSyntheticNetworks(),
-    new AgentPool(agents, asDefined),
-    asDefined,
-    from,
-    users,
-  );
+const pool = new AgentPool(agents, asDefined);
+const networks = createSyntheticNetworks();
+
+function createWorld(users: number, locality: Locality = nearLocality): World {
+  return new World(networks, pool, asDefined, locality, from, users);
+}
+
+function createTrialsOf(visits: readonly Visit[], users: number, locality = nearLocality) {
+  const people = createVisitsOfYear(createWorld(users, locality), 7, users, users / 2);
+  return createTrials(visits, from, new Strangers(people, networks.hosters), pool, 7);
 }
 
 test("a seed always gives the same numbers, and another seed gives other numbers", () => {
@@ -121,10 +132,8 @@ test("a browser version never decreases over time and never exceeds the current 
 describe("a year", () => {
   const users = 1200;
   const visits = createVisitsOfYear(createWorld(users), 7, 0, users);
-  const strangers = new Strangers(createVisitsOfYear(createWorld(users), 7, users, users / 2));
-  const trials = createTrials(visits, from, strangers, new Random("attackers"));
+  const trials = createTrialsOf(visits, users);
   const matched = trials.filter(({ protocol }) => protocol === "matched");
-  const kindOf = (trial: Trial) => trial.attack?.kind ?? "real";
 
   test("is the same for the same seed, in order of time", () => {
     expect(createVisitsOfYear(createWorld(users), 7, 0, users)).toEqual(visits);
@@ -141,10 +150,10 @@ describe("a year", () => {
   });
 
   test("matches attacks and real logins in history and delay", () => {
-    const real = matched.filter((trial) => kindOf(trial) === "real");
+    const real = matched.filter((trial) => trial.kind === "real");
     const logins = (kind: string) =>
       matched
-        .filter((trial) => kindOf(trial) === kind)
+        .filter((trial) => trial.kind === kind)
         .map((trial) => trial.logins)
         .toSorted((left, right) => left - right);
     for (const kind of ["naive", "targeted", "stuffing"]) {
@@ -158,19 +167,18 @@ describe("a year", () => {
   });
 
   test("gives each attacker its knowledge about the victim, and never an address of the victim", () => {
-    for (const { attack, position, visit } of matched) {
-      if (attack === null) continue;
+    for (const { kind, position, visit } of matched) {
       const known = visits.slice(0, position).filter(({ user }) => user === visit.user);
       const last = known.at(-1);
-      if (attack.kind === "vpn") {
+      if (kind === "vpn") {
         expect(known.map(({ provider }) => provider.country)).toContain(visit.provider.country);
       }
-      if (attack.kind !== "targeted" && attack.kind !== "veryTargeted") continue;
+      if (kind !== "targeted" && kind !== "veryTargeted") continue;
       expect(visit.agent).toBe(last?.agent);
       expect(known.map(({ provider }) => provider.asn)).toContain(visit.provider.asn);
       expect(known.map(({ address }) => address)).not.toContain(visit.address);
     }
-    const close = matched.filter(({ attack }) => attack?.kind === "veryTargeted");
+    const close = matched.filter(({ kind }) => kind === "veryTargeted");
     const inOwn = close.filter(({ visit, position }) =>
       visits
         .slice(0, position)
@@ -183,12 +191,93 @@ describe("a year", () => {
   });
 
   test("has attacks of every kind in both periods, and only uninformed ones on users without history", () => {
-    const found = new Set(trials.map((trial) => `${trial.period}/${kindOf(trial)}`));
+    const found = new Set(trials.map((trial) => `${trial.period}/${trial.kind}`));
     for (const kind of ["real", ...attackerKinds]) {
       expect(found).toContain(`validation/${kind}`);
       expect(found).toContain(`test/${kind}`);
     }
     const first = trials.filter(({ protocol }) => protocol === "first");
-    expect(new Set(first.map(kindOf))).toEqual(new Set(["real", "naive", "stuffing"]));
+    expect(new Set(first.map(({ kind }) => kind))).toEqual(new Set(["real", "naive", "stuffing"]));
+  });
+
+  test("gives a relay the browser that the victim has in hand, and its own network", () => {
+    const relays = matched.filter(({ kind }) => kind === "relayHoster");
+    const hosters = new Set(networks.hosters.map(({ asn }) => asn));
+    for (const { visit, position } of relays) {
+      const own = visits[position];
+      expect([visit.agent, visit.at]).toEqual([own?.agent, own?.at]);
+      expect(hosters).toContain(visit.provider.asn);
+    }
+    expect(relays.length).toBeGreaterThan(100);
+  });
+
+  test("keeps network and agent of a slow campaign for a day, with a small crowd", () => {
+    const slow = matched.filter(({ kind }) => kind === "slowStuffing");
+    const byDay = Map.groupBy(slow, ({ visit }) => Math.floor(visit.at / day));
+    for (const campaign of byDay.values()) {
+      const sources = campaign.map(({ visit }) => `${visit.provider.asn}/${visit.agent}`);
+      expect(new Set(sources).size).toBe(1);
+    }
+    for (const { crowd } of slow) expect(crowd?.fromPrefix).toBeLessThanOrEqual(3);
+  });
+
+  test("changes exactly one thing in each experience of a real user", () => {
+    const differences = {
+      nothingNew: "",
+      travel: "provider address",
+      newPhone: "agent",
+      newProvider: "provider address",
+      browserUpdate: "agent",
+    } as const;
+    for (const [kind, expected] of Object.entries(differences)) {
+      const changed = trials.filter((trial) => trial.kind === kind);
+      expect(changed.length).toBeGreaterThan(20);
+      for (const { visit, position } of changed) {
+        const last = visits.slice(0, position).findLast(({ user }) => user === visit.user);
+        const found = (["provider", "address", "agent"] as const).filter(
+          (part) => visit[part] !== last?.[part],
+        );
+        expect(found.join(" ")).toBe(expected);
+      }
+    }
+    const moved = trials.filter(({ kind }) => kind === "officeMove");
+    for (const { visit, position } of moved) {
+      const last = visits.slice(0, position).findLast(({ user }) => user === visit.user);
+      expect(visit.provider.country).toBe(last?.provider.country);
+    }
+    expect(moved.length).toBeGreaterThan(50);
+    const newcomers = trials.filter(({ kind }) => kind === "officeNewcomers");
+    expect(newcomers.every(({ logins }) => logins === 0)).toBe(true);
+    expect(Math.max(...newcomers.map(({ crowd }) => crowd?.fromAddress ?? 0))).toBeGreaterThan(25);
+  });
+});
+
+describe("the published locality", () => {
+  const users = 400;
+  const visits = createVisitsOfYear(createWorld(users, publishedLocality), 7, 0, users);
+
+  test("makes almost half of the changes of a home's address leave its range", () => {
+    // The synthetic networks have two ranges each, so fewer changes leave them than in real networks.
+    const { leavesRange } = measureLeases(networks.providers, publishedLocality);
+    expect(leavesRange).toBeGreaterThan(0.38);
+    expect(leavesRange).toBeLessThan(0.5);
+    expect(measureLeases(networks.providers, nearLocality).staysInPool).toBeGreaterThan(0.75);
+  });
+
+  test("has IPv6 addresses that the service reads, and renumbers homes within their network", () => {
+    const texts = visits.map(({ address }) => textOf(address));
+    const ipv6 = texts.filter((text) => text.includes(":"));
+    expect(ipv6.length / texts.length).toBeGreaterThan(0.2);
+    for (const text of ipv6) expect(parseAddress(text)?.range).toBe("unicast");
+    const trials = createTrialsOf(visits, users, publishedLocality);
+    const renumbered = trials.filter(({ kind }) => kind === "ipv6Renumbering");
+    expect(renumbered.length).toBeGreaterThan(20);
+    for (const { visit, position } of renumbered) {
+      const last = visits.slice(0, position).findLast(({ user }) => user === visit.user);
+      const [before, after] = [textOf(last?.address ?? 0), textOf(visit.address)];
+      const groups = (text: string, count: number) => text.split(":").slice(0, count).join(":");
+      expect(groups(after, 4)).not.toBe(groups(before, 4));
+      expect(groups(after, 2)).toBe(groups(before, 2));
+    }
   });
 });

@@ -21,6 +21,7 @@ export interface JsonSchema {
   readonly required?: readonly string[] | undefined;
   readonly minProperties?: number | undefined;
   readonly maxProperties?: number | undefined;
+  readonly additionalProperties?: JsonSchema | boolean | undefined;
   readonly anyOf?: readonly JsonSchema[] | undefined;
 }
 
@@ -43,6 +44,7 @@ const jsonSchema: z.ZodType<JsonSchema> = z.lazy(() =>
     required: z.array(z.string()).optional(),
     minProperties: z.number().optional(),
     maxProperties: z.number().optional(),
+    additionalProperties: z.union([z.boolean(), jsonSchema]).optional(),
     anyOf: z.array(jsonSchema).optional(),
   }),
 );

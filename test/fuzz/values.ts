@@ -130,6 +130,11 @@ export function soundValue(schema: JsonSchema, name = ""): Arbitrary<unknown> {
       return fc.record(Object.fromEntries(fields), { noNullPrototype: true });
     });
   }
+  const { additionalProperties: field } = schema;
+  if (typeof field === "object") {
+    const maxKeys = Math.min(schema.maxProperties ?? 3, 3);
+    return fc.dictionary(anyText, soundValue(field, name), { maxKeys, noNullPrototype: true });
+  }
   if (items !== undefined) {
     const minLength = name === "permissions" ? 1 : 0;
     return fc.array(soundValue(items, name), { minLength, maxLength: Math.min(maxItems, 4) });

@@ -14,7 +14,7 @@ import { defaultParameters } from "../../src/otp/totp.ts";
 import { type Assessment, assessmentIdOf } from "../../src/sentinel/assessment.ts";
 import type { Surroundings } from "../../src/sentinel/assessments/surroundings.ts";
 import { defaultPolicy } from "../../src/tenancy/policy.ts";
-import { neutralEvidence, usualContext } from "../sentinel/example.ts";
+import { createSession, day, neutralEvidence, usualContext } from "../sentinel/example.ts";
 import { Tenant, User } from "../support/client.ts";
 import { listDevices, rememberDevice, verifyWith } from "../support/devices.ts";
 import { guardOf } from "../support/guard.ts";
@@ -24,6 +24,8 @@ import type { Case, Scene } from "./case.ts";
 import { passkeyCases } from "./passkey-cases.ts";
 
 /** The cases of a method that changes no security state and so has no event. */
+const pastSession = (at: number) =>
+  createSession({ at, verdict: null, risk: { score: 0.05, recommendation: "allow" } });
 const noCases: readonly Case[] = [];
 
 const configureUser = async ({ user }: Scene) => await user.configure();
@@ -389,6 +391,14 @@ const casesByMethod: Readonly<Record<string, readonly Case[]>> = {
     },
     { "for a session of a suspended user": suspendUser },
   ),
+  importSessions: [
+    {
+      title: "for a session of last week",
+      act: async ({ guard, call }) =>
+        await guard.importSessions(call, [pastSession(call.now - 7 * day)]),
+      expectedEvents: ["session.imported success"],
+    },
+  ],
   recordFeedback: [
     {
       title: "for a session",

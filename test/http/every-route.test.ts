@@ -5,6 +5,7 @@
 import { env, exports } from "cloudflare:workers";
 import { beforeAll, describe, expect, it, vi } from "vitest";
 import { apiRoutes } from "../../src/app.ts";
+import { defaultMaxBodyBytes } from "../../src/http/body.ts";
 import { none } from "../../src/http/route.ts";
 import { permissions } from "../../src/tenancy/permission.ts";
 import { invalidateTenant } from "../../src/tenancy/token-cache.ts";
@@ -210,8 +211,9 @@ describe.each(guarded)("$method $path ($name)", (definition) => {
         415,
         "unsupported_media_type",
       );
-      expectError(await sendBody(`${good}${" ".repeat(16 * 1024)}`), 413, "body_too_large");
-      expectError(await sendBody("[".repeat(50_000)), 413, "body_too_large");
+      const { maxBodyBytes = defaultMaxBodyBytes } = definition;
+      expectError(await sendBody(`${good}${" ".repeat(maxBodyBytes)}`), 413, "body_too_large");
+      expectError(await sendBody("[".repeat(maxBodyBytes + 1)), 413, "body_too_large");
       for (const value of [
         "null",
         "[]",

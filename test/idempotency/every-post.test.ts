@@ -122,6 +122,10 @@ function otherBodyOf(name: string, { user, target, body }: Scene): object {
   if (name === "judgeSession") {
     return { feedback: { assessment_id: target.assessmentId, outcome: "fraud" } };
   }
+  if (name === "importSessions") {
+    const context = { ip: "9.9.9.9", ua: "other" };
+    return { sessions: [{ external_id: "other", time: "2026-03-02T09:00:00Z", context }] };
+  }
   if (name === "discover") {
     return { sentinel: { id: target.id, context: { ip: "9.9.9.9", ua: "other" } } };
   }

@@ -11,6 +11,8 @@ let stored: StoredAssessment;
 
 beforeAll(async () => {
   const tenant = await Tenant.create();
+  const kinds = { stuffing: { deny_at: 0.05 } };
+  await tenant.setSettings({ sentinel: { challenge_at: 0.999, deny_at: 0.9999, kinds } });
   const user = await User.provision(tenant);
   await user.sendFeedback((await user.assess()).assessment_id, "legitimate");
   await user.discover({ ip: "9.9.9.9", ua: "curl/8.9", user_id: "another user" });
@@ -27,6 +29,9 @@ describe("The explanation of an assessment", () => {
     expect(differences).toEqual([]);
     expect(stored.reasons.length).toBeGreaterThan(2);
     for (const { signal } of stored.reasons) expect(lines.join("\n")).toContain(`${signal}:`);
+    for (const [kind, share] of Object.entries(stored.kinds ?? {})) {
+      expect(lines.join("\n")).toContain(`${kind} ${share}`);
+    }
     expect(lines.at(-1)).toContain(`score ${stored.risk_score}`);
   });
 
@@ -34,9 +39,14 @@ describe("The explanation of an assessment", () => {
     ["score", () => ({ risk_score: 0.05 })],
     ["recommendation", () => ({ recommendation: "allow" })],
     ["reasons", () => ({ reasons: stored.reasons.slice(1) })],
+    ["kinds", () => ({ kinds: stored.kinds && { ...stored.kinds, real: 0 } })],
+    ["threshold of a kind", () => ({ policy: stored.policy && { ...stored.policy, kinds: {} } })],
     ["digest", () => ({ inputs_digest: "0".repeat(64) })],
     ["inputs", () => ({ inputs: stored.inputs && { ...stored.inputs, userMismatch: false } })],
-    ["policy", () => ({ policy: stored.policy && { ...stored.policy, deny_at: 0.9999 } })],
+    [
+      "policy",
+      () => ({ policy: stored.policy && { ...stored.policy, signals_off: ["user_mismatch"] } }),
+    ],
   ])("detects a changed %s", (_part, change) => {
     expect(recompute({ ...stored, ...change() }).differences).not.toEqual([]);
   });

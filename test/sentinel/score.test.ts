@@ -8,9 +8,15 @@ import {
   reportedParts,
   type SessionEvidence,
 } from "../../src/sentinel/evidence.ts";
+import { kindNames } from "../../src/sentinel/kinds.ts";
 import type { NetworkFacts, NetworkKind } from "../../src/sentinel/network/network-facts.ts";
 import { signalNames } from "../../src/sentinel/reason.ts";
-import { recommend, recommendations, scoreOf } from "../../src/sentinel/score.ts";
+import {
+  type Recommendation,
+  recommend,
+  recommendations,
+  scoreOf,
+} from "../../src/sentinel/score.ts";
 import { judge } from "../../src/sentinel/signals/judgement.ts";
 import { findReasons } from "../../src/sentinel/signals/reasons.ts";
 import {
@@ -162,6 +168,78 @@ describe("The recommendation", () => {
   });
 });
 
+describe("The kinds", () => {
+  test("are probabilities that add up to 1, and leave the real user what the score leaves", () => {
+    fc.assert(
+      fc.property(anyEvidence, policies, (evidence, policy) => {
+        const { riskScore, kinds } = judge(evidence, policy);
+        const shares = Object.values(kinds);
+        expect(Object.keys(kinds)).toEqual(kindNames);
+        expect(shares.reduce((sum, share) => sum + share)).toBeCloseTo(1, 9);
+        expect(1 - kinds.real).toBeCloseTo(riskScore, 9);
+        for (const share of shares) {
+          expect(share).toBeGreaterThanOrEqual(0);
+          expect(Number(share.toFixed(4))).toBe(share);
+        }
+      }),
+    );
+  });
+});
+
+describe("A threshold by kind of attacker", () => {
+  const thresholds = fc.option(fc.double({ min: 0.01, max: 0.99, noNaN: true }), {
+    nil: undefined,
+  });
+  const byKind = fc.record({
+    phisher: fc.record({ challengeAt: thresholds, denyAt: thresholds }),
+    targeted: fc.record({ challengeAt: thresholds, denyAt: thresholds }),
+  });
+  const strictness = (recommendation: Recommendation) => recommendations.indexOf(recommendation);
+
+  test("raises the recommendation of the score and never lowers it, and says by which kind", () => {
+    fc.assert(
+      fc.property(anyEvidence, policies, byKind, (evidence, policy, kinds) => {
+        const { status: _status, ...identity } = evidence.identity;
+        const session = { ...evidence, identity };
+        const byScore = judge(session, policy);
+        const judged = judge(session, { ...policy, kinds });
+        const reaches = (name: "challengeAt" | "denyAt") =>
+          (["phisher", "targeted"] as const).filter(
+            (kind) => judged.kinds[kind] >= (kinds[kind][name] ?? 2),
+          );
+        const demanded = reaches("denyAt").length > 0 ? "deny" : "challenge";
+        const reached = reaches(demanded === "deny" ? "denyAt" : "challengeAt");
+        const isRaised =
+          reached.length > 0 && strictness(demanded) > strictness(byScore.recommendation);
+        expect(judged.recommendation).toBe(isRaised ? demanded : byScore.recommendation);
+        expect(judged).toMatchObject({ riskScore: byScore.riskScore, kinds: byScore.kinds });
+        const [added, ...others] = judged.reasons.slice(byScore.reasons.length);
+        expect(others).toEqual([]);
+        expect(added?.signal).toBe(isRaised ? "kind_threshold" : undefined);
+        for (const kind of isRaised ? reached : []) {
+          expect(added?.contribution).toBe(0);
+          expect(added?.detail).toContain(`${kind} (${judged.kinds[kind]}, from`);
+        }
+      }),
+    );
+  });
+
+  test("leaves the fixed result of a test address, and the rules for locked and suspended users", () => {
+    const policy = {
+      challengeAt: 0.5,
+      denyAt: 0.8,
+      signalsOff: [],
+      kinds: { proxy: { denyAt: 1e-6 } },
+    };
+    const network = { ...neutralEvidence.network, testResult: "allow" as const };
+    expect(judge({ ...neutralEvidence, network }, policy).recommendation).toBe("allow");
+    const identity = { ...neutralEvidence.identity, status: "locked" as const };
+    const { recommendation, reasons } = judge({ ...neutralEvidence, identity }, policy);
+    expect(recommendation).toBe("deny");
+    expect(reasons.map(({ signal }) => signal)).toEqual(["kind_threshold", "user_locked"]);
+  });
+});
+
 describe("A test address", () => {
   test("gives the fixed score and recommendation for one reason, whatever else is found", () => {
     const scores = { allow: 0.05, challenge: 0.65, deny: 0.95 };
@@ -308,8 +386,12 @@ describe("The signals:", () => {
     ["agent_switch", { ...neutralEvidence, agentSwitched: true }, weights.agentSwitch],
     [
       "impossible_travel",
-      { ...neutralEvidence, travel: { kilometres: 9_000, hours: 2 } },
-      weights.impossibleTravel,
+      {
+        ...neutralEvidence,
+        context: { ...usualContext, device: "mobile" },
+        travel: { kilometres: 9_000, hours: 2 },
+      },
+      weights.impossibleTravel.alone,
     ],
     ["reported_fraud", { ...neutralEvidence, reported: ["agent"] }, weights.reportedFraud.agent],
     [

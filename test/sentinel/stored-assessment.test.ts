@@ -3,13 +3,19 @@ import { base64urlnopad } from "@scure/base";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { digestCanonicalJson } from "../../src/crypto/canonical.ts";
-import { agentLevels, networkLevels } from "../../src/sentinel/context.ts";
+import {
+  agentLevels,
+  clientLevels,
+  type Level,
+  networkLevels,
+} from "../../src/sentinel/context.ts";
 import {
   agentKinds,
   dataSources,
   reportedParts,
   type SessionEvidence,
 } from "../../src/sentinel/evidence.ts";
+import { type Kinds, mapKinds } from "../../src/sentinel/kinds.ts";
 import { networkKinds } from "../../src/sentinel/network/network-facts.ts";
 import { reasonNames, signalNames } from "../../src/sentinel/reason.ts";
 import { recommendations } from "../../src/sentinel/score.ts";
@@ -21,6 +27,7 @@ import {
   readStoredEvidence,
   type StoredContent,
 } from "../../src/sentinel/stored-assessment.ts";
+import { attackerKinds } from "../../src/sentinel/weights.ts";
 import { neutralEvidence } from "./example.ts";
 
 const count = fc.nat();
@@ -35,7 +42,7 @@ const orNull = <T>(value: fc.Arbitrary<T>) => fc.option(value, { nil: null });
 const number = fc.double({ noNaN: true, noDefaultInfinity: true }).map((value) => value + 0);
 const share = fc.double({ noNaN: true, min: 0, max: 1 });
 const counted = fc.record({ count, all: count });
-const levelsOf = (names: readonly SessionLevel[]) =>
+const levelsOf = (names: readonly Level[]) =>
   fc.array(
     fc.record({
       level: fc.constantFrom(...names),
@@ -47,20 +54,26 @@ const levelsOf = (names: readonly SessionLevel[]) =>
     }),
     { maxLength: 5 },
   );
-type SessionLevel = (typeof networkLevels)[number] | (typeof agentLevels)[number];
+
+const clientHashes = fc.record(
+  { timeZone: hash, acceptLanguage: hash, clientHints: hash, ja4: hash },
+  { requiredKeys: [] },
+);
 
 const evidences: fc.Arbitrary<SessionEvidence> = fc.record({
-  context: fc.record({
-    country: orNull(text),
-    asn: orNull(fc.integer()),
-    prefix: orNull(text),
-    address: orNull(text),
-    device: orNull(text),
-    os: orNull(text),
-    browser: orNull(text),
-    agent: text,
-    placeHidden: fc.boolean(),
-  }),
+  context: fc
+    .record({
+      country: orNull(text),
+      asn: orNull(fc.integer()),
+      prefix: orNull(text),
+      address: orNull(text),
+      device: orNull(text),
+      os: orNull(text),
+      browser: orNull(text),
+      agent: text,
+      placeHidden: fc.boolean(),
+    })
+    .chain((context) => clientHashes.map((hashed) => ({ ...context, ...hashed }))),
   network: fc.record(
     {
       facts: orNull(
@@ -101,33 +114,61 @@ const evidences: fc.Arbitrary<SessionEvidence> = fc.record({
     { requiredKeys: ["failedAttempts", "locked", "attempts"] },
   ),
   behaviour: orNull(
-    fc.record({
-      logins: fc.integer({ min: 1 }),
-      sinceLastMs: count,
-      network: levelsOf(networkLevels),
-      agent: levelsOf(agentLevels),
-      hour: fc.record({ own: share, population: share }),
-    }),
+    fc.record(
+      {
+        logins: fc.integer({ min: 1 }),
+        sinceLastMs: count,
+        network: levelsOf(networkLevels),
+        agent: levelsOf(agentLevels),
+        hour: fc.record({ own: share, population: share }),
+        client: levelsOf(clientLevels),
+      },
+      { requiredKeys: ["logins", "sinceLastMs", "network", "agent", "hour"] },
+    ),
   ),
   travel: orNull(fc.record({ kilometres: number, hours: number })),
   reported: fc.subarray([...reportedParts]),
   crowd: orNull(fc.record({ fromAddress: count, fromPrefix: count })),
 });
 
-const contents: fc.Arbitrary<StoredContent> = fc.record({
-  evidence: evidences,
-  reasons: fc.array(fc.record({ signal: fc.constantFrom(...reasonNames), contribution: number })),
-  degraded: fc.subarray([...dataSources]),
-  policy: fc.record({
-    challengeAt: share,
-    denyAt: share,
-    signalsOff: fc.array(fc.oneof(fc.constantFrom(...signalNames), text)),
-  }),
-});
+const thresholds = fc.record({ challengeAt: share, denyAt: share }, { requiredKeys: [] });
+
+/** Shares in ten-thousandths that add up to 1. */
+const kinds = fc
+  .array(fc.nat({ max: 1_600 }), {
+    minLength: attackerKinds.length,
+    maxLength: attackerKinds.length,
+  })
+  .map((parts): Kinds => {
+    const real = parts.reduce((left, part) => left - part, 10_000) / 10_000;
+    return { ...mapKinds((kind) => (parts[attackerKinds.indexOf(kind)] ?? 0) / 10_000), real };
+  });
+
+const contents: fc.Arbitrary<StoredContent> = fc.record(
+  {
+    evidence: evidences,
+    reasons: fc.array(fc.record({ signal: fc.constantFrom(...reasonNames), contribution: number })),
+    degraded: fc.subarray([...dataSources]),
+    policy: fc.record(
+      {
+        challengeAt: share,
+        denyAt: share,
+        signalsOff: fc.array(fc.oneof(fc.constantFrom(...signalNames), text)),
+        kinds: fc.record(
+          mapKinds(() => thresholds),
+          { requiredKeys: [] },
+        ),
+      },
+      { requiredKeys: ["challengeAt", "denyAt", "signalsOff"] },
+    ),
+    kinds,
+  },
+  { requiredKeys: ["evidence", "reasons", "degraded", "policy"] },
+);
 
 const hashes = { prefix: "91660b374ccb4172", address: "1385f4df99ce2300" };
 const population = { count: 15_234, all: 18_123 };
-const compare = <T extends SessionLevel>(names: readonly T[]) =>
+const compare = <T extends Level>(names: readonly T[]) =>
   names.map((level, index) => ({
     level,
     seen: true,
@@ -161,7 +202,11 @@ const ordinary: StoredContent = {
     { signal: "hour_of_week", contribution: -0.0621 },
   ],
   degraded: [],
-  policy: { challengeAt: 0.5, denyAt: 0.8, signalsOff: [] },
+  policy: { challengeAt: 0.5, denyAt: 0.8, signalsOff: [], kinds: {} },
+  kinds: {
+    ...{ stuffing: 0.0002, proxy: 0.0003, targeted: 0.0061, neighbour: 0.0039, housemate: 0.0012 },
+    ...{ phisher: 0.0003, real: 0.988 },
+  },
 };
 
 describe("The compact form of an assessment", () => {
@@ -212,7 +257,7 @@ describe("The compact form of an assessment", () => {
     };
     for (const older of Object.values(olderForms)) expect(parseContent(older)).toEqual(content);
     expect(formatContent(content)).toMatchInlineSnapshot(
-      `"1.hIuJYk5PGQhHSJFmCzdMy0FySBOF9N-ZziMAZ2Rlc2t0b3BnV2luZG93c2pDaHJvbWUgMTM4YPSGhIIACAL0Yk5PSBOF9N-ZziMASJFmCzdMy0FyZ3ByaXZhdGWDAUhcuc776lSTJPb0BfT0hAD0gwEBAfSFAgWBhgP1-z_gAAAAAAAAghk7ghlGy4IDGGOCGQTSGT0-gIL7P_gAAAAAAAABgvtAu1iAAAAAAAKBAoIBAfSBghgYAYECg_s_4AAAAAAAAPs_6ZmZmZmZmoFjdnBu"`,
+      `"1.hYuNYk5PGQhHSJFmCzdMy0FySBOF9N-ZziMAZ2Rlc2t0b3BnV2luZG93c2pDaHJvbWUgMTM4YPT09PT0hoSCAAgC9GJOT0gThfTfmc4jAEiRZgs3TMtBcmdwcml2YXRlgwFIXLnO--pUkyT29AX09IQA9IMBAQH0hgIFgYYD9fs_4AAAAAAAAIIZO4IZRsuCAxhjghkE0hk9PoCC-z_4AAAAAAAAAfSC-0C7WIAAAAAAAoECggEB9IGCGBgBgQKE-z_gAAAAAAAA-z_pmZmZmZmagWN2cG709A"`,
     );
   });
 

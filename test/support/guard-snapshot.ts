@@ -5,9 +5,9 @@ import { evict, guardOf } from "./guard.ts";
 
 type Row = Record<string, SqlStorageValue>;
 
-/** Copies the guard's storage. @returns a function that restores the copy and evicts the guard */
-export async function snapshotOfGuard(user: User): Promise<() => Promise<void>> {
-  const copies = await runInDurableObject(guardOf(user), (_guard, { storage }) =>
+/** Every table of the guard, with its rows. */
+export async function readTables(user: User) {
+  return await runInDurableObject(guardOf(user), (_guard, { storage }) =>
     storage.sql
       .exec<{ name: string; sql: string }>(
         "SELECT name, sql FROM sqlite_master WHERE type = 'table' AND name NOT LIKE '\\_cf%' ESCAPE '\\'",
@@ -18,6 +18,11 @@ export async function snapshotOfGuard(user: User): Promise<() => Promise<void>> 
         rows: storage.sql.exec<Row>(`SELECT * FROM ${table.name}`).toArray(),
       })),
   );
+}
+
+/** Copies the guard's storage. @returns a function that restores the copy and evicts the guard */
+export async function snapshotOfGuard(user: User): Promise<() => Promise<void>> {
+  const copies = await readTables(user);
   return async () => {
     await runInDurableObject(guardOf(user), async (_guard, { storage }) => {
       await storage.deleteAlarm();

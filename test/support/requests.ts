@@ -21,6 +21,7 @@ export interface RequestTarget {
 }
 
 const session = { ip: "1.1.1.1", ua: "EnterpriseAgent/1.0" };
+const aWeekAgo = new Date(Date.now() - 7 * 24 * 60 * 60 * 1000).toISOString();
 
 /** A valid request to the named route that names the given resources. */
 export function requestTo(name: string, target: RequestTarget) {
@@ -113,6 +114,10 @@ export function requestTo(name: string, target: RequestTarget) {
       path: "/v1/sentinel/feedback",
       body: { feedback: { assessment_id: target.assessmentId, outcome: "legitimate" } },
       hasTarget: true,
+    },
+    importSessions: {
+      path: "/v1/sentinel/history",
+      body: { sessions: [{ external_id: target.externalId, time: aWeekAgo, context: session }] },
     },
     listAssessments: { path: "/v1/sentinel/assessments" },
     simulatePolicy: { path: "/v1/sentinel/simulate", body: { simulation: { sentinel: {} } } },

@@ -70,6 +70,15 @@ function numberOf({ type, minimum, maximum }: JsonSchema): Arbitrary<number> {
   return fc.oneof({ weight: 3, arbitrary: any }, fc.constantFrom(min, max));
 }
 
+/** Objects whose field names are not in the schema. */
+function fieldsOf(values: JsonSchema, { maxProperties = 3 }: JsonSchema): Arbitrary<unknown> {
+  const maxKeys = Math.min(maxProperties, 3);
+  return fc.dictionary(fc.string({ maxLength: 9 }), allowedValue(values), {
+    maxKeys,
+    noNullPrototype: true,
+  });
+}
+
 /** A value that the schema allows. */
 export function allowedValue(schema: JsonSchema): Arbitrary<unknown> {
   const { type, properties, required = [], items, minItems = 0, maxItems = 3, anyOf } = schema;
@@ -85,6 +94,9 @@ export function allowedValue(schema: JsonSchema): Arbitrary<unknown> {
       requiredKeys: [...required],
       noNullPrototype: true,
     });
+  }
+  if (typeof schema.additionalProperties === "object") {
+    return fieldsOf(schema.additionalProperties, schema);
   }
   if (items !== undefined) {
     const maxLength = Math.min(maxItems, minItems + 3);
@@ -167,6 +179,14 @@ export function nearValue(schema: JsonSchema): Arbitrary<unknown> {
   if (anyOf !== undefined) return fc.oneof(wrong, ...anyOf.map(nearValue));
   if (properties !== undefined) {
     return fc.oneof({ weight: 9, arbitrary: nearObject(schema) }, wrong);
+  }
+  if (typeof schema.additionalProperties === "object") {
+    const { additionalProperties: field, maxProperties = 9 } = schema;
+    const one = nearValue(field).map((value): unknown => ({ a: value }));
+    const many = allowedValue(field).map((value): unknown =>
+      Object.fromEntries(Array.from({ length: maxProperties + 1 }, (_, index) => [index, value])),
+    );
+    return fc.oneof({ weight: 4, arbitrary: one }, many, wrong);
   }
   if (items !== undefined) {
     const one = fc.tuple(allowedValue(items), nearValue(items)).map((values): unknown => values);

@@ -17,7 +17,7 @@ const defaults = {
     user_verification: "required",
     recent_verification_seconds: 600,
   },
-  sentinel: { challenge_at: 0.5, deny_at: 0.8, allow: [], deny: [], signals_off: [] },
+  sentinel: { challenge_at: 0.5, deny_at: 0.8, allow: [], deny: [], signals_off: [], kinds: {} },
   audit: { retention_days: 400 },
   retention: { assessment_days: 90 },
   location: { hint: null },
@@ -50,6 +50,33 @@ describe("Settings", () => {
     expect((await user.verify(wrong)).body.attempts_remaining).toBe(1);
     expect((await user.verify(wrong)).body.attempts_remaining).toBe(0);
     expect((await user.verify(wrong)).body.retry_after_seconds).toBeLessThanOrEqual(60);
+  });
+
+  it("of thresholds by kind are merged and removed one by one, and the events name each", async () => {
+    const tenant = await Tenant.create();
+    const setKinds = async (kinds: object) => {
+      const settings = { sentinel: { kinds } };
+      const { body } = await tenant.send("PATCH", "/v1/settings", { settings });
+      const read = (await tenant.send("GET", "/v1/settings")).body.settings.sentinel.kinds;
+      expect(read).toEqual(body.settings.sentinel.kinds);
+      return read;
+    };
+    expect(await setKinds({ phisher: { challenge_at: 0.2, deny_at: 0.6 } })).toEqual({
+      phisher: { challenge_at: 0.2, deny_at: 0.6 },
+    });
+    expect(await setKinds({ phisher: { deny_at: null }, proxy: { deny_at: 0.9 } })).toEqual({
+      phisher: { challenge_at: 0.2 },
+      proxy: { deny_at: 0.9 },
+    });
+    expect(await setKinds({ phisher: null, proxy: null })).toEqual({});
+    const { body } = await tenant.send("GET", "/v1/audit/events?action=settings.changed");
+    expect(body.events[0].details).toEqual({
+      changed: "sentinel.kinds.proxy.deny_at sentinel.kinds.phisher.challenge_at",
+      "sentinel.kinds.phisher.challenge_at.old": 0.2,
+      "sentinel.kinds.phisher.challenge_at.new": null,
+      "sentinel.kinds.proxy.deny_at.old": 0.9,
+      "sentinel.kinds.proxy.deny_at.new": null,
+    });
   });
 
   it("do not change when a patch has values out of range or contradictions", async () => {

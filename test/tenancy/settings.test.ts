@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { findContradictions } from "../../src/tenancy/contradictions.ts";
+import type { KindSettingsPatch } from "../../src/tenancy/kind-settings.ts";
 import { defaultPolicy } from "../../src/tenancy/policy.ts";
 import {
   applyDefaults,
@@ -26,7 +27,7 @@ const defaults = {
     user_verification: "required",
     recent_verification_seconds: 600,
   },
-  sentinel: { challenge_at: 0.5, deny_at: 0.8, allow: [], deny: [], signals_off: [] },
+  sentinel: { challenge_at: 0.5, deny_at: 0.8, allow: [], deny: [], signals_off: [], kinds: {} },
   audit: { retention_days: 400 },
   retention: { assessment_days: 90 },
   location: { hint: null },
@@ -86,6 +87,7 @@ describe("a patch", () => {
         allow: ["192.0.2.0/24"],
         deny: ["2001:db8::/32"],
         signals_off: ["vpn"],
+        kinds: { phisher: { challenge_at: 0.2 }, proxy: { challenge_at: 0.4, deny_at: 0.7 } },
       },
       audit: { retention_days: 30 },
       retention: { assessment_days: 7 },
@@ -108,6 +110,7 @@ describe("a patch", () => {
         allow: ["192.0.2.0/24"],
         deny: ["2001:db8::/32"],
         signalsOff: ["vpn"],
+        kinds: { phisher: { challengeAt: 0.2 }, proxy: { challengeAt: 0.4, denyAt: 0.7 } },
       },
       audit: { retentionDays: 30 },
       retention: { assessmentDays: 7 },
@@ -138,6 +141,26 @@ describe("a patch", () => {
       retention: defaults.retention,
       location: defaults.location,
     });
+  });
+
+  test("merges thresholds by kind one by one, and null removes one, or both of a kind", () => {
+    const earlier = {
+      sentinel: {
+        kinds: { phisher: { challenge_at: 0.2, deny_at: 0.6 }, proxy: { deny_at: 0.9 } },
+      },
+    };
+    const kindsAfter = (kinds: KindSettingsPatch) =>
+      applyDefaults(mergePatch(earlier, { sentinel: { kinds } })).sentinel.kinds;
+    expect(kindsAfter({})).toEqual(earlier.sentinel.kinds);
+    expect(kindsAfter({ phisher: { challenge_at: 0.3 }, stuffing: { deny_at: 0.5 } })).toEqual({
+      phisher: { challenge_at: 0.3, deny_at: 0.6 },
+      proxy: { deny_at: 0.9 },
+      stuffing: { deny_at: 0.5 },
+    });
+    expect(kindsAfter({ phisher: { deny_at: null }, proxy: null })).toEqual({
+      phisher: { challenge_at: 0.2 },
+    });
+    expect(kindsAfter({ phisher: null, proxy: { deny_at: null } })).toEqual({});
   });
 
   test("changes nothing when it is empty", () => {
@@ -198,6 +221,9 @@ describe("the patch schema", () => {
     { sentinel: { challenge_at: 0.0001, deny_at: 0.9999 } },
     { sentinel: { allow: [], deny: [] } },
     { sentinel: { signals_off: ["tor_exit", "vpn"] } },
+    { sentinel: { kinds: {} } },
+    { sentinel: { kinds: { phisher: { challenge_at: 0.2 }, stuffing: { deny_at: 0.9 } } } },
+    { sentinel: { kinds: { phisher: null, proxy: { challenge_at: null, deny_at: null } } } },
     { retention: { assessment_days: 7 } },
     { retention: { assessment_days: 400 } },
     { location: { hint: "apac-ne" } },
@@ -253,6 +279,16 @@ describe("the patch schema", () => {
     ["sentinel.deny_at", { sentinel: { deny_at: -0.1 } }],
     ["sentinel.deny_at", { sentinel: { deny_at: 1.5 } }],
     ["sentinel.deny_at", { sentinel: { deny_at: Number.NaN } }],
+    ["sentinel.kinds", { sentinel: { kinds: null } }],
+    ["sentinel.kinds", { sentinel: { kinds: { real: { deny_at: 0.5 } } } }],
+    ["sentinel.kinds", { sentinel: { kinds: { burglar: { deny_at: 0.5 } } } }],
+    ["sentinel.kinds.phisher", { sentinel: { kinds: { phisher: 0.2 } } }],
+    ["sentinel.kinds.phisher", { sentinel: { kinds: { phisher: { allow_at: 0.2 } } } }],
+    [
+      "sentinel.kinds.phisher.challenge_at",
+      { sentinel: { kinds: { phisher: { challenge_at: 0 } } } },
+    ],
+    ["sentinel.kinds.phisher.deny_at", { sentinel: { kinds: { phisher: { deny_at: 1 } } } }],
     ["sentinel.signals_off.0", { sentinel: { signals_off: ["astrology"] } }],
     ["sentinel.signals_off.1", { sentinel: { signals_off: ["vpn", "VPN"] } }],
     ["sentinel.signals_off", { sentinel: { signals_off: "vpn" } }],
@@ -354,6 +390,13 @@ describe("The search for contradictions", () => {
       ]);
     },
   );
+
+  test("reports thresholds by kind of which the one to deny is below the one to challenge", () => {
+    const kinds = { phisher: { challenge_at: 0.6, deny_at: 0.5 }, proxy: { deny_at: 0.1 } };
+    expect(findContradictions(applyDefaults({ sentinel: { kinds } }))).toEqual([
+      { path: "sentinel.kinds.phisher.deny_at", message: "must not be less than challenge_at" },
+    ]);
+  });
 
   test("reports all contradictions together", () => {
     const found = findContradictions(

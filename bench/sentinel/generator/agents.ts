@@ -113,6 +113,11 @@ export class AgentPool {
     return text;
   }
 
+  /** The agent after the next update of the browser; the same text if it shows none. */
+  updateText(text: string): string {
+    return this.#ageText(text, -1);
+  }
+
   #ageText(text: string, releases: number): string {
     return text
       .replace(steadyTokens, (_, token: string, between: string, major: string) => {

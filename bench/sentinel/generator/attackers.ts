@@ -6,8 +6,27 @@ import { drawAddress, neighbourhoodOf, prefixOf, prefixSize } from "./networks.t
 import { attackerRates, networkRates } from "./rates.ts";
 import type { Strangers } from "./strangers.ts";
 
-export const attackerKinds = ["naive", "vpn", "targeted", "veryTargeted", "stuffing"] as const;
+/** The attackers of sentinel-2's evaluation, and those that it lacked. */
+export const earlierKinds = ["naive", "vpn", "targeted", "veryTargeted", "stuffing"] as const;
+export const laterKinds = [
+  "slowStuffing",
+  "relayHoster",
+  "relayResidential",
+  "stolenCookie",
+] as const;
+export const attackerKinds = [...earlierKinds, ...laterKinds] as const;
 export type AttackerKind = (typeof attackerKinds)[number];
+export type LaterKind = (typeof laterKinds)[number];
+
+/** Who is attacked, and when. */
+export interface Target {
+  readonly user: number;
+  /** The logins of the victim so far. */
+  readonly known: readonly Visit[];
+  readonly at: number;
+  /** The browser that the victim has in hand at that time, which a phishing relay passes on. */
+  readonly browser: Pick<Visit, "agent" | "device"> | undefined;
+}
 
 /** One attempt on a user. */
 export interface Attack {
@@ -17,6 +36,7 @@ export interface Attack {
   readonly crowd: Crowd | null;
 }
 
+const dayMs = 24 * 60 * 60 * 1000;
 /** A new address is found at once, except in a /24 where the victim had most addresses. */
 const maxTries = 20;
 
@@ -74,6 +94,35 @@ function drawVeryTargetedSource(known: readonly Visit[], random: Random) {
   return { ...last, provider: home.provider, address };
 }
 
+/** A relay shows the service the victim's own browser, at the time at which the victim logs in. */
+function drawRelaySource(
+  { browser, known }: Target,
+  place: Pick<Visit, "provider" | "address"> | undefined,
+) {
+  const { agent, device } = browser ?? known.at(-1) ?? {};
+  if (agent === undefined || device === undefined || place === undefined) return undefined;
+  return { agent, device, provider: place.provider, address: place.address };
+}
+
+function drawCampaignSource(at: number, strangers: Strangers, random: Random) {
+  const day = Math.floor(at / (attackerRates.slowCampaignDays * dayMs));
+  const campaign = strangers.drawCampaign(day);
+  return campaign === undefined
+    ? undefined
+    : { ...campaign, address: drawAddress(campaign.provider, random) };
+}
+
+/** Somebody who copied the cookies of a device, with a browser that imitates the victim's last one. */
+function drawThiefSource({ known, at }: Target, strangers: Strangers, random: Random) {
+  const last = known.at(-1);
+  if (last === undefined) return undefined;
+  const place = random.chance(attackerRates.thiefInCountry)
+    ? drawVpnSource(known, at, strangers, random)
+    : strangers.drawAny(at, random);
+  if (place === undefined) return undefined;
+  return { ...last, provider: place.provider, address: place.address };
+}
+
 /** Draws how far a campaign is that tries many identities from one /24. */
 function drawCampaign(random: Random): Crowd {
   const [min, max] = attackerRates.campaign.map(Math.log);
@@ -83,27 +132,33 @@ function drawCampaign(random: Random): Crowd {
   return { fromPrefix, fromAddress: Math.ceil(fromPrefix / addresses) };
 }
 
-/**
- * @param known logins of the victim so far
- * @returns undefined where this kind of attack needs a login of the victim and there is none
- */
+function drawCrowd(kind: AttackerKind, random: Random): Crowd | null {
+  if (kind === "stuffing") return drawCampaign(random);
+  if (kind !== "slowStuffing") return null;
+  return { fromAddress: 1, fromPrefix: 1 + random.below(attackerRates.slowCampaign) };
+}
+
+/** @returns undefined where this kind of attack needs a login of the victim and there is none */
 export function drawAttack(
   kind: AttackerKind,
-  victim: number,
-  known: readonly Visit[],
-  at: number,
+  target: Target,
   strangers: Strangers,
   random: Random,
 ): Attack | undefined {
-  const come = {
+  const { user, known, at } = target;
+  const come: Readonly<Record<AttackerKind, () => Omit<Visit, "user" | "at"> | undefined>> = {
     naive: () => strangers.drawAny(at, random),
     vpn: () => drawVpnSource(known, at, strangers, random),
     targeted: () => drawTargetedSource(known, at, strangers, random),
     veryTargeted: () => drawVeryTargetedSource(known, random),
     stuffing: () => strangers.drawAny(at, random),
+    slowStuffing: () => drawCampaignSource(at, strangers, random),
+    relayHoster: () => drawRelaySource(target, strangers.drawServer(random)),
+    relayResidential: () => drawRelaySource(target, drawVpnSource(known, at, strangers, random)),
+    stolenCookie: () => drawThiefSource(target, strangers, random),
   };
   const source = come[kind]();
   if (source === undefined) return undefined;
-  const crowd = kind === "stuffing" ? drawCampaign(random) : null;
-  return { kind, crowd, visit: { ...source, user: victim, at } };
+  const crowd = drawCrowd(kind, random);
+  return { kind, crowd, visit: { ...source, user, at } };
 }

@@ -10,7 +10,7 @@ import {
 } from "./access-points.ts";
 import { type AgentPool, type Browser, type DeviceKind, deviceKinds } from "./agents.ts";
 import type { NetworkTable, Provider } from "./networks.ts";
-import { networkRates, peopleRates, type Reading, yearDays } from "./rates.ts";
+import { type Locality, networkRates, peopleRates, type Reading, yearDays } from "./rates.ts";
 import { drawRhythm, type Rhythm } from "./rhythm.ts";
 
 const dayMs = 24 * 60 * 60 * 1000;
@@ -47,6 +47,7 @@ export class World {
   readonly agents: AgentPool;
   readonly from: number;
   readonly reading: Reading;
+  readonly locality: Locality;
   readonly #providers = new Map<string, Weighted<Provider>>();
   readonly #users: number;
 
@@ -54,10 +55,12 @@ export class World {
     networks: NetworkTable,
     agents: AgentPool,
     reading: Reading,
+    locality: Locality,
     from: number,
     users: number,
   ) {
     this.agents = agents;
+    this.locality = locality;
     this.reading = reading;
     this.from = from;
     this.#users = users;
@@ -81,9 +84,9 @@ export class World {
   /** A country has as many workplaces as its people fill. */
   drawWorkplace(country: string, random: Random): AccessPoint {
     const share = publishedCountries[country] ?? 0.002;
-    const workplaces = (this.#users * share * this.reading.works) / networkRates.colleagues;
+    const workplaces = (this.#users * share * this.reading.works) / this.locality.colleagues;
     const number = Math.floor(random.next() ** 2 * Math.max(1, workplaces));
-    return createWorkplace(this.drawProvider(country, random), number);
+    return createWorkplace(this.drawProvider(country, random), number, this.locality);
   }
 }
 
@@ -128,7 +131,8 @@ export function currentOf<T>(things: readonly Since<T>[], at: number): T {
 
 function drawHomes(world: World, country: string, random: Random): Since<AccessPoint>[] {
   let provider = world.drawProvider(country, random);
-  const homes = [{ from: 0, value: createHome(provider, random) }];
+  const { locality } = world;
+  const homes = [{ from: 0, value: createHome(provider, random, locality) }];
   const { movesPerYear, providerChangesPerYear, movesToOtherProvider } = peopleRates;
   const changes = movesPerYear + providerChangesPerYear;
   for (const from of drawMoments(changes, world.from, random)) {
@@ -136,7 +140,7 @@ function drawHomes(world: World, country: string, random: Random): Since<AccessP
     if (!moves || random.chance(movesToOtherProvider)) {
       provider = world.drawProvider(country, random);
     }
-    homes.push({ from, value: createHome(provider, random) });
+    homes.push({ from, value: createHome(provider, random, locality) });
   }
   return homes;
 }
@@ -145,7 +149,7 @@ function drawTrips(world: World, random: Random): Trip[] {
   return drawMoments(peopleRates.tripsPerYear, world.from, random).map((from) => {
     const provider = world.drawProvider(world.countries.draw(random), random);
     const until = from + random.exponential(peopleRates.tripDays) * dayMs;
-    return { from, until, accessPoint: createHome(provider, random) };
+    return { from, until, accessPoint: createHome(provider, random, world.locality) };
   });
 }
 
@@ -176,12 +180,15 @@ function drawDevices(world: World, usual: DeviceKind, random: Random): Person["d
 }
 
 export function drawPerson(world: World, random: Random): Person {
-  const { reading } = world;
+  const { reading, locality } = world;
   const country = world.countries.draw(random);
   const homes = drawHomes(world, country, random);
   const ownPhone = random.chance(reading.phoneAtHomeProvider)
-    ? homes.map(({ from, value }) => ({ from, value: createPhone(value.provider, random) }))
-    : [{ from: 0, value: createPhone(world.drawProvider(country, random), random) }];
+    ? homes.map(({ from, value }) => ({
+        from,
+        value: createPhone(value.provider, random, locality),
+      }))
+    : [{ from: 0, value: createPhone(world.drawProvider(country, random), random, locality) }];
   const usesExits = random.chance(reading.usesExits);
   const [min, max] = reading.daysAtExit;
   const usualDevice = deviceKindWeights.draw(random);

@@ -76,6 +76,74 @@ export const withHistoryOnly: Reading = {
   flattened: 0.3,
 };
 
+/** How addresses change, and how many people share them. */
+export interface Locality {
+  readonly name: string;
+  /**
+   * Shares of next leases of a home in the same /24, in the same /20, and in the same range of the network table,
+   * which stands for a BGP prefix. The rest is in another range of the network.
+   */
+  readonly nextLease: {
+    readonly samePrefix: number;
+    readonly samePool: number;
+    readonly sameRange: number;
+  };
+  /** Mean number of users at one workplace, and its addresses. */
+  readonly colleagues: number;
+  readonly workplaceAddresses: number;
+  /** Prefixes that the people of one region of a mobile provider share, and the addresses of each. */
+  readonly mobilePrefixes: number;
+  readonly mobileAddresses: number;
+  /** Share of homes behind an address that the carrier shares among customers. */
+  readonly sharedHomes: number;
+  /** Shares of homes and phones with IPv6, and of their logins that use it. */
+  readonly ipv6Homes: number;
+  readonly ipv6Phones: number;
+  readonly usesIpv6: number;
+  /** Share of renumbered IPv6 homes that stay in the same /40. */
+  readonly samePoolIpv6: number;
+  /** Days for which a device keeps the interface identifier of its address (RFC 8981). */
+  readonly privacyDays: number;
+}
+
+/** The locality of sentinel-2's evaluation: the matched data, and the data as in operation. All assumed. */
+export const nearLocality: Locality = {
+  name: "near",
+  nextLease: { samePrefix: 0.45, samePool: 0.45, sameRange: 0 },
+  colleagues: 4,
+  workplaceAddresses: 1,
+  mobilePrefixes: 6,
+  mobileAddresses: 254,
+  sharedHomes: 0,
+  ipv6Homes: 0,
+  ipv6Phones: 0,
+  usesIpv6: 0,
+  samePoolIpv6: 0,
+  privacyDays: 1,
+};
+
+/**
+ * The locality of the literature. Padmanabhan et al. (Reasons Dynamic Addresses Change, IMC 2016): almost half of
+ * the changes of an address leave its BGP prefix. Richter et al. (A Multi-perspective Analysis of Carrier-Grade NAT
+ * Deployment, IMC 2016): most mobile carriers and about a sixth of the others share addresses. Padmanabhan et al.
+ * (DynamIPs, CoNEXT 2020): a renumbered IPv6 home mostly stays in its pool, often a /40. The exact shares, and
+ * everything about offices, are assumed.
+ */
+export const publishedLocality: Locality = {
+  name: "published",
+  nextLease: { samePrefix: 0.13, samePool: 0.25, sameRange: 0.34 },
+  colleagues: 30,
+  workplaceAddresses: 2,
+  mobilePrefixes: 3,
+  mobileAddresses: 48,
+  sharedHomes: 0.15,
+  ipv6Homes: 0.4,
+  ipv6Phones: 0.6,
+  usesIpv6: 0.8,
+  samePoolIpv6: 0.7,
+  privacyDays: 1,
+};
+
 /** Share of each group of users (one login, two to nine, ten or more) in the source's sample. */
 export const sampledShares = [0.05, 0.1, 0.25] as const;
 
@@ -91,14 +159,13 @@ export const networkRates = {
     { share: 0.2, days: 30 },
     { share: 0.1, days: 1 },
   ],
-  /** Shares of next leases in the same /24 and in the same pool; the rest is anywhere; assumed. */
-  nextLease: { samePrefix: 0.45, samePool: 0.45 },
-  /** Prefixes that the people of one region of a mobile provider share; assumed. */
-  mobilePrefixes: 6,
   /** Hours for which a phone or an exit keeps an address; assumed. */
   sessionHours: 4,
-  /** Mean number of users at one workplace; assumed. */
-  colleagues: 4,
+  /** Regions of a carrier; the people of one region share its addresses; assumed. */
+  regions: 8,
+  /** Prefixes and addresses of one region of a carrier that shares addresses among homes; assumed. */
+  sharedPrefixes: 2,
+  sharedAddresses: 64,
   /** Addresses of one exit (VPN, proxying browser), which all its users share; assumed. */
   exitAddresses: 24,
 } as const;
@@ -169,4 +236,10 @@ export const attackerRates = {
   inOwnPrefix: 0.5,
   /** Identities that a stuffing campaign tries from one /24 in ten minutes; the logarithm is uniform. */
   campaign: [10, 300],
+  /** Days for which a slow campaign keeps its network and its agent; assumed. */
+  slowCampaignDays: 1,
+  /** Identities that it tries from one /24 in ten minutes: at most this number; assumed. */
+  slowCampaign: 3,
+  /** Share of the thieves of cookies that come from the victim's country, over a proxy; assumed. */
+  thiefInCountry: 0.5,
 } as const;

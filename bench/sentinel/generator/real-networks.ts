@@ -6,23 +6,25 @@ import { execFileSync } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { z } from "zod";
-import { collectProviders, type NetworkTable } from "./networks.ts";
+import { collectProviders, isHoster, type NetworkTable } from "./networks.ts";
 
 const version = "2.3.2026061719";
 const root = join(import.meta.dirname, "..", "..", "..");
 const cache = join(root, "node_modules", ".cache", "edge-idp");
 const maxBytes = 64 * 1024 * 1024;
 
+const providersSchema = z.array(
+  z.object({
+    asn: z.int(),
+    country: z.string(),
+    addresses: z.number(),
+    ranges: z.array(z.tuple([z.number(), z.number()])),
+  }),
+);
 const tableSchema = z.object({
   source: z.string(),
-  providers: z.array(
-    z.object({
-      asn: z.int(),
-      country: z.string(),
-      addresses: z.number(),
-      ranges: z.array(z.tuple([z.number(), z.number()])),
-    }),
-  ),
+  providers: providersSchema,
+  hosters: providersSchema,
 });
 
 /** Reads the lines of a file in a package: `start,end,third,rest`. */
@@ -53,13 +55,17 @@ function buildTable(): NetworkTable {
     return { start: Number(start), end: Number(end), country };
   });
   const source = `@ip-location-db/asn and asn-country ${version}, IPv4`;
-  return { source, providers: collectProviders(asns, countries) };
+  return {
+    source,
+    providers: collectProviders(asns, countries),
+    hosters: collectProviders(asns, countries, isHoster),
+  };
 }
 
 /** @throws Error if a package cannot be downloaded */
 export function loadRealNetworks(): NetworkTable {
   mkdirSync(cache, { recursive: true });
-  const file = join(cache, `providers-${version}.json`);
+  const file = join(cache, `networks-${version}.json`);
   if (existsSync(file)) return tableSchema.parse(JSON.parse(readFileSync(file, "utf8")));
   const table = buildTable();
   writeFileSync(`${file}.new`, JSON.stringify(table));

@@ -28,6 +28,8 @@ const smallestBits = 14;
 const firstAddress = 20 * 2 ** 24;
 /** Numbers for private use (RFC 6996). */
 const firstAsn = 64512;
+const hosterCount = 24;
+const hosterBits = 16;
 
 export function createSyntheticNetworks(): NetworkTable {
   const providers: Provider[] = [];
@@ -36,9 +38,22 @@ export function createSyntheticNetworks(): NetworkTable {
     for (let index = 0; index < providersPerCountry; index += 1) {
       const addresses = 2 ** Math.max(smallestBits, largestBits - index);
       const asn = firstAsn + providers.length;
-      providers.push({ asn, country, addresses, ranges: [[start, addresses]] });
+      const half = addresses / 2;
+      const ranges = [[start, half] as const, [start + half, half] as const];
+      providers.push({ asn, country, addresses, ranges });
       start += addresses;
     }
   }
-  return { source: "synthetic networks", providers };
+  const hosters = Array.from({ length: hosterCount }, (_, index): Provider => {
+    const addresses = 2 ** hosterBits;
+    const country = ["US", "DE", "NL", "FR", "RU", "NO"][index % 6] ?? "US";
+    const from = start + index * addresses;
+    return {
+      asn: firstAsn + providers.length + index,
+      country,
+      addresses,
+      ranges: [[from, addresses]],
+    };
+  });
+  return { source: "synthetic networks", providers, hosters };
 }

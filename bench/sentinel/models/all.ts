@@ -7,12 +7,14 @@ import { createRandomModel, createSimple } from "./simple.ts";
 
 export const modelNames = ["random", "SIMPLE", "EXTEND", "Freeman sum", "Sentinel"] as const;
 
-export function createModels(seed: number): Model[] {
-  return [
-    createRandomModel(seed),
-    createSimple(),
-    createExtend(),
-    createFreeman(),
-    ...createSentinelModels(),
-  ];
+export interface Models {
+  readonly compared: readonly Model[];
+  /** Sentinel without a part. They learn nothing themselves. */
+  readonly variants: readonly Model[];
+}
+
+export function createModels(seed: number): Models {
+  const [sentinel, ...variants] = createSentinelModels();
+  const others = [createRandomModel(seed), createSimple(), createExtend(), createFreeman()];
+  return { compared: sentinel === undefined ? others : [...others, sentinel], variants };
 }

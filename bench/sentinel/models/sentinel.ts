@@ -19,9 +19,8 @@ import {
 } from "../../../src/sentinel/population/population.ts";
 import type { SignalName } from "../../../src/sentinel/reason.ts";
 import { findReasons } from "../../../src/sentinel/signals/reasons.ts";
-import { priorProbability } from "../../../src/sentinel/weights.ts";
 import { defaultPolicy } from "../../../src/tenancy/policy.ts";
-import type { Login, Model } from "../login.ts";
+import type { Judgement, Login, Model } from "../login.ts";
 
 const dayMs = 24 * 60 * 60 * 1000;
 /** The bounds of src/sentinel/population/publish.ts, which counts every hour. */
@@ -32,24 +31,10 @@ const publishedEveryMs = 7 * dayMs;
 const tenantId = "bench";
 const actor = { type: "api_token", id: null } as const;
 
-function logit(probability: number): number {
-  return Math.log(probability / (1 - probability));
-}
-
-/** The least evidence, added to the prior, whose score rounds to the threshold. */
-function findMinEvidence(threshold: number): number {
-  return logit(threshold - 0.5e-4) - logit(priorProbability);
-}
-
-export const sentinelThresholds = {
-  challenge: findMinEvidence(defaultPolicy.sentinel.challengeAt),
-  deny: findMinEvidence(defaultPolicy.sentinel.denyAt),
-};
-
 /** Keyed hashes are equal when their texts are equal, so here the texts replace them. */
-function contextOf({ country, asn, prefix, address, agent, facts }: Login): Context {
+function contextOf({ country, asn, pool, prefix, address, agent, facts }: Login): Context {
   const { device, os, browser } = facts;
-  return { country, asn, prefix, address, device, os, browser, agent, placeHidden: false };
+  return { country, asn, pool, prefix, address, device, os, browser, agent, placeHidden: false };
 }
 
 interface Known {
@@ -58,7 +43,8 @@ interface Known {
 }
 
 /** The state that is learned from logins. The variants below share it. */
-class SentinelRun {
+export class SentinelRun {
+  readonly #countsPopulation: boolean;
   readonly #identities = new Map<number, Known>();
   #sessions: ConfirmedSession[] = [];
   #population: Population | null = null;
@@ -66,6 +52,10 @@ class SentinelRun {
   #count = 0;
   #last: { readonly login: Login; readonly withPopulation: boolean } | null = null;
   #lastRecord: DecidedAssessment | null = null;
+
+  constructor(countsPopulation = true) {
+    this.#countsPopulation = countsPopulation;
+  }
 
   observe(login: Login): void {
     const known = this.#knownOf(login);
@@ -126,11 +116,16 @@ class SentinelRun {
   }
 
   #publish(at: number): void {
-    if (at - this.#publishedAt < publishedEveryMs) return;
+    if (!this.#countsPopulation || at - this.#publishedAt < publishedEveryMs) return;
     this.#sessions = this.#sessions.filter((session) => session.at > at - maxSessionAgeMs);
     this.#population = countPopulation(this.#sessions.slice(-maxSessions), at);
     this.#publishedAt = at;
   }
+}
+
+function judgementOf(record: DecidedAssessment): Judgement {
+  const { riskScore, recommendation, kinds = {} } = record;
+  return { risk: riskScore, recommendation, kinds };
 }
 
 function callOf(user: number, now: number): GuardCall {
@@ -163,19 +158,21 @@ const variants: readonly Variant[] = [
 export const [{ name: sentinelName } = { name: "" }, ...otherVariants] = variants;
 export const variantNames = otherVariants.map(({ name }) => name);
 
-/** All variants share one state, so only the first one observes logins. */
+/** Sentinel first. All variants share one state, so only the first one observes logins. */
 export function createSentinelModels(): Model[] {
   const run = new SentinelRun();
   return variants.map(({ name, off, population }, index) => ({
     name,
-    thresholds: sentinelThresholds,
     observe(login) {
       if (index === 0) run.observe(login);
     },
     score(login) {
-      const { evidence } = run.recordOf(login, population);
-      const reasons = findReasons(evidence, off);
-      return reasons.reduce((sum, { contribution }) => sum + contribution, 0);
+      const { evidence, reasons } = run.recordOf(login, population);
+      const found = off.length === 0 ? reasons : findReasons(evidence, off);
+      return found.reduce((sum, { contribution }) => sum + contribution, 0);
     },
+    ...(index === 0
+      ? { judge: (login: Login) => judgementOf(run.recordOf(login, population)) }
+      : {}),
   }));
 }

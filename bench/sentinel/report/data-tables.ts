@@ -2,7 +2,9 @@
 import { table } from "../../support/figures.ts";
 import { computeAudit } from "../audit.ts";
 import { attackerKinds } from "../generator/attackers.ts";
-import type { Protocol } from "../protocol.ts";
+import { measureLeases } from "../generator/leases.ts";
+import type { Provider } from "../generator/networks.ts";
+import { nearLocality, publishedLocality } from "../generator/rates.ts";
 import {
   publishedCountries,
   publishedDevices,
@@ -13,6 +15,7 @@ import {
 import { type Columns, keyOf } from "../results.ts";
 import { compared, type Shares, type YearSummary } from "../summary.ts";
 import { auditNames } from "../traits.ts";
+import type { Protocol } from "../trial.ts";
 import type { Year } from "../year.ts";
 import { attackerNames, formatFigure, formatPercent } from "./format.ts";
 
@@ -115,10 +118,24 @@ export function renderGeneratorTable(years: readonly Year[], isWithHistory: bool
       formatFigure(meanOf(years, (s) => s.newAddressSoon)),
       "–",
     ],
+    ["logins over IPv6", formatPercent(meanOf(years, (s) => s.ipv6)), "–"],
     ["logins 2 to 72 h after the last", formatPercent(meanOf(years, (s) => s.soon)), "–"],
     ...createShareRows(years),
   ];
   return table(["", "ours", "published"], rows);
+}
+
+/** How far the addresses of homes move, by locality. */
+export function renderLeaseTable(providers: readonly Provider[]): string {
+  const rows = [nearLocality, publishedLocality].map((locality) => {
+    const { leavesRange, staysInPool } = measureLeases(providers, locality);
+    return [locality.name, formatPercent(leavesRange), formatPercent(staysInPool)];
+  });
+  const published = ["_published_", "_almost half_", ""];
+  return table(
+    ["locality", "changes that leave the range", "in the same /20"],
+    [...rows, published],
+  );
 }
 
 /** How often attackers have a value of the victim's history. */

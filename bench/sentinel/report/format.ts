@@ -1,5 +1,6 @@
 /** Formats names and figures. */
 import type { AttackerKind } from "../generator/attackers.ts";
+import type { ExperienceKind } from "../trial.ts";
 
 export const attackerNames: Readonly<Record<AttackerKind, string>> = {
   naive: "naive",
@@ -7,6 +8,21 @@ export const attackerNames: Readonly<Record<AttackerKind, string>> = {
   targeted: "targeted",
   veryTargeted: "very targeted",
   stuffing: "stuffing",
+  slowStuffing: "slow stuffing",
+  relayHoster: "relay at a hoster",
+  relayResidential: "relay, residential",
+  stolenCookie: "stolen cookie",
+};
+
+export const experienceNames: Readonly<Record<ExperienceKind, string>> = {
+  nothingNew: "nothing",
+  travel: "another country (travel)",
+  newPhone: "the phone",
+  newProvider: "the provider at home",
+  browserUpdate: "the version of the browser",
+  ipv6Renumbering: "the IPv6 prefix of the home",
+  officeMove: "the office: 110 users come to a new address within half an hour",
+  officeNewcomers: "the users: 110 without history come to one address within half an hour",
 };
 
 export function formatFigure(value: number | undefined): string {

@@ -79,27 +79,6 @@ export function renderResultTable(comparisons: readonly Comparison[]): string {
   return table(head, rows);
 }
 
-/** The bars, and the distance by which each is met or missed. */
-export function renderBarTable(comparisons: readonly Comparison[]): string {
-  const rows = comparisons.map(({ kind, outcomes, leads }) => {
-    const bar = publishedResultOf(publishedTrained, kind)?.auc;
-    const own = outcomes.find(({ model }) => model === sentinelName)?.auc ?? Number.NaN;
-    const lead = leads.find(({ over }) => over === "EXTEND");
-    const verdict = bar === undefined ? "no bar" : own >= bar ? "met" : "**missed**";
-    const isAhead = lead !== undefined && lead.aucInterval[0] > 0;
-    return [
-      attackerNames[kind],
-      formatFigure(own),
-      formatFigure(bar),
-      bar === undefined ? verdict : `${verdict}, ${formatSigned(own - bar)}`,
-      lead === undefined
-        ? "–"
-        : `${isAhead ? "ahead" : "**not ahead**"}, ${formatSigned(lead.auc)} ${formatInterval(lead.aucInterval)}`,
-    ];
-  });
-  return table(["attacker", "Sentinel's AUC", "bar", "", "AUC against EXTEND"], rows);
-}
-
 /** The same model on the published data and on ours, and the gain of the better model. */
 export function renderHardnessTable(
   matched: readonly Comparison[],

@@ -10,8 +10,8 @@ import {
   type Side,
 } from "../metrics.ts";
 import { modelNames } from "../models/all.ts";
-import type { Protocol } from "../protocol.ts";
 import { type Column, type Columns, keyOf } from "../results.ts";
+import type { Protocol } from "../trial.ts";
 
 /** Shares of real logins challenged, for comparison at equal false positives. */
 export const equalShares = [0.001, 0.01, 0.05, 0.1, 0.2] as const;

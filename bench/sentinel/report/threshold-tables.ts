@@ -1,7 +1,6 @@
 /** Tables of fixed thresholds (pure): set on the validation period, or as shipped. */
 import { table } from "../../support/figures.ts";
 import { attackerKinds } from "../generator/attackers.ts";
-import type { Model } from "../login.ts";
 import {
   computeShareAtOrAbove,
   findCatchingThreshold,
@@ -10,12 +9,13 @@ import {
 } from "../metrics.ts";
 import { modelNames } from "../models/all.ts";
 import { sentinelName } from "../models/sentinel.ts";
-import type { Period } from "../protocol.ts";
 import { publishedReauthentication } from "../published.ts";
-import { type Columns, type Kind, keyOf } from "../results.ts";
+import { type Columns, keyOf } from "../results.ts";
+import type { Kind, Period } from "../trial.ts";
 import type { Beginning } from "../year.ts";
 import { attackerNames, formatPercent } from "./format.ts";
 import { caughtShares } from "./outcome.ts";
+import { computeShipped } from "./records.ts";
 
 const comparedModels = ["EXTEND", "Freeman sum", sentinelName];
 
@@ -51,25 +51,14 @@ export function renderCarriedTable(columns: Columns): string {
 }
 
 /** Sentinel with its default thresholds. */
-export function renderShippedTable(
-  columns: Columns,
-  { challenge, deny }: NonNullable<Model["thresholds"]>,
-): string {
-  const kinds: readonly Kind[] = ["real", ...attackerKinds];
+export function renderShippedTable(columns: Columns): string {
+  const kinds = ["real", ...attackerKinds] as const;
   const rows = (["matched", "operation", "first"] as const).flatMap((protocol) =>
     kinds.flatMap((kind) => {
-      const column = columns[keyOf(protocol, "test", kind)];
-      if (column === undefined) return [];
-      const found = column.scores[sentinelName] ?? [];
+      const found = computeShipped(columns, protocol, kind);
+      if (found === undefined) return [];
       const name = kind === "real" ? "real logins" : attackerNames[kind];
-      return [
-        [
-          protocol,
-          name,
-          formatPercent(computeShareAtOrAbove(found, challenge)),
-          formatPercent(computeShareAtOrAbove(found, deny)),
-        ],
-      ];
+      return [[protocol, name, formatPercent(found.challenged), formatPercent(found.denied)]];
     }),
   );
   return table(["", "of", "challenged or denied", "denied"], rows);

@@ -2,7 +2,8 @@
 import type { AgentKind } from "../../sentinel/agent.ts";
 import type { Assessment, DecidedAssessment, RiskPolicy } from "../../sentinel/assessment.ts";
 import type { Surroundings } from "../../sentinel/assessments/surroundings.ts";
-import { compareWithHistory } from "../../sentinel/behaviour/behaviour.ts";
+import { compareWithHistory, compareWithSettled } from "../../sentinel/behaviour/behaviour.ts";
+import { isOnProbation } from "../../sentinel/behaviour/learned-sessions.ts";
 import { findImpossibleTravel } from "../../sentinel/behaviour/travel.ts";
 import type { Context } from "../../sentinel/context.ts";
 import {
@@ -12,7 +13,13 @@ import {
   reportedParts,
   type SessionEvidence,
 } from "../../sentinel/evidence.ts";
-import { addSession, type History, selectByVerdict } from "../../sentinel/history.ts";
+import {
+  addSession,
+  type History,
+  type KnownSession,
+  selectByVerdict,
+  selectLearned,
+} from "../../sentinel/history.ts";
 import { judge } from "../../sentinel/signals/judgement.ts";
 import { model, switchWindowMs, velocityLimits } from "../../sentinel/weights.ts";
 import { findDevice, listDevices } from "./devices.ts";
@@ -83,6 +90,21 @@ function deviceEvidenceOf(state: IdentityState, call: GuardCall): DeviceEvidence
   return { known: true, id, sinceVerifiedMs: Math.max(0, call.now - lastUsedAt) };
 }
 
+/** The last session that shows where the user was. One on probation shows it if another one confirms it. */
+function findLastPlace(known: History, now: number): KnownSession | undefined {
+  const isElsewhere = (one: KnownSession) =>
+    one.context.placeHidden || one.context.country === null;
+  const suspicious = known.filter((one) => isOnProbation(one, now));
+  return known.findLast(
+    (one) =>
+      !isElsewhere(one) &&
+      (!suspicious.includes(one) ||
+        suspicious.some(
+          ({ id, context }) => id !== one.id && context.country === one.context.country,
+        )),
+  );
+}
+
 function evidenceOf(
   state: IdentityState,
   call: GuardCall,
@@ -92,8 +114,10 @@ function evidenceOf(
 ): SessionEvidence {
   const { now } = call;
   const device = deviceEvidenceOf(state, call);
-  const known = selectByVerdict(history, "legitimate", now);
-  const last = known.findLast((one) => !one.context.placeHidden && one.context.country !== null);
+  const known = selectLearned(history, now);
+  const behaviour = compareWithHistory(known, context, population, now);
+  const settled = compareWithSettled(known, context, population, now);
+  const last = findLastPlace(known, now);
   return {
     context,
     network,
@@ -101,7 +125,7 @@ function evidenceOf(
     agentSwitched: hasSwitchedAgent(history, context, now),
     userMismatch: session.userId !== null && session.userId !== state.externalId,
     identity: identityEvidenceOf(state, call),
-    behaviour: compareWithHistory(known, context, population, now),
+    behaviour,
     travel:
       last === undefined || context.placeHidden
         ? null
@@ -112,6 +136,7 @@ function evidenceOf(
     reported: reportedPartsOf(selectByVerdict(history, "fraud", now), context),
     crowd,
     ...(device === undefined ? {} : { device }),
+    ...(settled === undefined ? {} : { settled }),
   };
 }
 
@@ -134,13 +159,14 @@ export function assess(
   const isOnDevice = findDevice(state, call) !== undefined;
   const recent = addRecentAttempt(state, "assessed", call.now, isOnDevice);
   const evidence = evidenceOf({ ...state, recent }, call, session, surroundings, history);
-  const { reasons, riskScore, recommendation } = judge(evidence, policy);
+  const { reasons, riskScore, kinds, recommendation } = judge(evidence, policy);
   const { assessmentId: id } = session;
   const shown: Assessment = {
     id,
     at: call.now,
     model,
     riskScore,
+    kinds,
     recommendation,
     reasons,
     degraded: degradedOf(surroundings, evidence),

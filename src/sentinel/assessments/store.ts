@@ -18,7 +18,14 @@ import {
 import type { AssessmentRecord, VerdictRecord } from "../assessment.ts";
 import { contextSchema } from "../context.ts";
 import { type SessionEvidence, sessionEvidenceSchema } from "../evidence.ts";
-import { type KnownSession, maxSessions, type Verdict, verdicts } from "../history.ts";
+import {
+  type KnownSession,
+  maxSessions,
+  maxWeakSessions,
+  type Verdict,
+  verdicts,
+} from "../history.ts";
+import type { Kinds } from "../kinds.ts";
 import type { Reason } from "../reason.ts";
 import type { Recommendation } from "../score.ts";
 import { describeReasons } from "../signals/judgement.ts";
@@ -142,6 +149,9 @@ function sessionsOf(
   });
 }
 
+/** Allowed sessions without a verdict. One of each day will count, so some more are read. */
+const maxAllowedFound = 2 * maxWeakSessions;
+
 /**
  * Finds the history of an identity, the oldest session first, for a guard that lost it.
  * @throws StoreError; FencedTenantError if the tenant has left the database
@@ -151,23 +161,24 @@ export async function findSessions(
   tenantId: string,
   identityId: string,
 ): Promise<KnownSession[]> {
-  const newest = async (verdict: Verdict) =>
+  const newest = async (outcome: SQL | undefined, limit: number) =>
     await awaitStore(
       db
         .select({ ...session, isElsewhere: isNotServedHere(tenantId) })
         .from(oneRow)
         .leftJoin(
           assessments,
-          and(
-            eq(assessments.tenantId, tenantId),
-            isOfIdentity(identityId),
-            eq(assessments.verdict, verdict),
-          ),
+          and(eq(assessments.tenantId, tenantId), isOfIdentity(identityId), outcome),
         )
         .orderBy(desc(assessments.id))
-        .limit(maxSessions[verdict]),
+        .limit(limit),
     );
-  const rows = (await Promise.all(verdicts.map(newest))).flat();
+  const isAllowed = and(isNull(assessments.verdict), eq(assessments.recommendation, "allow"));
+  const found = await Promise.all([
+    ...verdicts.map((verdict) => newest(eq(assessments.verdict, verdict), maxSessions[verdict])),
+    newest(isAllowed, maxAllowedFound),
+  ]);
+  const rows = found.flat();
   requireServedHere(rows);
   return sessionsOf(rows).toSorted((left, right) => left.at - right.at);
 }
@@ -215,6 +226,8 @@ export interface StoredAssessment
   extends Omit<AssessmentRow, "evidence" | "contextDigest" | "reasons"> {
   readonly evidence: SessionEvidence | null;
   readonly reasons: readonly Reason[];
+  /** Undefined if an older build computed it. */
+  readonly kinds?: Kinds | undefined;
 }
 
 function toAssessment(row: AssessmentRow): StoredAssessment {
@@ -225,9 +238,9 @@ function toAssessment(row: AssessmentRow): StoredAssessment {
     const evidence = sessionEvidenceSchema.safeParse(readStoredEvidence(text)).data ?? null;
     return { ...columns, evidenceDigest, evidence };
   }
-  const { evidence, policy, degraded } = content;
+  const { evidence, policy, degraded, kinds } = content;
   const reasons = describeReasons(evidence, content.reasons, policy);
-  return { ...columns, evidenceDigest, evidence, policy, degraded, reasons };
+  return { ...columns, evidenceDigest, evidence, policy, degraded, reasons, kinds };
 }
 
 /** The newest assessments first, and the id after which the next page begins; null on the last. */

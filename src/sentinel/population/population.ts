@@ -11,12 +11,13 @@ import { z } from "zod";
 import {
   agentLevels,
   type Context,
+  clientLevels,
   type Level,
   levels,
   levelValueOf,
   networkLevels,
 } from "../context.ts";
-import type { BehaviourEvidence, Counted } from "../evidence.ts";
+import type { BehaviourEvidence, Counted, LevelEvidence } from "../evidence.ts";
 
 export const hoursInWeek = 168;
 const hourMs = 60 * 60 * 1000;
@@ -28,7 +29,8 @@ const hoursBeforeEpoch = 3 * 24;
 const gapBoundsMs = [hourMs, 12 * hourMs, 3 * dayMs, 14 * dayMs, 60 * dayMs];
 /** They are also grouped by the number of confirmed logins before them. */
 const loginBounds = [2, 5, 15];
-const bucketCount = (gapBoundsMs.length + 1) * (loginBounds.length + 1);
+const bucketsPerPlatform = (gapBoundsMs.length + 1) * (loginBounds.length + 1);
+const bucketCount = 2 * bucketsPerPlatform;
 
 /** The most common values are kept. A rarer one counts only towards its coarser values. */
 const maxValues = 2_000;
@@ -50,7 +52,7 @@ export const populationSchema = z.object({
   /** Sessions by hour of the week (UTC, from Monday 0 h). */
   hours: z.array(z.int().min(0)).length(hoursInWeek),
   /** For each level and bucket: the logins that were new there, and all that were compared. */
-  novelty: z.record(z.enum(levels), z.array(z.tuple([z.int().min(0), z.int().min(0)]))),
+  novelty: z.partialRecord(z.enum(levels), z.array(z.tuple([z.int().min(0), z.int().min(0)]))),
 });
 export type Population = Readonly<z.infer<typeof populationSchema>>;
 
@@ -67,20 +69,34 @@ export function weekHourOf(at: number): number {
   return (Math.floor(at / hourMs) + hoursBeforeEpoch) % hoursInWeek;
 }
 
-/** The bucket of a login, by the time since the last login (ms) and the number of logins before. */
-export function bucketOf(sinceLastMs: number, logins: number): number {
-  const above = (bounds: readonly number[], value: number) =>
-    bounds.filter((bound) => value >= bound).length;
-  return above(gapBoundsMs, sinceLastMs) * (loginBounds.length + 1) + above(loginBounds, logins);
+function countBelow(bounds: readonly number[], value: number): number {
+  const index = bounds.findIndex((bound) => value < bound);
+  return index === -1 ? bounds.length : index;
+}
+
+/**
+ * The bucket of a login, by the time since the last login (ms), the number of logins before, and whether it is from
+ * a phone: a phone roams. Counts of older builds have the first half of the buckets.
+ */
+export function bucketOf(sinceLastMs: number, logins: number, isMobile: boolean): number {
+  const ofPlatform =
+    countBelow(gapBoundsMs, sinceLastMs) * (loginBounds.length + 1) +
+    countBelow(loginBounds, logins);
+  return (isMobile ? bucketsPerPlatform : 0) + ofPlatform;
 }
 
 /** Only levels whose values many people share are counted. */
 function isCountedLevel(level: Level): boolean {
-  return level !== "prefix" && level !== "address" && level !== "agent";
+  return !["pool", "prefix", "address", "agent"].includes(level);
+}
+
+function isClientLevel(level: Level): boolean {
+  return clientLevels.some((name) => name === level);
 }
 
 /** The path of the values that are coarser than a level: `network/NO` for the ASN. */
 function coarserPathOf(context: Context, level: Level): string {
+  if (isClientLevel(level)) return level;
   const isNetwork = networkLevels.some((name) => name === level);
   const hierarchy: readonly Level[] = isNetwork ? networkLevels : agentLevels;
   const coarser = hierarchy.slice(0, hierarchy.indexOf(level));
@@ -105,6 +121,11 @@ export function countShare(
   if (population === null || !isCountedLevel(level)) return { count: 0, all: 0 };
   const path = coarserPathOf(context, level);
   const siblings = readOwn(population.shares, path) ?? {};
+  if (isClientLevel(level)) {
+    // Only sessions that have the field count, and nothing is coarser than it.
+    const all = Object.values(siblings).reduce((sum, count) => sum + count, 0);
+    return { count: values.reduce((sum, value) => sum + (readOwn(siblings, value) ?? 0), 0), all };
+  }
   const end = path.lastIndexOf("/");
   const parents = readOwn(population.shares, path.slice(0, end)) ?? {};
   const all = end < 0 ? population.logins : (readOwn(parents, path.slice(end + 1)) ?? 0);
@@ -169,12 +190,14 @@ export class PopulationCounter {
     const hour = weekHourOf(at);
     this.#hours[hour] = (this.#hours[hour] ?? 0) + 1;
     for (const level of levels.filter(isCountedLevel)) {
-      const value = levelValueOf(context, level) ?? unknownValue;
+      const known = levelValueOf(context, level);
+      if (known === null && isClientLevel(level)) continue;
+      const value = known ?? unknownValue;
       const path = coarserPathOf(context, level);
       const key = `${path}/${value}`;
       const { count = 0, people = new Set<string>() } = this.#shares.get(key) ?? {};
-      const known = people.size >= minPeople ? people : new Set([...people, identityId]);
-      this.#shares.set(key, { path, value, count: count + 1, people: known });
+      const counted = people.size >= minPeople ? people : new Set([...people, identityId]);
+      this.#shares.set(key, { path, value, count: count + 1, people: counted });
     }
     if (behaviour !== null) this.#addNovelty(behaviour);
   }
@@ -190,14 +213,19 @@ export class PopulationCounter {
     });
   }
 
-  #addNovelty({ sinceLastMs, logins, network, agent }: BehaviourEvidence): void {
-    const bucket = bucketOf(sinceLastMs, logins);
-    for (const { level, seen } of [...network, ...agent]) {
-      const cell = this.#novelty.get(level)?.[bucket];
-      if (cell === undefined) continue;
-      cell[0] = (cell[0] ?? 0) + (seen ? 0 : 1);
-      cell[1] = (cell[1] ?? 0) + 1;
-    }
+  #addNovelty({ courses, network, agent }: BehaviourEvidence): void {
+    // Assessments of older builds did not tell phones apart.
+    if (courses === undefined) return;
+    const add = (compared: readonly LevelEvidence[], bucket: number) => {
+      for (const { level, seen } of compared) {
+        const cell = this.#novelty.get(level)?.[bucket];
+        if (cell === undefined) continue;
+        cell[0] = (cell[0] ?? 0) + (seen ? 0 : 1);
+        cell[1] = (cell[1] ?? 0) + 1;
+      }
+    };
+    add(network, courses.network.bucket);
+    add(agent, courses.agent.bucket);
   }
 }
 

@@ -192,8 +192,8 @@ describe("Evidence of behaviour", () => {
     const without = computeContributions(behaviour, ["network"]);
     expect(without.network).toBe(0);
     expect(without.agent).toBeGreaterThan(0);
-    const none = computeContributions(behaviour, ["network", "agent", "hour"]);
-    expect(none).toEqual({ network: 0, agent: 0, hour: 0 });
+    const none = computeContributions(behaviour, ["network", "agent", "hour", "client"]);
+    expect(none).toEqual({ network: 0, agent: 0, hour: 0, client: 0 });
   });
 
   test("stays within its bounds for any history and population", () => {
@@ -240,7 +240,8 @@ describe("Evidence of behaviour", () => {
           expect(part).toBeGreaterThanOrEqual(behaviourBounds.min);
           expect(part).toBeLessThanOrEqual(behaviourBounds.max);
         }
-        expect(Math.abs(ofHour)).toBeLessThanOrEqual(behaviourBounds.maxHour);
+        expect(ofHour).toBeGreaterThanOrEqual(behaviourBounds.hour.min);
+        expect(ofHour).toBeLessThanOrEqual(behaviourBounds.hour.max);
       }),
       { numRuns: 500 },
     );

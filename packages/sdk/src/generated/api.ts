@@ -508,6 +508,30 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/sentinel/history": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Import past sessions of users as their history
+         * @description Imports sessions of the last half year that the tenant let pass and nobody reported, at most 100 in a request. They count as weakly confirmed, so that Sentinel knows the users before it has assessed them. Each row has a result of its own, and a row that is sent again changes nothing.
+         *
+         *     Permission: `sentinel:write`.
+         *
+         *     Error codes: `invalid_request`, `body_too_large`, `internal_error`, `unavailable`, `invalid_json`, `unsupported_media_type`, `missing_token`, `invalid_token`, `rate_limited`, `insufficient_scope`, `tenant_suspended`, `idempotency_in_progress`, `idempotency_mismatch`.
+         */
+        post: operations["importSessions"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/sentinel/assessments": {
         parameters: {
             query?: never;
@@ -1659,6 +1683,31 @@ export interface components {
                      * @example dvc_3q2-7wEjRWeJq83vASNFZ4mrze8
                      */
                     device_token?: string;
+                    /**
+                     * @description The client's `Accept-Language` header. The first 20 languages are compared, in their order and without weights.
+                     * @example nb-NO,nb;q=0.9,en;q=0.8
+                     */
+                    accept_language?: string;
+                    /**
+                     * @description The time zone of the browser or the device, as an IANA name. A browser has it in `Intl.DateTimeFormat().resolvedOptions().timeZone`.
+                     * @example Europe/Oslo
+                     */
+                    time_zone?: string;
+                    /**
+                     * @description User-agent client hints by the names of their headers. Those that name the version of the browser are not compared, because the user agent has it.
+                     * @example {
+                     *       "sec-ch-ua-platform": "\"Windows\"",
+                     *       "sec-ch-ua-arch": "\"x86\""
+                     *     }
+                     */
+                    client_hints?: {
+                        [key: string]: string;
+                    };
+                    /**
+                     * @description The JA4 fingerprint of the client's TLS handshake, as a proxy computed it.
+                     * @example t13d1516h2_8daaf6152771_e5627efa2ab1
+                     */
+                    ja4?: string;
                 };
             };
         };
@@ -1669,6 +1718,46 @@ export interface components {
                 /** @enum {string} */
                 outcome: "legitimate" | "fraud";
             };
+        };
+        ImportSessionsInput: {
+            sessions: {
+                /**
+                 * @description The tenant's own id of the user.
+                 * @example ORG_USR_9921_AFG
+                 */
+                external_id: string;
+                /**
+                 * @description When the session began, RFC 3339.
+                 * @example 2026-08-15T09:30:00Z
+                 */
+                time: string;
+                context: {
+                    /**
+                     * @description The address of the client, as `context.ip` of discover.
+                     * @example 1.1.1.1
+                     */
+                    ip: string;
+                    /**
+                     * @description The user agent of the client; null if it is not known.
+                     * @example EnterpriseAgent/1.0
+                     */
+                    ua: string | null;
+                    /** @example nb-NO,nb;q=0.9,en;q=0.8 */
+                    accept_language?: string;
+                    /** @example Europe/Oslo */
+                    time_zone?: string;
+                    /**
+                     * @example {
+                     *       "sec-ch-ua-platform": "\"Windows\""
+                     *     }
+                     */
+                    client_hints?: {
+                        [key: string]: string;
+                    };
+                    /** @example t13d1516h2_8daaf6152771_e5627efa2ab1 */
+                    ja4?: string;
+                };
+            }[];
         };
         SimulatePolicyInput: {
             simulation: {
@@ -1694,7 +1783,41 @@ export interface components {
                      *       "hour_of_week"
                      *     ]
                      */
-                    signals_off?: ("tenant_deny_list" | "tenant_allow_list" | "threat_list" | "tor_exit" | "vpn" | "proxy" | "scanner" | "hosting_network" | "privacy_relay" | "reserved_address" | "agent_empty" | "agent_headless" | "agent_scripted" | "agent_impossible" | "agent_switch" | "network_history" | "agent_history" | "hour_of_week" | "impossible_travel" | "reported_fraud" | "credential_stuffing" | "user_mismatch" | "recent_failures" | "locked" | "velocity" | "known_device" | "no_known_device")[];
+                    signals_off?: ("tenant_deny_list" | "tenant_allow_list" | "threat_list" | "tor_exit" | "vpn" | "proxy" | "scanner" | "hosting_network" | "privacy_relay" | "reserved_address" | "agent_empty" | "agent_headless" | "agent_scripted" | "agent_impossible" | "agent_switch" | "network_history" | "agent_history" | "hour_of_week" | "impossible_travel" | "reported_fraud" | "credential_stuffing" | "user_mismatch" | "recent_failures" | "locked" | "velocity" | "known_device" | "no_known_device" | "client_history")[];
+                    /**
+                     * @description Thresholds by kind of attacker, compared with `kinds` of an assessment. They raise the recommendation that follows from the score, and never lower it. Null removes a threshold, or both of a kind.
+                     * @example {
+                     *       "phisher": {
+                     *         "challenge_at": 0.2
+                     *       }
+                     *     }
+                     */
+                    kinds?: {
+                        stuffing?: {
+                            challenge_at?: number | null;
+                            deny_at?: number | null;
+                        } | null;
+                        proxy?: {
+                            challenge_at?: number | null;
+                            deny_at?: number | null;
+                        } | null;
+                        targeted?: {
+                            challenge_at?: number | null;
+                            deny_at?: number | null;
+                        } | null;
+                        neighbour?: {
+                            challenge_at?: number | null;
+                            deny_at?: number | null;
+                        } | null;
+                        housemate?: {
+                            challenge_at?: number | null;
+                            deny_at?: number | null;
+                        } | null;
+                        phisher?: {
+                            challenge_at?: number | null;
+                            deny_at?: number | null;
+                        } | null;
+                    };
                 };
                 /**
                  * Format: date-time
@@ -1878,7 +2001,41 @@ export interface components {
                      *       "hour_of_week"
                      *     ]
                      */
-                    signals_off?: ("tenant_deny_list" | "tenant_allow_list" | "threat_list" | "tor_exit" | "vpn" | "proxy" | "scanner" | "hosting_network" | "privacy_relay" | "reserved_address" | "agent_empty" | "agent_headless" | "agent_scripted" | "agent_impossible" | "agent_switch" | "network_history" | "agent_history" | "hour_of_week" | "impossible_travel" | "reported_fraud" | "credential_stuffing" | "user_mismatch" | "recent_failures" | "locked" | "velocity" | "known_device" | "no_known_device")[];
+                    signals_off?: ("tenant_deny_list" | "tenant_allow_list" | "threat_list" | "tor_exit" | "vpn" | "proxy" | "scanner" | "hosting_network" | "privacy_relay" | "reserved_address" | "agent_empty" | "agent_headless" | "agent_scripted" | "agent_impossible" | "agent_switch" | "network_history" | "agent_history" | "hour_of_week" | "impossible_travel" | "reported_fraud" | "credential_stuffing" | "user_mismatch" | "recent_failures" | "locked" | "velocity" | "known_device" | "no_known_device" | "client_history")[];
+                    /**
+                     * @description Thresholds by kind of attacker, compared with `kinds` of an assessment. They raise the recommendation that follows from the score, and never lower it. Null removes a threshold, or both of a kind.
+                     * @example {
+                     *       "phisher": {
+                     *         "challenge_at": 0.2
+                     *       }
+                     *     }
+                     */
+                    kinds?: {
+                        stuffing?: {
+                            challenge_at?: number | null;
+                            deny_at?: number | null;
+                        } | null;
+                        proxy?: {
+                            challenge_at?: number | null;
+                            deny_at?: number | null;
+                        } | null;
+                        targeted?: {
+                            challenge_at?: number | null;
+                            deny_at?: number | null;
+                        } | null;
+                        neighbour?: {
+                            challenge_at?: number | null;
+                            deny_at?: number | null;
+                        } | null;
+                        housemate?: {
+                            challenge_at?: number | null;
+                            deny_at?: number | null;
+                        } | null;
+                        phisher?: {
+                            challenge_at?: number | null;
+                            deny_at?: number | null;
+                        } | null;
+                    };
                 };
                 audit?: {
                     /**
@@ -1963,6 +2120,21 @@ export interface components {
             model?: string;
             /** @description The reasons for the score, the strongest first. */
             reasons?: components["schemas"]["Reason"][];
+            /**
+             * @description The probability of each kind of attacker, and of the real user (`real`). The sum is 1, and `real` is what `risk_score` leaves. Null in assessments of builds that did not compute it.
+             * @example {
+             *       "stuffing": 0.61,
+             *       "proxy": 0.2,
+             *       "targeted": 0.06,
+             *       "neighbour": 0.01,
+             *       "housemate": 0.01,
+             *       "phisher": 0.06,
+             *       "real": 0.05
+             *     }
+             */
+            kinds?: {
+                [key: string]: number;
+            } | null;
             /**
              * @description The kinds of data that were missing or stale and gave no evidence: `geography`, each kind of network list, `population` and `address_activity`. `ip_reputation` stands for all network data in assessments of earlier versions.
              * @example [
@@ -2051,7 +2223,7 @@ export interface components {
         /** @description A reason for a risk score. */
         Reason: {
             /**
-             * @description Values: `tenant_deny_list`, `tenant_allow_list`, `threat_list`, `tor_exit`, `vpn`, `proxy`, `scanner`, `hosting_network`, `privacy_relay`, `reserved_address`, `agent_empty`, `agent_headless`, `agent_scripted`, `agent_impossible`, `agent_switch`, `network_history`, `agent_history`, `hour_of_week`, `impossible_travel`, `reported_fraud`, `credential_stuffing`, `user_mismatch`, `recent_failures`, `locked`, `velocity`, `user_locked`, `user_suspended`, `test_address`, `known_device`, `no_known_device`; expect further ones.
+             * @description Values: `tenant_deny_list`, `tenant_allow_list`, `threat_list`, `tor_exit`, `vpn`, `proxy`, `scanner`, `hosting_network`, `privacy_relay`, `reserved_address`, `agent_empty`, `agent_headless`, `agent_scripted`, `agent_impossible`, `agent_switch`, `network_history`, `agent_history`, `hour_of_week`, `impossible_travel`, `reported_fraud`, `credential_stuffing`, `user_mismatch`, `recent_failures`, `locked`, `velocity`, `user_locked`, `user_suspended`, `test_address`, `known_device`, `no_known_device`, `kind_threshold`, `client_history`; expect further ones.
              * @example network_history
              */
             signal: string;
@@ -2815,6 +2987,21 @@ export interface components {
             /** @description The reasons for the score, the strongest first. */
             reasons: components["schemas"]["Reason"][];
             /**
+             * @description The probability of each kind of attacker, and of the real user (`real`). The sum is 1, and `real` is what `risk_score` leaves. Null in assessments of builds that did not compute it.
+             * @example {
+             *       "stuffing": 0.015,
+             *       "proxy": 0.01,
+             *       "targeted": 0.013,
+             *       "neighbour": 0.003,
+             *       "housemate": 0.001,
+             *       "phisher": 0.008,
+             *       "real": 0.95
+             *     }
+             */
+            kinds: {
+                [key: string]: number;
+            } | null;
+            /**
              * @description The kinds of data that were missing or stale and gave no evidence: `geography`, each kind of network list, `population` and `address_activity`. `ip_reputation` stands for all network data in assessments of earlier versions.
              * @example [
              *       "geography",
@@ -2858,6 +3045,41 @@ export interface components {
         } & {
             [key: string]: unknown;
         };
+        ImportSessionsResult: {
+            results: components["schemas"]["ImportedSession"][];
+        } & {
+            [key: string]: unknown;
+        };
+        /**
+         * @example {
+         *       "external_id": "ORG_USR_9921_AFG",
+         *       "outcome": "imported"
+         *     }
+         */
+        ImportedSession: {
+            /**
+             * @description The tenant's own id of the user.
+             * @example ORG_USR_9921_AFG
+             */
+            external_id: string;
+            /**
+             * @description Values: `imported`, `skipped`, `failed`; expect further ones.
+             * @example imported
+             */
+            outcome: string;
+            /**
+             * @description Why the row was not imported. Skipped: `already_imported`, `too_recent`, `too_old`, `not_kept`; failed: `invalid_request`, `user_not_found`, `unavailable`.
+             * @example already_imported
+             */
+            code?: string;
+            /**
+             * @description The same in a sentence.
+             * @example The history has this session.
+             */
+            message?: string;
+        } & {
+            [key: string]: unknown;
+        };
         ListAssessmentsResult: {
             assessments: components["schemas"]["Assessment"][];
             has_more: boolean;
@@ -2877,6 +3099,21 @@ export interface components {
             model: string;
             /** @description The reasons for the score, the strongest first. */
             reasons: components["schemas"]["Reason"][];
+            /**
+             * @description The probability of each kind of attacker, and of the real user (`real`). The sum is 1, and `real` is what `risk_score` leaves. Null in assessments of builds that did not compute it.
+             * @example {
+             *       "stuffing": 0.015,
+             *       "proxy": 0.01,
+             *       "targeted": 0.013,
+             *       "neighbour": 0.003,
+             *       "housemate": 0.001,
+             *       "phisher": 0.008,
+             *       "real": 0.95
+             *     }
+             */
+            kinds: {
+                [key: string]: number;
+            } | null;
             /**
              * @description The kinds of data that were missing or stale and gave no evidence: `geography`, each kind of network list, `population` and `address_activity`. `ip_reputation` stands for all network data in assessments of earlier versions.
              * @example [
@@ -2907,6 +3144,24 @@ export interface components {
                 /** @example 0.8 */
                 deny_at: number;
                 signals_off: string[];
+                /**
+                 * @description Thresholds by kind of attacker, compared with `kinds` of an assessment. They raise the recommendation that follows from the score, and never lower it.
+                 * @example {
+                 *       "phisher": {
+                 *         "challenge_at": 0.2
+                 *       }
+                 *     }
+                 */
+                kinds: {
+                    stuffing?: components["schemas"]["KindThresholds"];
+                    proxy?: components["schemas"]["KindThresholds"];
+                    targeted?: components["schemas"]["KindThresholds"];
+                    neighbour?: components["schemas"]["KindThresholds"];
+                    housemate?: components["schemas"]["KindThresholds"];
+                    phisher?: components["schemas"]["KindThresholds"];
+                } & {
+                    [key: string]: unknown;
+                };
             } & {
                 [key: string]: unknown;
             }) | null;
@@ -2926,6 +3181,10 @@ export interface components {
                     browser: string | null;
                     agent: string;
                     placeHidden: boolean;
+                    timeZone?: string;
+                    acceptLanguage?: string;
+                    clientHints?: string;
+                    ja4?: string;
                 } & {
                     [key: string]: unknown;
                 };
@@ -2988,7 +3247,7 @@ export interface components {
                     sinceLastMs: number;
                     readonly network: ({
                         /**
-                         * @description Values: `country`, `asn`, `prefix`, `address`, `device`, `os`, `family`, `browser`, `agent`; expect further ones.
+                         * @description Values: `country`, `asn`, `prefix`, `address`, `device`, `os`, `family`, `browser`, `agent`, `timeZone`, `acceptLanguage`, `clientHints`, `ja4`; expect further ones.
                          * @example country
                          */
                         level: string;
@@ -3023,7 +3282,7 @@ export interface components {
                     })[];
                     readonly agent: ({
                         /**
-                         * @description Values: `country`, `asn`, `prefix`, `address`, `device`, `os`, `family`, `browser`, `agent`; expect further ones.
+                         * @description Values: `country`, `asn`, `prefix`, `address`, `device`, `os`, `family`, `browser`, `agent`, `timeZone`, `acceptLanguage`, `clientHints`, `ja4`; expect further ones.
                          * @example country
                          */
                         level: string;
@@ -3062,6 +3321,41 @@ export interface components {
                     } & {
                         [key: string]: unknown;
                     };
+                    readonly client?: ({
+                        /**
+                         * @description Values: `country`, `asn`, `prefix`, `address`, `device`, `os`, `family`, `browser`, `agent`, `timeZone`, `acceptLanguage`, `clientHints`, `ja4`; expect further ones.
+                         * @example country
+                         */
+                        level: string;
+                        seen: boolean;
+                        own: number;
+                        population: {
+                            /** Format: int64 */
+                            count: number;
+                            /** Format: int64 */
+                            all: number;
+                        } & {
+                            [key: string]: unknown;
+                        };
+                        ownNovelty: {
+                            /** Format: int64 */
+                            count: number;
+                            /** Format: int64 */
+                            all: number;
+                        } & {
+                            [key: string]: unknown;
+                        };
+                        novelty: {
+                            /** Format: int64 */
+                            count: number;
+                            /** Format: int64 */
+                            all: number;
+                        } & {
+                            [key: string]: unknown;
+                        };
+                    } & {
+                        [key: string]: unknown;
+                    })[];
                 } & {
                     [key: string]: unknown;
                 }) | null;
@@ -3093,6 +3387,25 @@ export interface components {
             }) | null;
             /** @description SHA-256 over `inputs` in canonical JSON (RFC 8785), hex. */
             inputs_digest: string | null;
+        } & {
+            [key: string]: unknown;
+        };
+        /**
+         * @example {
+         *       "challenge_at": 0.2
+         *     }
+         */
+        KindThresholds: {
+            /**
+             * @description A session is challenged if the probability of this kind is at least this.
+             * @example 0.2
+             */
+            challenge_at?: number;
+            /**
+             * @description A session is denied if the probability of this kind is at least this.
+             * @example 0.6
+             */
+            deny_at?: number;
         } & {
             [key: string]: unknown;
         };
@@ -3269,7 +3582,7 @@ export interface components {
                 [key: string]: unknown;
             };
             /**
-             * @description Values: `tenant.created`, `tenant.relocated`, `tenant.deletion_started`, `tenant.deleted`, `tenant.renamed`, `tenant.suspended`, `tenant.reactivated`, `settings.changed`, `token.created`, `token.rotated`, `token.revoked`, `user.provisioned`, `user.suspended`, `user.reactivated`, `user.locked`, `user.unlocked`, `user.erased`, `otp.configured`, `otp.confirmed`, `otp.verified`, `otp.disabled`, `otp.removed`, `authenticator.added`, `authenticator.renamed`, `authenticator.removed`, `backup_codes.generated`, `passkey.registered`, `passkey.verified`, `passkey.renamed`, `passkey.removed`, `device.remembered`, `device.removed`, `session.assessed`, `session.judged`, `request.refused`; expect further ones.
+             * @description Values: `tenant.created`, `tenant.relocated`, `tenant.deletion_started`, `tenant.deleted`, `tenant.renamed`, `tenant.suspended`, `tenant.reactivated`, `settings.changed`, `token.created`, `token.rotated`, `token.revoked`, `user.provisioned`, `user.suspended`, `user.reactivated`, `user.locked`, `user.unlocked`, `user.erased`, `otp.configured`, `otp.confirmed`, `otp.verified`, `otp.disabled`, `otp.removed`, `authenticator.added`, `authenticator.renamed`, `authenticator.removed`, `backup_codes.generated`, `passkey.registered`, `passkey.verified`, `passkey.renamed`, `passkey.removed`, `device.remembered`, `device.removed`, `session.assessed`, `session.judged`, `session.imported`, `request.refused`; expect further ones.
              * @example tenant.created
              */
             action: string;
@@ -3834,6 +4147,24 @@ export interface components {
                  *     ]
                  */
                 signals_off: string[];
+                /**
+                 * @description Thresholds by kind of attacker, compared with `kinds` of an assessment. They raise the recommendation that follows from the score, and never lower it.
+                 * @example {
+                 *       "phisher": {
+                 *         "challenge_at": 0.2
+                 *       }
+                 *     }
+                 */
+                kinds: {
+                    stuffing?: components["schemas"]["KindThresholds"];
+                    proxy?: components["schemas"]["KindThresholds"];
+                    targeted?: components["schemas"]["KindThresholds"];
+                    neighbour?: components["schemas"]["KindThresholds"];
+                    housemate?: components["schemas"]["KindThresholds"];
+                    phisher?: components["schemas"]["KindThresholds"];
+                } & {
+                    [key: string]: unknown;
+                };
             } & {
                 [key: string]: unknown;
             };
@@ -4154,7 +4485,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description `body_too_large`: The body exceeds 16 KiB; send a smaller one. */
+            /** @description `body_too_large`: The body is too large; send a smaller one. */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -4314,7 +4645,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description `body_too_large`: The body exceeds 16 KiB; send a smaller one. */
+            /** @description `body_too_large`: The body is too large; send a smaller one. */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -4480,7 +4811,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description `body_too_large`: The body exceeds 16 KiB; send a smaller one. */
+            /** @description `body_too_large`: The body is too large; send a smaller one. */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -4613,7 +4944,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description `body_too_large`: The body exceeds 16 KiB; send a smaller one. */
+            /** @description `body_too_large`: The body is too large; send a smaller one. */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -4778,7 +5109,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description `body_too_large`: The body exceeds 16 KiB; send a smaller one. */
+            /** @description `body_too_large`: The body is too large; send a smaller one. */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -4957,7 +5288,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description `body_too_large`: The body exceeds 16 KiB; send a smaller one. */
+            /** @description `body_too_large`: The body is too large; send a smaller one. */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -5151,7 +5482,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description `body_too_large`: The body exceeds 16 KiB; send a smaller one. */
+            /** @description `body_too_large`: The body is too large; send a smaller one. */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -5311,7 +5642,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description `body_too_large`: The body exceeds 16 KiB; send a smaller one. */
+            /** @description `body_too_large`: The body is too large; send a smaller one. */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -5499,7 +5830,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description `body_too_large`: The body exceeds 16 KiB; send a smaller one. */
+            /** @description `body_too_large`: The body is too large; send a smaller one. */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -5712,7 +6043,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description `body_too_large`: The body exceeds 16 KiB; send a smaller one. */
+            /** @description `body_too_large`: The body is too large; send a smaller one. */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -5868,7 +6199,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description `body_too_large`: The body exceeds 16 KiB; send a smaller one. */
+            /** @description `body_too_large`: The body is too large; send a smaller one. */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -6061,7 +6392,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description `body_too_large`: The body exceeds 16 KiB; send a smaller one. */
+            /** @description `body_too_large`: The body is too large; send a smaller one. */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -6222,7 +6553,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description `body_too_large`: The body exceeds 16 KiB; send a smaller one. */
+            /** @description `body_too_large`: The body is too large; send a smaller one. */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -6394,7 +6725,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description `body_too_large`: The body exceeds 16 KiB; send a smaller one. */
+            /** @description `body_too_large`: The body is too large; send a smaller one. */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -6609,7 +6940,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description `body_too_large`: The body exceeds 16 KiB; send a smaller one. */
+            /** @description `body_too_large`: The body is too large; send a smaller one. */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -6773,7 +7104,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description `body_too_large`: The body exceeds 16 KiB; send a smaller one. */
+            /** @description `body_too_large`: The body is too large; send a smaller one. */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -6984,7 +7315,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description `body_too_large`: The body exceeds 16 KiB; send a smaller one. */
+            /** @description `body_too_large`: The body is too large; send a smaller one. */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -7149,7 +7480,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description `body_too_large`: The body exceeds 16 KiB; send a smaller one. */
+            /** @description `body_too_large`: The body is too large; send a smaller one. */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -7328,7 +7659,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description `body_too_large`: The body exceeds 16 KiB; send a smaller one. */
+            /** @description `body_too_large`: The body is too large; send a smaller one. */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -7515,7 +7846,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description `body_too_large`: The body exceeds 16 KiB; send a smaller one. */
+            /** @description `body_too_large`: The body is too large; send a smaller one. */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -7737,7 +8068,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description `body_too_large`: The body exceeds 16 KiB; send a smaller one. */
+            /** @description `body_too_large`: The body is too large; send a smaller one. */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -7903,7 +8234,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description `body_too_large`: The body exceeds 16 KiB; send a smaller one. */
+            /** @description `body_too_large`: The body is too large; send a smaller one. */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -8036,7 +8367,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description `body_too_large`: The body exceeds 16 KiB; send a smaller one. */
+            /** @description `body_too_large`: The body is too large; send a smaller one. */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -8179,7 +8510,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description `body_too_large`: The body exceeds 16 KiB; send a smaller one. */
+            /** @description `body_too_large`: The body is too large; send a smaller one. */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -8273,7 +8604,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description `body_too_large`: The body exceeds 16 KiB; send a smaller one. */
+            /** @description `body_too_large`: The body is too large; send a smaller one. */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -8373,6 +8704,15 @@ export interface operations {
                      *           "detail": "The network is new for this user."
                      *         }
                      *       ],
+                     *       "kinds": {
+                     *         "stuffing": 0.015,
+                     *         "proxy": 0.01,
+                     *         "targeted": 0.013,
+                     *         "neighbour": 0.003,
+                     *         "housemate": 0.001,
+                     *         "phisher": 0.008,
+                     *         "real": 0.95
+                     *       },
                      *       "degraded": [
                      *         "geography",
                      *         "proxy"
@@ -8462,7 +8802,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description `body_too_large`: The body exceeds 16 KiB; send a smaller one. */
+            /** @description `body_too_large`: The body is too large; send a smaller one. */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -8635,7 +8975,195 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description `body_too_large`: The body exceeds 16 KiB; send a smaller one. */
+            /** @description `body_too_large`: The body is too large; send a smaller one. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `unsupported_media_type`: The body is not JSON; send it with 'Content-Type: application/json'. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `idempotency_mismatch`: This Idempotency-Key was used for a different request; use a new key for each new request. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `rate_limited`: Too many requests were sent; wait as long as Retry-After states. */
+            429: {
+                headers: {
+                    /** @description Seconds until the limit resets. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `internal_error`: The service failed to process the request; report the request_id to its operator. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `unavailable`: Temporarily unavailable. The request may have been applied; retry it with the same Idempotency-Key. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description An error with a status that a later version may add. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    importSessions: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description A value of your choice, new for each request. Within 24 hours, the same request with the same key returns the first response (`Idempotent-Replayed: true`) and changes nothing.
+                 * @example 01987c5e-6f0a-7b3c-9d21-4e8f5a6b7c8d
+                 */
+                "Idempotency-Key"?: string;
+                /**
+                 * @description The tenant's own id of the administrator or support agent on whose behalf the request acts. The audit trail shows it as `actor.acting_for`.
+                 * @example ORG_ADMIN_17
+                 */
+                "Acting-For"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "sessions": [
+                 *         {
+                 *           "external_id": "ORG_USR_9921_AFG",
+                 *           "time": "2026-08-15T09:30:00Z",
+                 *           "context": {
+                 *             "ip": "1.1.1.1",
+                 *             "ua": "EnterpriseAgent/1.0",
+                 *             "accept_language": "nb-NO,nb;q=0.9,en;q=0.8",
+                 *             "time_zone": "Europe/Oslo",
+                 *             "client_hints": {
+                 *               "sec-ch-ua-platform": "\"Windows\""
+                 *             },
+                 *             "ja4": "t13d1516h2_8daaf6152771_e5627efa2ab1"
+                 *           }
+                 *         }
+                 *       ]
+                 *     }
+                 */
+                "application/json": components["schemas"]["ImportSessionsInput"];
+            };
+        };
+        responses: {
+            /** @description The result of each row, in the order of the request. */
+            200: {
+                headers: {
+                    /** @description `true` if this is the response of an earlier request with the same key. */
+                    "Idempotent-Replayed"?: string;
+                    /** @description Limits that the request counted against. */
+                    "RateLimit-Policy"?: string;
+                    /** @description Remaining quota per limit, where known. */
+                    RateLimit?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "results": [
+                     *         {
+                     *           "external_id": "ORG_USR_9921_AFG",
+                     *           "outcome": "imported"
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ImportSessionsResult"];
+                };
+            };
+            /**
+             * @description `invalid_request`: The request is not valid; see issues.
+             *
+             *     `invalid_json`: The body is not valid JSON in UTF-8; send one JSON object.
+             */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /**
+             * @description `missing_token`: No API token was sent; send one as 'Authorization: Bearer <token>'.
+             *
+             *     `invalid_token`: The API token is unknown, revoked, expired or mistyped; use a valid one.
+             */
+            401: {
+                headers: {
+                    /** @description The challenge of RFC 6750. */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /**
+             * @description `insufficient_scope`: The API token lacks a permission; use a token that has it.
+             *
+             *     `tenant_suspended`: The tenant is suspended; ask the operator of the service to reactivate it.
+             */
+            403: {
+                headers: {
+                    /** @description Names the missing permission (RFC 6750). */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `idempotency_in_progress`: A request with this Idempotency-Key is in progress; retry in a moment to receive its response. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `body_too_large`: The body is too large; send a smaller one. */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -8776,6 +9304,15 @@ export interface operations {
                      *               "detail": "The network is new for this user."
                      *             }
                      *           ],
+                     *           "kinds": {
+                     *             "stuffing": 0.015,
+                     *             "proxy": 0.01,
+                     *             "targeted": 0.013,
+                     *             "neighbour": 0.003,
+                     *             "housemate": 0.001,
+                     *             "phisher": 0.008,
+                     *             "real": 0.95
+                     *           },
                      *           "degraded": [
                      *             "geography",
                      *             "proxy"
@@ -8788,7 +9325,12 @@ export interface operations {
                      *             "deny_at": 0.8,
                      *             "signals_off": [
                      *               "hour_of_week"
-                     *             ]
+                     *             ],
+                     *             "kinds": {
+                     *               "phisher": {
+                     *                 "challenge_at": 0.2
+                     *               }
+                     *             }
                      *           },
                      *           "outcome": "legitimate",
                      *           "outcome_source": "verification",
@@ -8803,7 +9345,11 @@ export interface operations {
                      *               "os": "…",
                      *               "browser": "…",
                      *               "agent": "…",
-                     *               "placeHidden": true
+                     *               "placeHidden": true,
+                     *               "timeZone": "…",
+                     *               "acceptLanguage": "…",
+                     *               "clientHints": "…",
+                     *               "ja4": "…"
                      *             },
                      *             "network": {
                      *               "facts": {
@@ -8879,7 +9425,26 @@ export interface operations {
                      *               "hour": {
                      *                 "own": 0,
                      *                 "population": 0
-                     *               }
+                     *               },
+                     *               "client": [
+                     *                 {
+                     *                   "level": "country",
+                     *                   "seen": true,
+                     *                   "own": 0,
+                     *                   "population": {
+                     *                     "count": 0,
+                     *                     "all": 0
+                     *                   },
+                     *                   "ownNovelty": {
+                     *                     "count": 0,
+                     *                     "all": 0
+                     *                   },
+                     *                   "novelty": {
+                     *                     "count": 0,
+                     *                     "all": 0
+                     *                   }
+                     *                 }
+                     *               ]
                      *             },
                      *             "travel": {
                      *               "kilometres": 0,
@@ -8951,7 +9516,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description `body_too_large`: The body exceeds 16 KiB; send a smaller one. */
+            /** @description `body_too_large`: The body is too large; send a smaller one. */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -9029,7 +9594,12 @@ export interface operations {
                  *           ],
                  *           "signals_off": [
                  *             "hour_of_week"
-                 *           ]
+                 *           ],
+                 *           "kinds": {
+                 *             "phisher": {
+                 *               "challenge_at": 0.2
+                 *             }
+                 *           }
                  *         },
                  *         "from": "2026-08-15T09:30:00Z",
                  *         "to": "2026-08-15T09:30:00Z",
@@ -9137,7 +9707,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description `body_too_large`: The body exceeds 16 KiB; send a smaller one. */
+            /** @description `body_too_large`: The body is too large; send a smaller one. */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -9287,7 +9857,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description `body_too_large`: The body exceeds 16 KiB; send a smaller one. */
+            /** @description `body_too_large`: The body is too large; send a smaller one. */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -9363,7 +9933,7 @@ export interface operations {
                  * @description Events of this kind.
                  * @example tenant.created
                  */
-                action?: "tenant.created" | "tenant.relocated" | "tenant.deletion_started" | "tenant.deleted" | "tenant.renamed" | "tenant.suspended" | "tenant.reactivated" | "settings.changed" | "token.created" | "token.rotated" | "token.revoked" | "user.provisioned" | "user.suspended" | "user.reactivated" | "user.locked" | "user.unlocked" | "user.erased" | "otp.configured" | "otp.confirmed" | "otp.verified" | "otp.disabled" | "otp.removed" | "authenticator.added" | "authenticator.renamed" | "authenticator.removed" | "backup_codes.generated" | "passkey.registered" | "passkey.verified" | "passkey.renamed" | "passkey.removed" | "device.remembered" | "device.removed" | "session.assessed" | "session.judged" | "request.refused";
+                action?: "tenant.created" | "tenant.relocated" | "tenant.deletion_started" | "tenant.deleted" | "tenant.renamed" | "tenant.suspended" | "tenant.reactivated" | "settings.changed" | "token.created" | "token.rotated" | "token.revoked" | "user.provisioned" | "user.suspended" | "user.reactivated" | "user.locked" | "user.unlocked" | "user.erased" | "otp.configured" | "otp.confirmed" | "otp.verified" | "otp.disabled" | "otp.removed" | "authenticator.added" | "authenticator.renamed" | "authenticator.removed" | "backup_codes.generated" | "passkey.registered" | "passkey.verified" | "passkey.renamed" | "passkey.removed" | "device.remembered" | "device.removed" | "session.assessed" | "session.judged" | "session.imported" | "request.refused";
                 /**
                  * @description Events with this outcome.
                  * @example success
@@ -9490,7 +10060,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description `body_too_large`: The body exceeds 16 KiB; send a smaller one. */
+            /** @description `body_too_large`: The body is too large; send a smaller one. */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -9625,7 +10195,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description `body_too_large`: The body exceeds 16 KiB; send a smaller one. */
+            /** @description `body_too_large`: The body is too large; send a smaller one. */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -9761,7 +10331,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description `body_too_large`: The body exceeds 16 KiB; send a smaller one. */
+            /** @description `body_too_large`: The body is too large; send a smaller one. */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -9902,7 +10472,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description `body_too_large`: The body exceeds 16 KiB; send a smaller one. */
+            /** @description `body_too_large`: The body is too large; send a smaller one. */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -10058,7 +10628,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description `body_too_large`: The body exceeds 16 KiB; send a smaller one. */
+            /** @description `body_too_large`: The body is too large; send a smaller one. */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -10203,7 +10773,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description `body_too_large`: The body exceeds 16 KiB; send a smaller one. */
+            /** @description `body_too_large`: The body is too large; send a smaller one. */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -10295,7 +10865,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description `body_too_large`: The body exceeds 16 KiB; send a smaller one. */
+            /** @description `body_too_large`: The body is too large; send a smaller one. */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -10437,7 +11007,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description `body_too_large`: The body exceeds 16 KiB; send a smaller one. */
+            /** @description `body_too_large`: The body is too large; send a smaller one. */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -10568,7 +11138,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description `body_too_large`: The body exceeds 16 KiB; send a smaller one. */
+            /** @description `body_too_large`: The body is too large; send a smaller one. */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -10722,7 +11292,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description `body_too_large`: The body exceeds 16 KiB; send a smaller one. */
+            /** @description `body_too_large`: The body is too large; send a smaller one. */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -10866,7 +11436,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description `body_too_large`: The body exceeds 16 KiB; send a smaller one. */
+            /** @description `body_too_large`: The body is too large; send a smaller one. */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -11022,7 +11592,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description `body_too_large`: The body exceeds 16 KiB; send a smaller one. */
+            /** @description `body_too_large`: The body is too large; send a smaller one. */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -11184,7 +11754,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description `body_too_large`: The body exceeds 16 KiB; send a smaller one. */
+            /** @description `body_too_large`: The body is too large; send a smaller one. */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -11332,7 +11902,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description `body_too_large`: The body exceeds 16 KiB; send a smaller one. */
+            /** @description `body_too_large`: The body is too large; send a smaller one. */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -11500,7 +12070,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description `body_too_large`: The body exceeds 16 KiB; send a smaller one. */
+            /** @description `body_too_large`: The body is too large; send a smaller one. */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -11637,7 +12207,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description `body_too_large`: The body exceeds 16 KiB; send a smaller one. */
+            /** @description `body_too_large`: The body is too large; send a smaller one. */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -11761,7 +12331,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description `body_too_large`: The body exceeds 16 KiB; send a smaller one. */
+            /** @description `body_too_large`: The body is too large; send a smaller one. */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -11902,7 +12472,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description `body_too_large`: The body exceeds 16 KiB; send a smaller one. */
+            /** @description `body_too_large`: The body is too large; send a smaller one. */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -12056,7 +12626,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description `body_too_large`: The body exceeds 16 KiB; send a smaller one. */
+            /** @description `body_too_large`: The body is too large; send a smaller one. */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -12217,7 +12787,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description `body_too_large`: The body exceeds 16 KiB; send a smaller one. */
+            /** @description `body_too_large`: The body is too large; send a smaller one. */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -12387,7 +12957,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description `body_too_large`: The body exceeds 16 KiB; send a smaller one. */
+            /** @description `body_too_large`: The body is too large; send a smaller one. */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -12586,7 +13156,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description `body_too_large`: The body exceeds 16 KiB; send a smaller one. */
+            /** @description `body_too_large`: The body is too large; send a smaller one. */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -12746,7 +13316,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description `body_too_large`: The body exceeds 16 KiB; send a smaller one. */
+            /** @description `body_too_large`: The body is too large; send a smaller one. */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -12851,7 +13421,12 @@ export interface operations {
                      *           ],
                      *           "signals_off": [
                      *             "hour_of_week"
-                     *           ]
+                     *           ],
+                     *           "kinds": {
+                     *             "phisher": {
+                     *               "challenge_at": 0.2
+                     *             }
+                     *           }
                      *         },
                      *         "audit": {
                      *           "retention_days": 400
@@ -12911,7 +13486,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description `body_too_large`: The body exceeds 16 KiB; send a smaller one. */
+            /** @description `body_too_large`: The body is too large; send a smaller one. */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -13011,7 +13586,12 @@ export interface operations {
                  *           ],
                  *           "signals_off": [
                  *             "hour_of_week"
-                 *           ]
+                 *           ],
+                 *           "kinds": {
+                 *             "phisher": {
+                 *               "challenge_at": 0.2
+                 *             }
+                 *           }
                  *         },
                  *         "audit": {
                  *           "retention_days": 400
@@ -13076,7 +13656,12 @@ export interface operations {
                      *           ],
                      *           "signals_off": [
                      *             "hour_of_week"
-                     *           ]
+                     *           ],
+                     *           "kinds": {
+                     *             "phisher": {
+                     *               "challenge_at": 0.2
+                     *             }
+                     *           }
                      *         },
                      *         "audit": {
                      *           "retention_days": 400
@@ -13136,7 +13721,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description `body_too_large`: The body exceeds 16 KiB; send a smaller one. */
+            /** @description `body_too_large`: The body is too large; send a smaller one. */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -13309,7 +13894,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description `body_too_large`: The body exceeds 16 KiB; send a smaller one. */
+            /** @description `body_too_large`: The body is too large; send a smaller one. */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -13453,7 +14038,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description `body_too_large`: The body exceeds 16 KiB; send a smaller one. */
+            /** @description `body_too_large`: The body is too large; send a smaller one. */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -13600,7 +14185,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description `body_too_large`: The body exceeds 16 KiB; send a smaller one. */
+            /** @description `body_too_large`: The body is too large; send a smaller one. */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -13703,7 +14288,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description `body_too_large`: The body exceeds 16 KiB; send a smaller one. */
+            /** @description `body_too_large`: The body is too large; send a smaller one. */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -13784,7 +14369,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description `body_too_large`: The body exceeds 16 KiB; send a smaller one. */
+            /** @description `body_too_large`: The body is too large; send a smaller one. */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -13858,7 +14443,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description `body_too_large`: The body exceeds 16 KiB; send a smaller one. */
+            /** @description `body_too_large`: The body is too large; send a smaller one. */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -13932,7 +14517,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description `body_too_large`: The body exceeds 16 KiB; send a smaller one. */
+            /** @description `body_too_large`: The body is too large; send a smaller one. */
             413: {
                 headers: {
                     [name: string]: unknown;
