@@ -5,7 +5,7 @@ import { signalNames } from "../../src/sentinel/reason.ts";
 import { type AttackerKind, attackerKinds } from "../../src/sentinel/weights.ts";
 import { defaultPolicy } from "../../src/tenancy/policy.ts";
 import { Failure } from "./failure.ts";
-import { networkOptions, planNetwork } from "./sentinel-options.ts";
+import { type NetworkValues, networkOptions, planNetwork } from "./sentinel-options.ts";
 
 export const helpText = `Replay past logins through Sentinel: who would have been challenged, and why.
 
@@ -81,10 +81,25 @@ function parseKind(text: string): readonly [AttackerKind, KindThresholds] {
   return [kind, { challengeAt, denyAt }];
 }
 
+export interface BacktestValues extends NetworkValues {
+  readonly out: string;
+  readonly "challenge-at"?: string | undefined;
+  readonly "deny-at"?: string | undefined;
+  readonly kind: readonly string[];
+  readonly "signal-off": readonly string[];
+}
+
 /** @returns undefined for --help. @throws Failure for an invalid argument */
 export function parseOptions(args: readonly string[]): BacktestOptions | undefined {
   const { values, positionals } = parse(args);
-  if (values.help) return undefined;
+  return values.help ? undefined : readOptions(values, positionals);
+}
+
+/** @throws Failure for an invalid argument */
+export function readOptions(
+  values: BacktestValues,
+  positionals: readonly string[],
+): BacktestOptions {
   const [file, ...more] = positionals;
   if (file === undefined || more.length > 0) throw new Failure("Name one FILE.csv; see --help.");
   const { challengeAt, denyAt } = defaultPolicy.sentinel;

@@ -14,7 +14,7 @@ body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding
 table{border-collapse:collapse;margin:1rem 0;font-variant-numeric:tabular-nums}
 th,td{padding:.25rem .75rem;border-bottom:1px solid #8886;text-align:right}
 th:first-child,td:first-child,.text td,.text th{text-align:left;vertical-align:top}
-td{overflow-wrap:anywhere}svg{width:100%;height:auto}svg text{font:12px system-ui,sans-serif;fill:currentColor}
+td{overflow-wrap:anywhere}.text td{white-space:pre-line}svg{width:100%;height:auto}svg text{font:12px system-ui,sans-serif;fill:currentColor}
 .axis{fill:none;stroke:currentColor;stroke-opacity:.5}.line{fill:none;stroke-width:2}`;
 
 function formatPercent(share: number): string {
