@@ -1,13 +1,21 @@
 /**
- * A guard's sessions, as they are stored. A session that nobody has proved yet is in the row of the state: it costs
- * no row, neither when it arrives nor when it is forgotten after a day. A session with a verdict has a row of its own,
+ * A guard's sessions, as they are stored. A session that nobody has proved is in the row of the state: it costs
+ * no row, neither when it arrives nor when it is forgotten. A session with a verdict has a row of its own,
  * as all sessions of older builds had.
  */
-import { type History, type KnownSession, knownSessionSchema } from "../sentinel/history.ts";
+import {
+  type History,
+  type KnownSession,
+  knownSessionSchema,
+  maxWeakSessions,
+} from "../sentinel/history.ts";
 import { SqlTable } from "../sql-table.ts";
 
-/** The row of the state is written again with each change, so further sessions have rows of their own. */
-export const maxSessionsInState = 16;
+/**
+ * The weakly confirmed ones and some more. The row of the state is written again with each change, so further
+ * sessions have rows of their own.
+ */
+export const maxSessionsInState = maxWeakSessions + 16;
 
 /** The sessions after a change of the state. */
 interface ChangedSessions {

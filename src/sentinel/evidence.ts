@@ -77,9 +77,24 @@ const levelEvidenceSchema = z.object({
   ownNovelty: countedSchema,
   /** Sessions of the population that were new, of those after a similar time and number of logins. */
   novelty: countedSchema,
+  /**
+   * How often the user was new on this level, and how often anybody would have been at those times, in hundredths.
+   * Sessions on another platform count less. Absent before sentinel-3, as all that follows.
+   */
+  changes: z.object({ observed: count, expected: count }).optional(),
+  /** If the value is known: sessions of the population with any value of the history. */
+  known: countedSchema.optional(),
+  /** Whether a new version is above all known versions of the browser, or not. */
+  step: z.enum(["newer", "older"]).optional(),
+  /** A session that had to be challenged has the value. It is on probation, so the value still counts as new. */
+  onProbation: z.boolean().optional(),
+  /** How often sessions from this block, and from all blocks, were new on this level for their users. */
+  habits: z.object({ here: countedSchema, everywhere: countedSchema }).optional(),
 });
 export type Counted = Readonly<z.infer<typeof countedSchema>>;
 export type LevelEvidence = Readonly<z.infer<typeof levelEvidenceSchema>>;
+
+const courseSchema = z.object({ logins: count, sinceMs: count, bucket: count });
 
 /** How the session compares with the identity's confirmed history. */
 export const behaviourEvidenceSchema = z.object({
@@ -92,6 +107,25 @@ export const behaviourEvidenceSchema = z.object({
   agent: z.array(levelEvidenceSchema).readonly(),
   /** How common logins are at this hour of the week; 1 is the average hour. */
   hour: z.object({ own: z.number().min(0), population: z.number().min(0) }),
+  /**
+   * What was known before the session, on its platform and on all: sessions in hundredths, where a weakly confirmed
+   * one is a part of one, and the time since the last. `bucket` is that of the population's counts.
+   */
+  courses: z.object({ network: courseSchema, agent: courseSchema }).optional(),
+  /** Sessions that came through an exit (VPN, proxy, hosting network, relay), and those through a relay. */
+  exits: countedSchema.optional(),
+  relays: countedSchema.optional(),
+  /** How many of the sessions are weakly confirmed. */
+  weak: count.optional(),
+  /** Some value that is known is known from weakly confirmed sessions alone. */
+  isOnlyWeak: z.boolean().optional(),
+  /** A session that would be nearer to the history and riskier: the risk is at least its own. */
+  nearer: z
+    .object({
+      network: z.array(levelEvidenceSchema).readonly(),
+      agent: z.array(levelEvidenceSchema).readonly(),
+    })
+    .optional(),
   /** What the request says of the client, field by field; absent if no field can be compared. */
   client: z.array(levelEvidenceSchema).readonly().optional(),
 });
@@ -155,5 +189,7 @@ export const sessionEvidenceSchema = z.object({
   crowd: crowdSchema.nullable(),
   /** Set if the user has known devices. */
   device: deviceEvidenceSchema.optional(),
+  /** How the session compares with what was known a week ago, if the history has come closer to it since. */
+  settled: behaviourEvidenceSchema.optional(),
 });
 export type SessionEvidence = Readonly<z.infer<typeof sessionEvidenceSchema>>;

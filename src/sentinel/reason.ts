@@ -34,6 +34,7 @@ export const reasonNames = [
   "no_known_device",
   "kind_threshold",
   "client_history",
+  "gradual_change",
 ] as const;
 export type ReasonName = (typeof reasonNames)[number];
 

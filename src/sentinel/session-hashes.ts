@@ -12,9 +12,14 @@ const hashBytes = 8;
 /** The block that one subscriber or one small network usually has. */
 export const prefixBits = { 4: 24, 6: 48 } as const;
 
+/** The pool from which a provider usually serves a region. */
+const poolBits = { 4: 20, 6: 40 } as const;
+
 /** The block around an address, which is compared when the address itself is new. */
-function prefixOf({ family, value }: Pick<Address, "family" | "value">): string {
-  const bits = prefixBits[family];
+function blockOf(
+  { family, value }: Pick<Address, "family" | "value">,
+  { [family]: bits }: typeof prefixBits | typeof poolBits,
+): string {
   const hostBits = BigInt(addressBits(family) - bits);
   return `${formatAddress(family, (value >> hostBits) << hostBits)}/${bits}`;
 }
@@ -40,7 +45,7 @@ async function findHmacKey(key: Uint8Array): Promise<CryptoKey> {
 export async function hashSessionPart(
   key: Uint8Array,
   tenantId: string,
-  part: "address" | "prefix" | "agent" | "list_entry" | "identity" | ClientLevel,
+  part: "address" | "prefix" | "pool" | "agent" | "list_entry" | "identity" | ClientLevel,
   text: string,
 ): Promise<string> {
   const hmac = await computeHmacSha256(await findHmacKey(key), joinParts(part, tenantId, text));
@@ -51,6 +56,7 @@ export async function hashSessionPart(
 export interface SessionHashes {
   readonly address: string;
   readonly prefix: string;
+  readonly pool: string;
   readonly agent: string;
   /** The id may belong to no user, so the watch of the block must not get it in plain text. */
   readonly identity: string;
@@ -63,11 +69,12 @@ export async function hashSession(
   session: { readonly address: Address; readonly agent: string; readonly identityId: string },
 ): Promise<SessionHashes> {
   const { address, agent, identityId } = session;
-  const [addressHash, prefix, agentHash, identity] = await Promise.all([
+  const [addressHash, prefix, pool, agentHash, identity] = await Promise.all([
     hashSessionPart(key, tenantId, "address", address.text),
-    hashSessionPart(key, tenantId, "prefix", prefixOf(address)),
+    hashSessionPart(key, tenantId, "prefix", blockOf(address, prefixBits)),
+    hashSessionPart(key, tenantId, "pool", blockOf(address, poolBits)),
     hashSessionPart(key, tenantId, "agent", agent),
     hashSessionPart(key, tenantId, "identity", identityId),
   ]);
-  return { address: addressHash, prefix, agent: agentHash, identity };
+  return { address: addressHash, prefix, pool, agent: agentHash, identity };
 }

@@ -31,8 +31,23 @@ export const weights = {
   agentImpossible: 2.2,
   /** Another system or device at the same address within minutes. Two devices of one user look the same. */
   agentSwitch: 0.7,
-  /** Added to the evidence of the new country itself. */
-  impossibleTravel: 1.5,
+  /**
+   * Added to the evidence of the new country itself, and what the session reaches at least with all other evidence:
+   * the default challenge.
+   */
+  impossibleTravel: { alone: 1.5, withOthers: 2.9445 },
+  /**
+   * The part of the evidence against what was known a week ago that stands against a history which has come closer to
+   * the session since, and its bound: a challenge, and no denial.
+   */
+  gradualChange: { share: 0.6, max: 3.6 },
+  /**
+   * The share of sessions through an exit that is assumed before any history, how many sessions the assumption weighs
+   * as much as, and the bound of the evidence.
+   */
+  exits: { assumed: 0.105, trust: 2, max: 2.5 },
+  /** The same for relays and reserved addresses, of which attackers use few. From a few logins on. */
+  sharedAddress: { minLogins: 3, attackers: 0.03, assumed: 0.05, trust: 2, max: 2 },
   /** By the part that the session shares with one reported as fraud. */
   reportedFraud: { address: 4, prefix: 2, agent: 1 },
   /** By the smallest number of identities tried from the address, or from its block, in ten minutes. */
@@ -84,11 +99,11 @@ export const maxFailuresCounted = 5;
 export const switchWindowMs = 10 * 60 * 1000;
 
 /**
- * The kinds of attacker of behaviour/attacker-model.ts, by their names in the API. `share`: how common the kind is among attackers.
- * `imitates`: how often it has the victim's value deliberately, apart from chance. These follow the published
- * overlaps of attackers with their victims (country 53 %, network 21 %, agent 1.4 % for attackers who know
- * nothing; network 42 % in the victim's country). Only an attacker in the same house or office has the
- * victim's own address.
+ * The kinds of attacker of behaviour/attacker-model.ts, by their names in the API. `share`: how common the kind is
+ * among attackers. `imitates`: how often it has the victim's value deliberately, apart from chance. These follow the
+ * published overlaps of attackers with their victims (country 53 %, network 21 %, agent 1.4 % for attackers who know
+ * nothing; network 42 % in the victim's country). A phisher relays the victim's own browser from a network of its
+ * own. Only an attacker in the same house or office has the victim's own address.
  */
 export const attackerKinds = [
   "stuffing",
@@ -107,7 +122,7 @@ interface Attacker {
   readonly keepsHours: boolean;
 }
 
-const knowsNoAgent = { device: 0.1, os: 0.1, family: 0.1, browser: 0.02, agent: 0.02 };
+const knowsNoAgent = { device: 0.13, os: 0.06, family: 0.06, browser: 0.01, agent: 0.01 };
 const knowsAgent = { device: 0.98, os: 0.98, family: 0.98, browser: 0.98, agent: 0.95 };
 
 /**
@@ -120,24 +135,18 @@ const imitatesClient = { timeZone: 0.35, acceptLanguage: 0.35, clientHints: 0.3,
 
 export const attackers: Readonly<Record<AttackerKind, Attacker>> = {
   stuffing: {
-    share: 0.3,
+    share: 0.25,
     imitates: {
-      country: 0.35,
-      asn: 0.25,
-      prefix: 0.005,
-      address: 0.02,
+      ...{ country: 0.35, asn: 0.25, pool: 0.02, prefix: 0.005, address: 0.02 },
       ...knowsNoAgent,
       ...knowsNoClient,
     },
     keepsHours: false,
   },
   proxy: {
-    share: 0.2,
+    share: 0.085,
     imitates: {
-      country: 0.98,
-      asn: 0.3,
-      prefix: 0.005,
-      address: 0.02,
+      ...{ country: 0.98, asn: 0.3, pool: 0.02, prefix: 0.005, address: 0.02 },
       ...knowsNoAgent,
       ...knowsNoClient,
       timeZone: 0.25,
@@ -145,24 +154,18 @@ export const attackers: Readonly<Record<AttackerKind, Attacker>> = {
     keepsHours: false,
   },
   targeted: {
-    share: 0.36,
+    share: 0.325,
     imitates: {
-      country: 0.98,
-      asn: 0.98,
-      prefix: 0.02,
-      address: 0.02,
+      ...{ country: 0.98, asn: 0.98, pool: 0.01, prefix: 0.03, address: 0.02 },
       ...knowsAgent,
       ...imitatesClient,
     },
     keepsHours: false,
   },
   neighbour: {
-    share: 0.11,
+    share: 0.175,
     imitates: {
-      country: 0.98,
-      asn: 0.98,
-      prefix: 0.6,
-      address: 0.02,
+      ...{ country: 0.98, asn: 0.98, pool: 0.97, prefix: 0.47, address: 0.02 },
       ...knowsAgent,
       ...imitatesClient,
       timeZone: 0.98,
@@ -170,12 +173,9 @@ export const attackers: Readonly<Record<AttackerKind, Attacker>> = {
     keepsHours: true,
   },
   housemate: {
-    share: 0.03,
+    share: 0.005,
     imitates: {
-      country: 0.98,
-      asn: 0.98,
-      prefix: 0.95,
-      address: 0.9,
+      ...{ country: 0.98, asn: 0.98, pool: 0.98, prefix: 0.95, address: 0.9 },
       ...knowsNoAgent,
       ...knowsNoClient,
       timeZone: 0.98,
@@ -184,12 +184,9 @@ export const attackers: Readonly<Record<AttackerKind, Attacker>> = {
     keepsHours: true,
   },
   phisher: {
-    share: 0,
+    share: 0.16,
     imitates: {
-      country: 0.5,
-      asn: 0.15,
-      prefix: 0.005,
-      address: 0.02,
+      ...{ country: 0.5, asn: 0.15, pool: 0.02, prefix: 0.005, address: 0.02 },
       ...knowsAgent,
       ...imitatesClient,
       ja4: 0.1,
@@ -199,19 +196,38 @@ export const attackers: Readonly<Record<AttackerKind, Attacker>> = {
 };
 
 /**
+ * The kinds of attacker that a signal speaks of, if it does not speak of all alike: who tries many users or writes
+ * programs does not imitate one victim, and who imitates the victim's own network needs no exit.
+ */
+export const signalKinds: Readonly<Partial<Record<string, readonly AttackerKind[]>>> = {
+  credential_stuffing: ["stuffing", "proxy"],
+  agent_empty: ["stuffing", "proxy"],
+  agent_headless: ["stuffing", "proxy"],
+  agent_scripted: ["stuffing", "proxy"],
+  agent_impossible: ["stuffing", "proxy"],
+  threat_list: ["stuffing", "proxy", "phisher"],
+  tor_exit: ["stuffing", "proxy", "phisher"],
+  vpn: ["stuffing", "proxy", "phisher"],
+  proxy: ["stuffing", "proxy", "phisher"],
+  hosting_network: ["stuffing", "proxy", "phisher"],
+  impossible_travel: ["stuffing", "phisher"],
+};
+
+/**
  * The probability that another person has a value by chance: `assumed` before a population is known, and
  * at most `max`, because attackers come from everywhere, whatever the tenant's users do.
  */
 export const chance: Readonly<Record<Level, { readonly assumed: number; readonly max: number }>> = {
   country: { assumed: 0.3, max: 0.6 },
   asn: { assumed: 0.2, max: 0.5 },
-  prefix: { assumed: 0.01, max: 0.01 },
+  pool: { assumed: 0.005, max: 0.005 },
+  prefix: { assumed: 0.003, max: 0.003 },
   address: { assumed: 0.02, max: 0.02 },
   device: { assumed: 0.45, max: 0.8 },
   os: { assumed: 0.5, max: 0.85 },
   family: { assumed: 0.5, max: 0.85 },
   browser: { assumed: 0.3, max: 0.6 },
-  agent: { assumed: 0.2, max: 0.2 },
+  agent: { assumed: 0.6, max: 0.6 },
   timeZone: { assumed: 0.4, max: 0.8 },
   acceptLanguage: { assumed: 0.3, max: 0.7 },
   clientHints: { assumed: 0.2, max: 0.5 },
@@ -240,7 +256,8 @@ export const newness: Readonly<
 > = {
   country: { immediate: 0.01, longTerm: 0.15, halfwayMs: 14 * dayMs, fewLogins: 0.15 },
   asn: { immediate: 0.03, longTerm: 0.15, halfwayMs: 14 * dayMs, fewLogins: 0.3 },
-  prefix: { immediate: 0.08, longTerm: 0.6, halfwayMs: 14 * dayMs, fewLogins: 0.4 },
+  pool: { immediate: 0.06, longTerm: 0.45, halfwayMs: 14 * dayMs, fewLogins: 0.4 },
+  prefix: { immediate: 0.05, longTerm: 0.4, halfwayMs: 14 * dayMs, fewLogins: 0.4 },
   address: { immediate: 0.08, longTerm: 0.6, halfwayMs: 7 * dayMs, fewLogins: 0.4 },
   device: { immediate: 0.03, longTerm: 0.15, halfwayMs: 60 * dayMs, fewLogins: 0.3 },
   os: { immediate: 0.01, longTerm: 0.08, halfwayMs: 60 * dayMs, fewLogins: 0.1 },
@@ -254,24 +271,72 @@ export const newness: Readonly<
 };
 
 /**
- * How many sessions of the population, or logins of the user, weigh as much as the assumption does. A few
- * logins show how a user changes addresses; it takes more to show how the user changes devices.
+ * How many sessions of the population, or changes that anybody would have made, weigh as much as the assumption does.
+ * A few logins show how a user changes addresses; it takes more to show how the user changes devices.
  */
 export const trust = {
   novelty: 25,
-  ownNovelty: { network: 4, agent: 15 },
+  changes: { network: 0.7, agent: 20 },
+  blockHabits: 15,
   shares: 20,
   hours: 6,
 } as const;
 
+/** What the changes of another platform of the user say about this one. */
+export const otherPlatformShare = 0.3;
+
+/** What a session that nobody proved says, beside one that was confirmed by a code or by the tenant. */
+export const weakShare = 0.3;
+
+/** A session that had to be challenged is on probation for this time, or until another one confirms it. */
+export const probationMs = 3 * dayMs;
+
+/** What is older stands against a history that has changed step by step since. */
+export const settledAfterMs = 7 * dayMs;
+
+/**
+ * The ratio of a new version above all known ones of the browser, and of any other new version: 60 % of the new
+ * versions of users are updates, and 33.5 % of those of attackers are newer than the victim's.
+ */
+export const versionSteps = { newer: 0.335 / 0.6, older: 0.665 / 0.4 } as const;
+
+/**
+ * What the model states about network and agent, and what turned out to be true, log-odds: levels and hierarchies
+ * depend on each other, so that the middle is stated too high. Read off the reliability tables of seeds 101 and 102.
+ */
+export const calibration: readonly (readonly [stated: number, true: number])[] = [
+  [-4, -4],
+  [-1.5, -2.2],
+  [-0.4, -1],
+  [0.4, -0.25],
+  [1.2, 0.3],
+  [1.9, 1.05],
+  [2.6, 1.95],
+  [3.3, 3.4],
+  [4.2, 4.9],
+  [6, 6],
+];
+
 export const behaviourBounds = {
-  minNewness: 0.003,
+  minNewness: 0.0015,
   maxNewness: 0.97,
+  /** On a level that cannot be compared. */
+  maxSkippedNewness: 0.5,
   /** Upper bound of the ratio between chance and the user's own share, for values the user rarely has. */
   maxCommonness: 4,
-  /** Bounds of each contribution, log-odds: habits must not outweigh everything else. */
+  /** Bounds of the relation between the habits of a block and those of all. */
+  blockHabits: { min: 0.1, max: 10 },
+  /** Bounds of the evidence, log-odds: habits must not outweigh everything else. */
   min: -4,
-  max: 5,
+  /** While some value is known from weakly confirmed sessions alone. One confirmation gives more. */
+  minOnlyWeak: -1.2,
+  max: 6,
+  /** Below this number of logins: with the bound of the hour, and with all else that follows from the history. */
+  few: { minLogins: 5, max: 3.6, maxOfAll: 4.3 },
+  /** Evidence above the first number approaches the second if the agent is known. */
+  knownAgent: { from: 1.5, max: 2.9 },
+  /** Of the agent, if nothing of it is new but its exact text. */
+  maxExactAgent: 1.2,
   maxHour: 0.7,
   /** The client says these things of itself, so they count less for the user than against. */
   minClient: -1.5,

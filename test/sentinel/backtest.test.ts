@@ -128,7 +128,7 @@ describe("The replay", () => {
       [header, ...home, thief, lineOf(14, "84.208.20.110")].join("\n"),
     );
     expect(scores[0]).toBe(0.05);
-    expect(scores[12]).toBeGreaterThan(0.3);
+    expect(scores[12]).toBeGreaterThan(0.1);
     expect(scores[13]).toBeLessThan(0.05);
     expect(figures.real.score.all).toBe(13);
     expect(figures.fraud.score.all).toBe(1);

@@ -49,7 +49,14 @@ export const sentinelThresholds = {
 /** Keyed hashes are equal when their texts are equal, so here the texts replace them. */
 function contextOf({ country, asn, prefix, address, agent, facts }: Login): Context {
   const { device, os, browser } = facts;
-  return { country, asn, prefix, address, device, os, browser, agent, placeHidden: false };
+  const network = { country, asn, pool: poolOf(prefix), prefix, address };
+  return { ...network, device, os, browser, agent, placeHidden: false };
+}
+
+/** The /20 of a /24. */
+function poolOf(prefix: string): string {
+  const [first, second, third] = prefix.split(".");
+  return `${first}.${second}.${Number(third) & 0xf0}.0/20`;
 }
 
 interface Known {

@@ -2,7 +2,7 @@
 import type { AgentKind } from "../../sentinel/agent.ts";
 import type { Assessment, DecidedAssessment, RiskPolicy } from "../../sentinel/assessment.ts";
 import type { Surroundings } from "../../sentinel/assessments/surroundings.ts";
-import { compareWithHistory } from "../../sentinel/behaviour/behaviour.ts";
+import { compareWithHistory, compareWithSettled } from "../../sentinel/behaviour/behaviour.ts";
 import { findImpossibleTravel } from "../../sentinel/behaviour/travel.ts";
 import type { Context } from "../../sentinel/context.ts";
 import {
@@ -95,6 +95,9 @@ function evidenceOf(
   const { now } = call;
   const device = deviceEvidenceOf(state, call);
   const known = selectLearned(history, now);
+  const behaviour = compareWithHistory(known, context, population, now);
+  const settled =
+    behaviour === null ? undefined : compareWithSettled(known, context, population, now, behaviour);
   const last = known.findLast((one) => !one.context.placeHidden && one.context.country !== null);
   return {
     context,
@@ -103,7 +106,7 @@ function evidenceOf(
     agentSwitched: hasSwitchedAgent(history, context, now),
     userMismatch: session.userId !== null && session.userId !== state.externalId,
     identity: identityEvidenceOf(state, call),
-    behaviour: compareWithHistory(known, context, population, now),
+    behaviour,
     travel:
       last === undefined || context.placeHidden
         ? null
@@ -114,6 +117,7 @@ function evidenceOf(
     reported: reportedPartsOf(selectByVerdict(history, "fraud", now), context),
     crowd,
     ...(device === undefined ? {} : { device }),
+    ...(settled === undefined ? {} : { settled }),
   };
 }
 

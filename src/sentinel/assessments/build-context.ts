@@ -24,7 +24,7 @@ function hidesLocation(network: AddressFacts): boolean {
 /** @param client keyed hashes of what the request said of the client */
 export function buildContext(
   network: AddressFacts,
-  hashes: Pick<SessionHashes, "address" | "prefix" | "agent">,
+  hashes: Pick<SessionHashes, "address" | "prefix" | "pool" | "agent">,
   { browser, os, device }: AgentFacts,
   client: ClientFields,
 ): Context {
@@ -39,6 +39,7 @@ export function buildContext(
     browser,
     agent: hashes.agent,
     placeHidden: hidesLocation(network),
+    pool: shared ? null : hashes.pool,
     ...client,
   };
 }

@@ -18,7 +18,13 @@ import {
 import type { AssessmentRecord, VerdictRecord } from "../assessment.ts";
 import { contextSchema } from "../context.ts";
 import { type SessionEvidence, sessionEvidenceSchema } from "../evidence.ts";
-import { type KnownSession, maxSessions, type Verdict, verdicts } from "../history.ts";
+import {
+  type KnownSession,
+  maxSessions,
+  maxWeakSessions,
+  type Verdict,
+  verdicts,
+} from "../history.ts";
 import type { Kinds } from "../kinds.ts";
 import type { Reason } from "../reason.ts";
 import type { Recommendation } from "../score.ts";
@@ -143,6 +149,9 @@ function sessionsOf(
   });
 }
 
+/** Allowed sessions without a verdict. One of each day will count, so some more are read. */
+const maxAllowedFound = 2 * maxWeakSessions;
+
 /**
  * Finds the history of an identity, the oldest session first, for a guard that lost it.
  * @throws StoreError; FencedTenantError if the tenant has left the database
@@ -152,23 +161,24 @@ export async function findSessions(
   tenantId: string,
   identityId: string,
 ): Promise<KnownSession[]> {
-  const newest = async (verdict: Verdict) =>
+  const newest = async (outcome: SQL | undefined, limit: number) =>
     await awaitStore(
       db
         .select({ ...session, isElsewhere: isNotServedHere(tenantId) })
         .from(oneRow)
         .leftJoin(
           assessments,
-          and(
-            eq(assessments.tenantId, tenantId),
-            isOfIdentity(identityId),
-            eq(assessments.verdict, verdict),
-          ),
+          and(eq(assessments.tenantId, tenantId), isOfIdentity(identityId), outcome),
         )
         .orderBy(desc(assessments.id))
-        .limit(maxSessions[verdict]),
+        .limit(limit),
     );
-  const rows = (await Promise.all(verdicts.map(newest))).flat();
+  const isAllowed = and(isNull(assessments.verdict), eq(assessments.recommendation, "allow"));
+  const found = await Promise.all([
+    ...verdicts.map((verdict) => newest(eq(assessments.verdict, verdict), maxSessions[verdict])),
+    newest(isAllowed, maxAllowedFound),
+  ]);
+  const rows = found.flat();
   requireServedHere(rows);
   return sessionsOf(rows).toSorted((left, right) => left.at - right.at);
 }

@@ -1,30 +1,42 @@
 /**
  * Log-odds of fraud from the comparison of a session with an identity's history (pure).
  *
- * The model knows a few kinds of attacker: one that knows nothing about the victim, one with an exit in the
- * victim's country, one that imitates network and agent, and so on. For each kind it computes a likelihood
+ * The model knows a few kinds of attacker (weights.ts): one that knows nothing about the victim, one with an exit in
+ * the victim's country, one that relays the victim's own browser, and so on. For each kind it computes a likelihood
  * ratio: how probable this session is for that attacker, over how probable it is for the user. The ratios are
  * averaged by how common the kinds are. Evidence against one kind therefore weakens everything else that
  * this kind would explain: a known agent does not fit an attacker that knows nothing.
  *
  * - A value that the history has: the share of the population that has it, over its share of the history,
  *   as in Freeman et al., NDSS 2016.
- * - A new value: how often attackers miss it, over how often a real login is new after as long a time and as
- *   many logins. That rate is an assumption, corrected by the population and then by the user's own history.
+ * - A new value: how often attackers miss it, over how often a real login of this user is new (newness.ts).
  *
- * Every contribution is bounded. Without a population the assumptions of weights.ts stand alone.
+ * Two rules keep the order of sessions. A farther session is at least as risky as any nearer one (nearer.ts). A
+ * session that is known in everything is at most as risky as the same session would be if any of it were new and
+ * the user always brought new values: what the user has confirmed does not speak against the user.
  */
-import { agentLevels, clientLevels, type Level, networkLevels } from "../context.ts";
-import type { BehaviourEvidence, Counted, LevelEvidence } from "../evidence.ts";
+import { type HierarchyName, hierarchies } from "../context.ts";
+import type { BehaviourEvidence, LevelEvidence } from "../evidence.ts";
+import { mapKinds } from "../kinds.ts";
 import {
   type AttackerKind,
   attackerKinds,
   attackers,
   behaviourBounds,
-  chance,
-  newness,
+  calibration,
   trust,
+  weakShare,
 } from "../weights.ts";
+import { countsInOne } from "./compare-levels.ts";
+import {
+  neutralRatios,
+  passLevel,
+  type Ratios,
+  skipLevel,
+  startOfPath,
+  stopAt,
+} from "./likelihood.ts";
+import type { Course } from "./newness.ts";
 
 /** Log-odds. Each part is what it adds to the parts before it; their sum is the evidence of the behaviour. */
 export interface BehaviourContributions {
@@ -36,143 +48,164 @@ export interface BehaviourContributions {
 
 type BehaviourPart = keyof BehaviourContributions;
 
-type LogRatios = Readonly<Record<AttackerKind, number>>;
-
-const nothingCounted = { count: 0, all: 0 };
-
-function isNetworkLevel(level: Level): boolean {
-  return networkLevels.some((name) => name === level);
-}
+const shares: Ratios = attackerKinds.map((kind) => attackers[kind].share);
 
 function clamp(value: number, min: number, max: number): number {
   return Math.min(max, Math.max(min, value));
 }
 
-/** The assumed probability that a real login is new on this level, from the time and number of logins. */
-function estimateNewness(level: Level, { logins, sinceLastMs }: BehaviourEvidence): number {
-  const { immediate, longTerm, halfwayMs, fewLogins } = newness[level];
-  const passed = 1 - 2 ** (-sinceLastMs / halfwayMs);
-  const unchanged = 1 - (immediate + (longTerm - immediate) * passed);
-  return 1 - (unchanged * logins) / (logins + fewLogins);
+/** What was known before the session. Older builds counted all platforms together. */
+function courseOf(hierarchy: HierarchyName, behaviour: BehaviourEvidence): Course {
+  const course = behaviour.courses?.[hierarchy];
+  if (course === undefined) return { logins: behaviour.logins, sinceMs: behaviour.sinceLastMs };
+  return { logins: course.logins / countsInOne, sinceMs: course.sinceMs };
 }
 
-/** Blends an assumed share, which weighs as much as `weight` cases, with the counted cases. */
-function blend(assumed: number, weight: number, { count, all }: Counted): number {
-  return (weight * assumed + count) / (weight + all);
+/** The ratios of all kinds together. */
+export function mixKinds(network: Ratios, agent: Ratios, hour = neutralRatios): number {
+  let all = 0;
+  for (let index = 0; index < shares.length; index += 1) {
+    const ratio = (network[index] ?? 1) * (agent[index] ?? 1) * (hour[index] ?? 1);
+    all += (shares[index] ?? 0) * ratio;
+  }
+  return all;
+}
+
+/** The ratios over one hierarchy. */
+export function computeRatios(
+  hierarchy: HierarchyName,
+  compared: readonly LevelEvidence[],
+  course: Course,
+): Ratios {
+  let path = startOfPath;
+  for (const level of hierarchies[hierarchy]) {
+    const evidence = compared.find((candidate) => candidate.level === level);
+    if (evidence === undefined) path = skipLevel(path, level, course);
+    else if (!evidence.seen) return stopAt(path, hierarchy, evidence, course);
+    else path = passLevel(path, hierarchy, evidence, course);
+  }
+  return path.ratios;
 }
 
 /**
- * Corrects the assumed rate by the population, and then by how often this user's sessions were new on this
- * level while they agreed on the coarser ones. A phone changes its address with every login, a house rarely.
+ * The ratios over one hierarchy if any of its known levels were new, for a user that nearly always brings new
+ * values, and those of the session itself.
  */
-function correctNewness(
-  level: Level,
-  behaviour: BehaviourEvidence,
-  compared?: LevelEvidence,
-): number {
-  const { novelty, ownNovelty } = compared ?? {
-    novelty: nothingCounted,
-    ownNovelty: nothingCounted,
-  };
-  const ofPopulation = blend(estimateNewness(level, behaviour), trust.novelty, novelty);
-  const { minNewness, maxNewness } = behaviourBounds;
-  const weight = isNetworkLevel(level) ? trust.ownNovelty.network : trust.ownNovelty.agent;
-  return clamp(blend(ofPopulation, weight, ownNovelty), minNewness, maxNewness);
-}
-
-/** The probability that a person of the population has the value or, if it is new, any known value. */
-function estimateChance(level: Level, evidence?: LevelEvidence): number {
-  const { assumed, max } = chance[level];
-  return Math.min(max, blend(assumed, trust.shares, evidence?.population ?? nothingCounted));
-}
-
-/** The log of the likelihood ratio over one hierarchy, for one kind of attacker. */
-function computeLogRatio(
-  hierarchy: readonly Level[],
+function computeFartherRatios(
+  hierarchy: HierarchyName,
   compared: readonly LevelEvidence[],
-  behaviour: BehaviourEvidence,
-  kind: AttackerKind,
-): number {
-  let log = 0;
-  // A level that cannot be compared counts with the probability that it agrees.
-  let skippedHit = 1;
-  let skippedKnown = 1;
-  for (const level of hierarchy) {
+  course: Course,
+): readonly Ratios[] {
+  const farther: Ratios[] = [];
+  let path = startOfPath;
+  for (const level of hierarchies[hierarchy]) {
     const evidence = compared.find((candidate) => candidate.level === level);
-    const imitates = attackers[kind].imitates[level];
-    const known = skippedKnown * (1 - correctNewness(level, behaviour, evidence));
-    const share = estimateChance(level, evidence);
-    if (evidence === undefined) {
-      skippedHit *= imitates + (1 - imitates) * share;
-      skippedKnown = known;
-      continue;
+    if (evidence === undefined) path = skipLevel(path, level, course);
+    else {
+      farther.push(stopAt(path, hierarchy, evidence, course, behaviourBounds.maxNewness));
+      path = passLevel(path, hierarchy, evidence, course);
     }
-    if (!evidence.seen) {
-      const hit = skippedHit * (imitates + (1 - imitates) * share);
-      return log + Math.log((1 - hit) / (1 - known));
-    }
-    const commonness = Math.min(behaviourBounds.maxCommonness, share / evidence.own);
-    log += Math.log((skippedHit * (imitates + (1 - imitates) * commonness)) / known);
-    skippedHit = 1;
-    skippedKnown = 1;
   }
-  return log;
+  return [...farther, path.ratios];
 }
 
-function mapKinds(ratio: (kind: AttackerKind) => number): LogRatios {
-  return {
-    stuffing: ratio("stuffing"),
-    proxy: ratio("proxy"),
-    targeted: ratio("targeted"),
-    neighbour: ratio("neighbour"),
-    housemate: ratio("housemate"),
-    phisher: ratio("phisher"),
-  };
+function isKnown(compared: readonly LevelEvidence[]): boolean {
+  return compared.every(({ seen }) => seen);
 }
 
-/** The log of the likelihood ratio of all kinds together. */
-function mixKinds(...parts: readonly LogRatios[]): number {
-  const sum = attackerKinds.reduce((total, kind) => {
-    const log = parts.reduce((added, part) => added + part[kind], 0);
-    return total + attackers[kind].share * Math.exp(log);
-  }, 0);
-  return Math.log(sum);
+/** The ratios of the session, or of one to which its risk is bound. */
+interface Ratio {
+  readonly network: Ratios;
+  readonly agent: Ratios;
+}
+
+function findRatios(behaviour: BehaviourEvidence, off: readonly BehaviourPart[]): Ratio {
+  const { network, agent, nearer } = behaviour;
+  const courses = { network: courseOf("network", behaviour), agent: courseOf("agent", behaviour) };
+  const ratiosOf = (hierarchy: HierarchyName, compared: readonly LevelEvidence[]) =>
+    off.includes(hierarchy)
+      ? neutralRatios
+      : computeRatios(hierarchy, compared, courses[hierarchy]);
+  const own = { network: ratiosOf("network", network), agent: ratiosOf("agent", agent) };
+  const riskOf = (ratio: Ratio) => mixKinds(ratio.network, ratio.agent);
+  if (nearer !== undefined) {
+    const bound = {
+      network: ratiosOf("network", nearer.network),
+      agent: ratiosOf("agent", nearer.agent),
+    };
+    return riskOf(bound) > riskOf(own) ? bound : own;
+  }
+  if (!isKnown(network) || !isKnown(agent)) return own;
+  const fartherOf = (hierarchy: HierarchyName, compared: readonly LevelEvidence[]) =>
+    off.includes(hierarchy)
+      ? [neutralRatios]
+      : computeFartherRatios(hierarchy, compared, courses[hierarchy]);
+  const agents = fartherOf("agent", agent);
+  let least = own;
+  let risk = riskOf(own);
+  for (const one of fartherOf("network", network)) {
+    for (const other of agents) {
+      const mixed = mixKinds(one, other);
+      if (mixed >= risk) continue;
+      risk = mixed;
+      least = { network: one, agent: other };
+    }
+  }
+  return least;
+}
+
+/** Sessions that were learned from; a weakly confirmed one counts as a part of one. */
+function countTrusted({ logins, weak = 0 }: BehaviourEvidence): number {
+  return logins - weak * (1 - weakShare);
 }
 
 /** A user keeps to the hours that the history shows. Of the attackers, only some kinds keep to them. */
-function computeHourRatio(
-  hour: BehaviourEvidence["hour"],
-  logins: number,
-  kind: AttackerKind,
-): number {
-  const own = (logins * hour.own + trust.hours * hour.population) / (logins + trust.hours);
-  return attackers[kind].keepsHours ? 0 : Math.log(hour.population / own);
+function computeHourRatios(behaviour: BehaviourEvidence): Ratios {
+  const { hour } = behaviour;
+  const trusted = countTrusted(behaviour);
+  const own = (trusted * hour.own + trust.hours * hour.population) / (trusted + trust.hours);
+  return attackerKinds.map((kind) => (attackers[kind].keepsHours ? 1 : hour.population / own));
 }
 
-/** Each field is a hierarchy of one level. */
-function computeClientRatio(behaviour: BehaviourEvidence, kind: AttackerKind): number {
+/** The most that the history may say against a session: a few logins are not enough for a denial. */
+export function maxOfHistory(behaviour: BehaviourEvidence | null): number {
+  const isFew = behaviour === null || countTrusted(behaviour) < behaviourBounds.few.minLogins;
+  return isFew ? behaviourBounds.few.maxOfAll : Number.POSITIVE_INFINITY;
+}
+
+/** Whether nothing about the agent is new but its exact text, which says little by itself. */
+function isAgentNearlyKnown({ agent }: BehaviourEvidence): boolean {
+  return agent.every(({ level, seen }) => seen || level === "agent");
+}
+
+/** Corrects what the model states by what turned out to be true, between the points of weights.ts. */
+function calibrate(evidence: number): number {
+  const next = calibration.findIndex(([stated]) => evidence < stated);
+  const [from, to] = [calibration[next - 1], calibration[next]];
+  if (from === undefined || to === undefined) return evidence;
+  return from[1] + ((evidence - from[0]) * (to[1] - from[1])) / (to[0] - from[0]);
+}
+
+/**
+ * A known agent in a new network is what travel and a new provider look like, so it approaches a challenge and does
+ * not reach it. The order of such sessions remains, for thresholds by kind of attacker.
+ */
+function softenKnownAgent(evidence: number): number {
+  const { from, max } = behaviourBounds.knownAgent;
+  if (evidence <= from) return evidence;
+  return max - (max - from) * Math.exp((from - evidence) / (max - from));
+}
+
+/** Each field of the client is a hierarchy of one level. */
+function computeClientRatios(behaviour: BehaviourEvidence): Ratios {
   const { client = [] } = behaviour;
-  return clientLevels.reduce(
-    (sum, level) => sum + computeLogRatio([level], client, behaviour, kind),
-    0,
-  );
-}
-
-function computeRatios(
-  behaviour: BehaviourEvidence,
-  off: readonly BehaviourPart[],
-): Readonly<Record<BehaviourPart, LogRatios>> {
-  const silent = mapKinds(() => 0);
-  const part = (name: BehaviourPart, ratio: (kind: AttackerKind) => number) =>
-    off.includes(name) ? silent : mapKinds(ratio);
-  return {
-    network: part("network", (kind) =>
-      computeLogRatio(networkLevels, behaviour.network, behaviour, kind),
-    ),
-    agent: part("agent", (kind) => computeLogRatio(agentLevels, behaviour.agent, behaviour, kind)),
-    hour: part("hour", (kind) => computeHourRatio(behaviour.hour, behaviour.logins, kind)),
-    client: part("client", (kind) => computeClientRatio(behaviour, kind)),
-  };
+  const course = courseOf("agent", behaviour);
+  return client.reduce<Ratios>((ratios, evidence) => {
+    const ofLevel = evidence.seen
+      ? passLevel(startOfPath, "agent", evidence, course).ratios
+      : stopAt(startOfPath, "agent", evidence, course);
+    return ratios.map((ratio, index) => ratio * (ofLevel[index] ?? 1));
+  }, neutralRatios);
 }
 
 /** @param off parts that are left out */
@@ -180,17 +213,27 @@ export function computeContributions(
   behaviour: BehaviourEvidence,
   off: readonly BehaviourPart[] = [],
 ): BehaviourContributions {
-  const { network, agent, hour, client } = computeRatios(behaviour, off);
-  const ofNetwork = mixKinds(network);
-  const ofBoth = mixKinds(network, agent);
-  const ofHabits = mixKinds(network, agent, hour);
-  const ofAll = mixKinds(network, agent, hour, client);
-  const { min, max, maxHour, minClient, maxClient } = behaviourBounds;
+  const { network, agent } = findRatios(behaviour, off);
+  const { min, minOnlyWeak, max, few, maxExactAgent, maxHour } = behaviourBounds;
+  const { minClient, maxClient } = behaviourBounds;
+  const least = behaviour.isOnlyWeak === true ? minOnlyWeak : min;
+  const most = countTrusted(behaviour) < few.minLogins ? few.max : max;
+  const soften = isKnown(behaviour.agent) ? softenKnownAgent : (evidence: number) => evidence;
+  const bound = (all: number) => clamp(soften(calibrate(Math.log(all))), least, most);
+  const ofNetwork = bound(mixKinds(network, neutralRatios));
+  const ofAgent = bound(mixKinds(network, agent)) - ofNetwork;
+  const hour = off.includes("hour") ? neutralRatios : computeHourRatios(behaviour);
+  const ofHour = Math.log(mixKinds(neutralRatios, neutralRatios, hour));
+  const room = isKnown(behaviour.agent)
+    ? behaviourBounds.knownAgent.max - ofNetwork - ofAgent
+    : maxHour;
+  const client = off.includes("client") ? neutralRatios : computeClientRatios(behaviour);
+  const ofClient = Math.log(mixKinds(network, agent, client) / mixKinds(network, agent));
   return {
-    network: clamp(ofNetwork, min, max),
-    agent: clamp(ofBoth - ofNetwork, min, max),
-    hour: clamp(ofHabits - ofBoth, -maxHour, maxHour),
-    client: clamp(ofAll - ofHabits, minClient, maxClient),
+    network: ofNetwork,
+    agent: isAgentNearlyKnown(behaviour) ? Math.min(ofAgent, maxExactAgent) : ofAgent,
+    hour: clamp(ofHour, -maxHour, Math.min(maxHour, room)),
+    client: clamp(ofClient, minClient, maxClient),
   };
 }
 
@@ -202,10 +245,13 @@ export function shareKinds(
   behaviour: BehaviourEvidence | null,
   off: readonly BehaviourPart[] = [],
 ): Readonly<Record<AttackerKind, number>> {
-  const parts = behaviour === null ? [] : Object.values(computeRatios(behaviour, off));
-  const all = mixKinds(...parts);
-  return mapKinds((kind) => {
-    const log = parts.reduce((added, part) => added + part[kind], 0);
-    return attackers[kind].share * Math.exp(log - all);
-  });
+  if (behaviour === null) return mapKinds((kind) => attackers[kind].share);
+  const { network, agent } = findRatios(behaviour, off);
+  const hour = off.includes("hour") ? neutralRatios : computeHourRatios(behaviour);
+  const client = off.includes("client") ? neutralRatios : computeClientRatios(behaviour);
+  const parts = [shares, network, agent, hour, client];
+  const ratioOf = (index: number) =>
+    parts.reduce((product, ratios) => product * (ratios[index] ?? 1), 1);
+  const all = shares.reduce((sum, _share, index) => sum + ratioOf(index), 0);
+  return mapKinds((kind) => ratioOf(attackerKinds.indexOf(kind)) / all);
 }

@@ -17,7 +17,7 @@ import {
   levelValueOf,
   networkLevels,
 } from "../context.ts";
-import type { BehaviourEvidence, Counted } from "../evidence.ts";
+import type { BehaviourEvidence, Counted, LevelEvidence } from "../evidence.ts";
 
 export const hoursInWeek = 168;
 const hourMs = 60 * 60 * 1000;
@@ -29,7 +29,8 @@ const hoursBeforeEpoch = 3 * 24;
 const gapBoundsMs = [hourMs, 12 * hourMs, 3 * dayMs, 14 * dayMs, 60 * dayMs];
 /** They are also grouped by the number of confirmed logins before them. */
 const loginBounds = [2, 5, 15];
-const bucketCount = (gapBoundsMs.length + 1) * (loginBounds.length + 1);
+const bucketsPerPlatform = (gapBoundsMs.length + 1) * (loginBounds.length + 1);
+const bucketCount = 2 * bucketsPerPlatform;
 
 /** The most common values are kept. A rarer one counts only towards its coarser values. */
 const maxValues = 2_000;
@@ -68,16 +69,25 @@ export function weekHourOf(at: number): number {
   return (Math.floor(at / hourMs) + hoursBeforeEpoch) % hoursInWeek;
 }
 
-/** The bucket of a login, by the time since the last login (ms) and the number of logins before. */
-export function bucketOf(sinceLastMs: number, logins: number): number {
-  const above = (bounds: readonly number[], value: number) =>
-    bounds.filter((bound) => value >= bound).length;
-  return above(gapBoundsMs, sinceLastMs) * (loginBounds.length + 1) + above(loginBounds, logins);
+function countBelow(bounds: readonly number[], value: number): number {
+  const index = bounds.findIndex((bound) => value < bound);
+  return index === -1 ? bounds.length : index;
+}
+
+/**
+ * The bucket of a login, by the time since the last login (ms), the number of logins before, and whether it is from
+ * a phone: a phone roams. Counts of older builds have the first half of the buckets.
+ */
+export function bucketOf(sinceLastMs: number, logins: number, isMobile: boolean): number {
+  const ofPlatform =
+    countBelow(gapBoundsMs, sinceLastMs) * (loginBounds.length + 1) +
+    countBelow(loginBounds, logins);
+  return (isMobile ? bucketsPerPlatform : 0) + ofPlatform;
 }
 
 /** Only levels whose values many people share are counted. */
 function isCountedLevel(level: Level): boolean {
-  return level !== "prefix" && level !== "address" && level !== "agent";
+  return !["pool", "prefix", "address", "agent"].includes(level);
 }
 
 function isClientLevel(level: Level): boolean {
@@ -203,14 +213,19 @@ export class PopulationCounter {
     });
   }
 
-  #addNovelty({ sinceLastMs, logins, network, agent }: BehaviourEvidence): void {
-    const bucket = bucketOf(sinceLastMs, logins);
-    for (const { level, seen } of [...network, ...agent]) {
-      const cell = this.#novelty.get(level)?.[bucket];
-      if (cell === undefined) continue;
-      cell[0] = (cell[0] ?? 0) + (seen ? 0 : 1);
-      cell[1] = (cell[1] ?? 0) + 1;
-    }
+  #addNovelty({ courses, network, agent }: BehaviourEvidence): void {
+    // Assessments of older builds did not tell phones apart.
+    if (courses === undefined) return;
+    const add = (compared: readonly LevelEvidence[], bucket: number) => {
+      for (const { level, seen } of compared) {
+        const cell = this.#novelty.get(level)?.[bucket];
+        if (cell === undefined) continue;
+        cell[0] = (cell[0] ?? 0) + (seen ? 0 : 1);
+        cell[1] = (cell[1] ?? 0) + 1;
+      }
+    };
+    add(network, courses.network.bucket);
+    add(agent, courses.agent.bucket);
   }
 }
 

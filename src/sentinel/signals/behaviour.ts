@@ -1,96 +1,13 @@
-/** The signals that compare the session with the identity's history and with recent activity (pure). */
+/** The signals that compare the session with recent activity and with reports of fraud (pure). */
 
-import { type BehaviourContributions, computeContributions } from "../behaviour/attacker-model.ts";
-import type { BehaviourEvidence, LevelEvidence, SessionEvidence } from "../evidence.ts";
-import { createReason, formatCount, type IsOff, type Reason } from "../reason.ts";
+import type { SessionEvidence } from "../evidence.ts";
+import { createReason, formatCount, type Reason } from "../reason.ts";
 import { weights } from "../weights.ts";
+import { joinNames, levelNames } from "./level-names.ts";
 
-const hourMs = 60 * 60 * 1000;
-const dayMs = 24 * hourMs;
-
-const levelNames = {
-  country: "country",
-  asn: "network",
-  prefix: "address block",
-  address: "address",
-  device: "kind of device",
-  os: "operating system",
-  family: "browser",
-  browser: "browser version",
-  agent: "user agent",
-  timeZone: "time zone",
-  acceptLanguage: "list of languages",
-  clientHints: "set of client hints",
-  ja4: "TLS fingerprint",
-} as const;
-
-/** "country, network and address". */
-function joinNames(names: readonly string[]): string {
-  const others = names.slice(0, -1);
-  const last = names.at(-1) ?? "";
-  return others.length > 0 ? `${others.join(", ")} and ${last}` : last;
-}
-
-/** "known country and network, new address block". */
-function describeLevels(compared: readonly LevelEvidence[]): string {
-  const known = compared.filter(({ seen }) => seen).map(({ level }) => levelNames[level]);
-  const fresh = compared.filter(({ seen }) => !seen).map(({ level }) => levelNames[level]);
-  return [
-    ...(known.length === 0 ? [] : [`known ${joinNames(known)}`]),
-    ...fresh.map((name) => `new ${name}`),
-  ].join(", ");
-}
-
-function toSentence(text: string): string {
-  return `${text.charAt(0).toUpperCase()}${text.slice(1)}.`;
-}
-
-function formatAge(sinceMs: number): string {
-  if (sinceMs < hourMs) return "less than an hour";
-  return sinceMs < 2 * dayMs
-    ? formatCount(Math.round(sinceMs / hourMs), "hour")
-    : formatCount(Math.round(sinceMs / dayMs), "day");
-}
-
-/** The parts of the habits whose signals the tenant has switched off. */
-export function listHabitsOff(isOff: IsOff): readonly (keyof BehaviourContributions)[] {
-  return [
-    ...(isOff("network_history") ? (["network"] as const) : []),
-    ...(isOff("agent_history") ? (["agent"] as const) : []),
-    ...(isOff("hour_of_week") ? (["hour"] as const) : []),
-    ...(isOff("client_history") ? (["client"] as const) : []),
-  ];
-}
-
-function findHabitReasons(behaviour: BehaviourEvidence, isOff: IsOff): Reason[] {
-  const off = listHabitsOff(isOff);
-  const { network, agent, hour, client } = computeContributions(behaviour, off);
-  const since = `${formatAge(behaviour.sinceLastMs)} after the last of ${formatCount(behaviour.logins, "confirmed session")}`;
+export function findBehaviourReasons(evidence: SessionEvidence): Reason[] {
+  const { agentSwitched, reported, crowd } = evidence;
   const reasons: Reason[] = [];
-  if (behaviour.network.length > 0) {
-    const detail = toSentence(`${describeLevels(behaviour.network)}, ${since}`);
-    reasons.push(createReason("network_history", network, detail));
-  }
-  if (behaviour.agent.length > 0) {
-    reasons.push(createReason("agent_history", agent, toSentence(describeLevels(behaviour.agent))));
-  }
-  if (behaviour.client !== undefined) {
-    const detail = toSentence(describeLevels(behaviour.client));
-    reasons.push(createReason("client_history", client, detail));
-  }
-  // The sign follows from this comparison (see attacker-model.ts), and so must the sentence.
-  const frequency = hour < 0 ? "more" : "less";
-  const hourDetail = `This user logs in at this hour ${frequency} often than is expected of other users.`;
-  return [...reasons, createReason("hour_of_week", hour, hourDetail)];
-}
-
-export function findBehaviourReasons(evidence: SessionEvidence, isOff: IsOff): Reason[] {
-  const { behaviour, travel, agentSwitched, reported, crowd } = evidence;
-  const reasons = behaviour === null ? [] : findHabitReasons(behaviour, isOff);
-  if (travel !== null) {
-    const detail = `This session is at least ${Math.round(travel.kilometres)} km and ${travel.hours.toFixed(1)} hours from the last confirmed one.`;
-    reasons.push(createReason("impossible_travel", weights.impossibleTravel, detail));
-  }
   if (agentSwitched) {
     const detail =
       "The user was at this address with another system or device less than 10 minutes ago.";

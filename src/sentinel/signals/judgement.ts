@@ -12,6 +12,7 @@ import { type Recommendation, recommend, scoreOf } from "../score.ts";
 import { raiseByKind } from "./kind-thresholds.ts";
 import { estimateKinds } from "./kinds.ts";
 import { findReasons } from "./reasons.ts";
+import { forbidsToAllow } from "./travel.ts";
 
 interface Judgement {
   readonly reasons: readonly Reason[];
@@ -36,13 +37,24 @@ const rules: Readonly<Record<NonNullable<IdentityEvidence["status"]>, Rule>> = {
   },
 };
 
+/** By the score; a journey that no person can make is not allowed, wherever the tenant's threshold is. */
+function recommendFrom(
+  evidence: SessionEvidence,
+  reasons: readonly Reason[],
+  riskScore: number,
+  policy: RiskPolicy,
+): Recommendation {
+  const byScore = recommend(riskScore, policy);
+  return byScore === "allow" && forbidsToAllow(evidence, reasons) ? "challenge" : byScore;
+}
+
 export function judge(evidence: SessionEvidence, policy: RiskPolicy): Judgement {
   const { status } = evidence.identity;
   const found = findReasons(evidence, policy.signalsOff);
   const riskScore = scoreOf(found);
-  const kinds = estimateKinds(evidence, riskScore, policy.signalsOff);
+  const kinds = estimateKinds(evidence, found, riskScore, policy.signalsOff);
   const { testResult } = evidence.network;
-  const byScore = testResult ?? recommend(riskScore, policy);
+  const byScore = testResult ?? recommendFrom(evidence, found, riskScore, policy);
   const raised = testResult === undefined ? raiseByKind(byScore, kinds, policy.kinds) : undefined;
   const { recommendation } = raised ?? { recommendation: byScore };
   const reasons = raised === undefined ? found : [...found, raised.reason];
@@ -53,7 +65,7 @@ export function judge(evidence: SessionEvidence, policy: RiskPolicy): Judgement 
 
 /**
  * Adds the sentences to stored reasons. They follow from the evidence, whatever the weights were; a reason that
- * this build no longer finds in the evidence has a general one.
+ * this build no longer finds in the evidence, or that it would now count for the other side, has a general one.
  */
 export function describeReasons(
   evidence: SessionEvidence,
@@ -62,7 +74,9 @@ export function describeReasons(
 ): readonly Reason[] {
   const { reasons } = judge(evidence, policy);
   return stored.map(({ signal, contribution }) => {
-    const detail = reasons.find((one) => one.signal === signal)?.detail;
+    const isSame = (one: Reason) =>
+      one.signal === signal && Math.sign(one.contribution) === Math.sign(contribution);
+    const detail = reasons.find(isSame)?.detail;
     return createReason(
       signal,
       contribution,

@@ -4,10 +4,10 @@
  */
 import { shareKinds } from "../behaviour/attacker-model.ts";
 import type { SessionEvidence } from "../evidence.ts";
-import type { Kinds } from "../kinds.ts";
-import type { SignalName } from "../reason.ts";
-import { attackerKinds } from "../weights.ts";
-import { listHabitsOff } from "./behaviour.ts";
+import { type Kinds, mapKinds } from "../kinds.ts";
+import type { Reason, SignalName } from "../reason.ts";
+import { type AttackerKind, attackerKinds, signalKinds } from "../weights.ts";
+import { listHabitsOff } from "./habits.ts";
 
 const stepsInOne = 10_000;
 
@@ -25,19 +25,33 @@ function roundParts(parts: readonly number[], sum: number): number[] {
   return steps.map((step, index) => (step + (raised.has(index) ? 1 : 0)) / stepsInOne);
 }
 
+/** A signal that speaks of some kinds of attacker alone makes those as much likelier as it contributes. */
+function weighKinds(
+  shares: Readonly<Record<AttackerKind, number>>,
+  reasons: readonly Reason[],
+): readonly number[] {
+  const weighed = attackerKinds.map((kind) => {
+    const pointing = reasons.filter(({ signal }) => signalKinds[signal]?.includes(kind));
+    const evidence = pointing.reduce((sum, { contribution }) => sum + contribution, 0);
+    return shares[kind] * Math.exp(Math.max(0, evidence));
+  });
+  const all = weighed.reduce((sum, share) => sum + share);
+  return weighed.map((share) => share / all);
+}
+
 /** @param off signals that the tenant has switched off */
 export function estimateKinds(
   { behaviour }: SessionEvidence,
+  reasons: readonly Reason[],
   riskScore: number,
   off: readonly string[],
 ): Kinds {
-  const shares = shareKinds(
-    behaviour,
-    listHabitsOff((signal: SignalName) => off.includes(signal)),
+  const isOff = (signal: SignalName) => off.includes(signal);
+  const shares = weighKinds(shareKinds(behaviour, listHabitsOff(isOff)), reasons);
+  const parts = roundParts(
+    shares.map((share) => share * riskScore),
+    riskScore,
   );
-  const parts = attackerKinds.map((kind) => shares[kind] * riskScore);
-  const [stuffing = 0, proxy = 0, targeted = 0, neighbour = 0, housemate = 0, phisher = 0] =
-    roundParts(parts, riskScore);
   const real = Math.round((1 - riskScore) * stepsInOne) / stepsInOne;
-  return { stuffing, proxy, targeted, neighbour, housemate, phisher, real };
+  return { ...mapKinds((kind) => parts[attackerKinds.indexOf(kind)] ?? 0), real };
 }

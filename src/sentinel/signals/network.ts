@@ -3,9 +3,11 @@ import type { SessionEvidence } from "../evidence.ts";
 import type { NetworkKind } from "../network/network-facts.ts";
 import { createReason, formatCount, type IsOff, type Reason } from "../reason.ts";
 import { weights } from "../weights.ts";
+import { findExitReasons } from "./exits.ts";
+import { createRelayReason, createReservedReason } from "./shared-address.ts";
 
-function findListReasons({ network, agent }: SessionEvidence, isOff: IsOff): Reason[] {
-  const { facts } = network;
+function findListReasons(evidence: SessionEvidence, isOff: IsOff): Reason[] {
+  const { facts } = evidence.network;
   if (facts === null) return [];
   const reasons: Reason[] = [];
   const is = (kind: NetworkKind) => facts.kinds.includes(kind);
@@ -22,26 +24,19 @@ function findListReasons({ network, agent }: SessionEvidence, isOff: IsOff): Rea
     reasons.push(createReason("scanner", weights.scanner, "The address scans the internet."));
   }
   if (is("relay") && !isOff("privacy_relay")) {
-    const detail = "The address is a privacy relay, which ordinary users share.";
-    return [...reasons, createReason("privacy_relay", 0, detail)];
+    return [...reasons, createRelayReason(evidence)];
   }
-  if (is("vpn")) reasons.push(createReason("vpn", weights.vpn, "The address belongs to a VPN."));
   if (is("proxy")) {
     reasons.push(createReason("proxy", weights.proxy, "The address is an open proxy."));
   }
-  if ((is("hosting") || is("cloud") || is("crawler")) && agent === "browser") {
-    const detail = "The user agent is a browser's, but the address is in a hosting network.";
-    reasons.push(createReason("hosting_network", weights.hostingWithBrowser, detail));
-  }
-  return reasons;
+  return [...reasons, ...findExitReasons(evidence)];
 }
 
 export function findNetworkReasons(evidence: SessionEvidence, isOff: IsOff): Reason[] {
   const { reservedRange, tenantList } = evidence.network;
   const reasons: Reason[] = [];
   if (reservedRange !== null) {
-    const detail = `The address is in a special range (${reservedRange}).`;
-    reasons.push(createReason("reserved_address", 0, detail));
+    reasons.push(createReservedReason(evidence, reservedRange));
   }
   if (tenantList?.list === "deny") {
     const detail = "The address is on the tenant's deny list.";

@@ -3,31 +3,33 @@
  * signal that finds something gives a reason, with a contribution in log-odds and a sentence. Nothing else is
  * read, so the same evidence gives the same reasons at any later time. judgement.ts uses them.
  *
- * A signal without evidence gives no reason. Two signals have a contribution of 0: a reserved address and a
+ * A signal without evidence gives no reason. Two signals may have a contribution of 0: a reserved address and a
  * privacy relay. Without them a reader would draw the wrong conclusion from the score.
  */
+import { maxOfHistory } from "../behaviour/attacker-model.ts";
 import type { SessionEvidence } from "../evidence.ts";
 import { createReason, type Reason, type ReasonName } from "../reason.ts";
 import { weights } from "../weights.ts";
 import { findAgentReasons } from "./agent.ts";
 import { findBehaviourReasons } from "./behaviour.ts";
 import { findDeviceReasons } from "./device.ts";
+import { fitKinds } from "./fit-kinds.ts";
+import { findGradualChangeReasons } from "./gradual-change.ts";
+import { findHabitReasons } from "./habits.ts";
 import { findIdentityReasons } from "./identity.ts";
 import { findNetworkReasons } from "./network.ts";
 import { createTestReason } from "./test-address.ts";
+import { findTravelReasons } from "./travel.ts";
 
 const reportedAtZero: readonly ReasonName[] = ["reserved_address", "privacy_relay"];
-
-const habitSignals: readonly ReasonName[] = [
-  "network_history",
-  "agent_history",
-  "hour_of_week",
-  "client_history",
-];
 
 function roundContribution(contribution: number): number {
   // Adding 0 turns the -0 of rounding into 0.
   return Math.round(contribution * 1e4) / 1e4 + 0;
+}
+
+function sumContributions(reasons: readonly Reason[]): number {
+  return reasons.reduce((sum, { contribution }) => sum + contribution, 0);
 }
 
 /**
@@ -47,20 +49,30 @@ export function findReasons(evidence: SessionEvidence, off: readonly string[]): 
         ),
       ]
     : [];
-  const behaviour = findBehaviourReasons(evidence, isOff);
-  const habits = behaviour
-    .filter(({ signal }) => habitSignals.includes(signal))
-    .reduce((sum, { contribution }) => sum + contribution, 0);
-  return [
-    ...findNetworkReasons(evidence, isOff),
-    ...findAgentReasons(evidence.agent),
-    ...behaviour,
-    ...findDeviceReasons(evidence.device, habits),
-    ...mismatch,
-    ...findIdentityReasons(evidence.identity),
-  ]
-    .filter(({ signal }) => !isOff(signal))
-    .map((one) => ({ ...one, contribution: roundContribution(one.contribution) }))
+  const keepOn = (reasons: readonly Reason[]) =>
+    reasons
+      .filter(({ signal }) => !isOff(signal))
+      .map((one) => ({ ...one, contribution: roundContribution(one.contribution) }));
+  const habits = keepOn(findHabitReasons(evidence.behaviour, isOff));
+  const ofHabits = sumContributions(habits);
+  // All that follows from the history. A user of a few logins is not denied for it alone.
+  const ofHistory = [
+    ...habits,
+    ...keepOn(findGradualChangeReasons(evidence, ofHabits, isOff)),
+    ...keepOn(findDeviceReasons(evidence.device, ofHabits)),
+  ];
+  const fit = fitKinds(evidence.behaviour, isOff);
+  const fitToHistory = (one: Reason) => ({ ...one, contribution: fit(one) });
+  const others = [
+    ...keepOn(findNetworkReasons(evidence, isOff)),
+    ...keepOn(findAgentReasons(evidence.agent)),
+    ...keepOn(findBehaviourReasons(evidence).map(fitToHistory)),
+    ...ofHistory,
+    ...keepOn(mismatch),
+    ...keepOn(findIdentityReasons(evidence.identity)),
+  ];
+  const maxTravel = maxOfHistory(evidence.behaviour) - sumContributions(ofHistory);
+  return [...others, ...keepOn(findTravelReasons(evidence, sumContributions(others), maxTravel))]
     .filter(({ signal, contribution }) => contribution !== 0 || reportedAtZero.includes(signal))
     .toSorted((left, right) => Math.abs(right.contribution) - Math.abs(left.contribution));
 }

@@ -1,0 +1,261 @@
+/**
+ * Compares a session with the learned ones level by level, from coarse to fine, each time among the sessions that
+ * agree so far (pure). The comparison ends at the first level that is new: finer ones are new as well and say
+ * nothing more. A level whose value is unknown is skipped.
+ */
+import {
+  type Context,
+  clientLevels,
+  type HierarchyName,
+  hierarchies,
+  type Level,
+  readLevel,
+} from "../context.ts";
+import type { Counted, LevelEvidence } from "../evidence.ts";
+import { countNovelty, countShare, type Population } from "../population/population.ts";
+import type { LearnedHistory, LearnedSession } from "./learned-sessions.ts";
+import { estimateNewness } from "./newness.ts";
+
+/** A value that only sessions on probation have is known when as many have it. */
+const minOnProbation = 2;
+
+/** Counts with fractions are stored as whole numbers of this part. */
+export const countsInOne = 100;
+
+const nothingCounted: Counted = { count: 0, all: 0 };
+
+/** The value of a learned session; null: not known. Undefined: its build did not record it. */
+export function valueOf(
+  { context, family }: LearnedSession,
+  level: Level,
+): string | number | null | undefined {
+  return level === "family" ? family : context[level];
+}
+
+interface LevelMatch {
+  readonly evidence: LevelEvidence;
+  /** The sessions that the next level is compared with. */
+  readonly matching: readonly LearnedSession[];
+}
+
+/** A hierarchy, compared with the history. */
+export interface ComparedHierarchy {
+  readonly levels: readonly LevelEvidence[];
+  /** The sessions that agree on all known levels. */
+  readonly agreeing: readonly LearnedSession[];
+}
+
+/** What all comparisons of one session have in common. */
+export interface Comparison {
+  readonly context: Context;
+  readonly learned: LearnedHistory;
+  readonly population: Population | null;
+}
+
+function majorOf(browser: string | null): number | undefined {
+  const digits = /\d+$/.exec(browser ?? "")?.[0];
+  return digits === undefined ? undefined : Number(digits);
+}
+
+/** Whether a new version of a known browser is above all known ones, or not. */
+function findStep(
+  level: Level,
+  context: Context,
+  known: readonly LearnedSession[],
+): "newer" | "older" | undefined {
+  if (level !== "browser") return undefined;
+  const major = majorOf(context.browser);
+  const majors = known.flatMap(({ context: { browser } }) => majorOf(browser) ?? []);
+  if (major === undefined || majors.length === 0) return undefined;
+  return major > Math.max(...majors) ? "newer" : "older";
+}
+
+function sumWeights(sessions: readonly LearnedSession[]): number {
+  let sum = 0;
+  for (const { weight } of sessions) sum += weight;
+  return sum;
+}
+
+/** What a level says of the sessions that agree so far, whatever value the new session has. */
+export interface LevelBasis {
+  readonly values: ReadonlySet<string | number>;
+  /** Sessions with a value on the level, and what they weigh together. */
+  readonly all: number;
+  readonly weight: number;
+  readonly changes: { readonly observed: number; readonly expected: number };
+  readonly novelty: Counted;
+}
+
+/** Adds up what the sessions say about a level, one by one: an assessment does this for a thousand values. */
+export class LevelCount {
+  readonly #isNetwork: boolean;
+  readonly #level: Level;
+  readonly #comparison: Comparison;
+  readonly #values = new Set<string | number>();
+  #before: string | number | undefined;
+  #observed = 0;
+  #expected = 0;
+  #weight = 0;
+  #all = 0;
+
+  constructor(hierarchy: HierarchyName, level: Level, comparison: Comparison) {
+    this.#isNetwork = hierarchy === "network";
+    this.#level = level;
+    this.#comparison = comparison;
+  }
+
+  /**
+   * Besides the value, it counts how often the user was new on this level, and how often anybody would have been at
+   * those times. Only the relation counts: a phone changes its address with every login, a house rarely.
+   */
+  add(session: LearnedSession, value: string | number): void {
+    if (this.#all > 0) {
+      const course = this.#isNetwork ? session.networkCourse : session.agentCourse;
+      const weight = this.#isNetwork ? session.likeness : 1;
+      const { population } = this.#comparison;
+      const novelty =
+        population === null ? nothingCounted : countNovelty(population, this.#level, course.bucket);
+      this.#expected += weight * estimateNewness(this.#level, course, novelty);
+      if (value !== this.#before && !this.#values.has(value)) this.#observed += weight;
+    }
+    if (value !== this.#before) this.#values.add(value);
+    this.#before = value;
+    this.#weight += session.weight;
+    this.#all += 1;
+  }
+
+  get basis(): LevelBasis {
+    const { learned, population } = this.#comparison;
+    const { bucket } = this.#isNetwork ? learned.networkCourse : learned.agentCourse;
+    return {
+      values: this.#values,
+      all: this.#all,
+      weight: this.#weight,
+      changes: {
+        observed: Math.round(this.#observed * countsInOne),
+        expected: Math.round(this.#expected * countsInOne),
+      },
+      novelty: countNovelty(population, this.#level, bucket),
+    };
+  }
+}
+
+function countValues(basis: LevelBasis, level: Level, { context, population }: Comparison) {
+  return population === null
+    ? nothingCounted
+    : countShare(population, context, level, [...basis.values].map(String));
+}
+
+/** The evidence of a level if the value were known to these sessions. */
+export function describeKnown(
+  basis: LevelBasis,
+  level: Level,
+  matching: readonly LearnedSession[],
+  value: string | number,
+  comparison: Comparison,
+): LevelEvidence {
+  const { context, population } = comparison;
+  const known = countValues(basis, level, comparison);
+  return {
+    level,
+    seen: true,
+    own: Math.min(1, sumWeights(matching) / basis.weight),
+    population:
+      population === null
+        ? nothingCounted
+        : countShare(population, context, level, [String(value)]),
+    ownNovelty: { count: basis.values.size - 1, all: basis.all - 1 },
+    novelty: basis.novelty,
+    changes: basis.changes,
+    ...(known.all > 0 ? { known } : {}),
+  };
+}
+
+/** The evidence of a level if the value were new. */
+export function describeNew(
+  basis: LevelBasis,
+  level: Level,
+  comparison: Comparison,
+): LevelEvidence {
+  return {
+    level,
+    seen: false,
+    own: 0,
+    population: countValues(basis, level, comparison),
+    ownNovelty: { count: basis.values.size - 1, all: basis.all - 1 },
+    novelty: basis.novelty,
+    changes: basis.changes,
+  };
+}
+
+/** Undefined if the level cannot be compared. */
+function compareLevel(
+  hierarchy: HierarchyName,
+  level: Level,
+  agreeing: readonly LearnedSession[],
+  comparison: Comparison,
+): LevelMatch | undefined {
+  const { context } = comparison;
+  const value = readLevel(context, level) ?? null;
+  if (value === null) return undefined;
+  const onProbation = comparison.learned.hasProbation
+    ? agreeing.filter((one) => one.isOnProbation && valueOf(one, level) === value)
+    : [];
+  const isProven = onProbation.length >= minOnProbation;
+  const count = new LevelCount(hierarchy, level, comparison);
+  const matching: LearnedSession[] = [];
+  // A build that did not record the level may have seen the value.
+  let isUnrecorded = false;
+  for (const session of agreeing) {
+    const known = valueOf(session, level);
+    if (known === undefined && level === "pool") isUnrecorded = true;
+    if (known === undefined || known === null || (session.isOnProbation && !isProven)) continue;
+    count.add(session, known);
+    if (known === value) matching.push(session);
+  }
+  const { basis } = count;
+  const isSeen = matching.length > 0;
+  if (basis.all === 0 || (!isSeen && isUnrecorded)) return undefined;
+  if (isSeen) {
+    const evidence = describeKnown(basis, level, matching, value, comparison);
+    const isComplete = isProven || onProbation.length === 0;
+    return { matching: isComplete ? matching : [...matching, ...onProbation], evidence };
+  }
+  const step = findStep(level, context, agreeing);
+  return {
+    matching: onProbation,
+    evidence: {
+      ...describeNew(basis, level, comparison),
+      ...(step === undefined ? {} : { step }),
+      ...(onProbation.length > 0 ? { onProbation: true } : {}),
+    },
+  };
+}
+
+export function compareLevels(hierarchy: HierarchyName, comparison: Comparison): ComparedHierarchy {
+  const levels: LevelEvidence[] = [];
+  let agreeing = comparison.learned.sessions;
+  for (const level of hierarchies[hierarchy]) {
+    const match = compareLevel(hierarchy, level, agreeing, comparison);
+    if (match === undefined) continue;
+    levels.push(match.evidence);
+    if (!match.evidence.seen) break;
+    agreeing = match.matching;
+  }
+  return { levels, agreeing };
+}
+
+/**
+ * What the request says of the client besides, field by field. Languages, hints and fingerprint differ from browser to
+ * browser, so they are compared among the sessions of the same browser on the same system. With another browser they
+ * say nothing that the agent has not said.
+ */
+export function compareClient(comparison: Comparison): readonly LevelEvidence[] {
+  const { sessions } = comparison.learned;
+  return clientLevels.flatMap((level) => {
+    if (readLevel(comparison.context, level) === undefined) return [];
+    const comparable =
+      level === "timeZone" ? sessions : sessions.filter(({ likeness }) => likeness === 1);
+    return compareLevel("agent", level, comparable, comparison)?.evidence ?? [];
+  });
+}

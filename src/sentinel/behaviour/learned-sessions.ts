@@ -1,0 +1,113 @@
+/**
+ * The sessions that a new one is compared with, and how much each of them says (pure). What a session says fades
+ * with its age, and a session that nobody proved says less. A session that had to be challenged is on probation for
+ * three days: what it brought was suspicious, and one code may have been phished.
+ */
+import { type Context, familyOf } from "../context.ts";
+import type { History, KnownSession } from "../history.ts";
+import { bucketOf } from "../population/population.ts";
+import { otherPlatformShare, probationMs, weakShare } from "../weights.ts";
+import type { Course } from "./newness.ts";
+
+const dayMs = 24 * 60 * 60 * 1000;
+/** After this time a session counts half: people change their networks and devices. */
+const halfLifeMs = 60 * dayMs;
+
+/** What was known when a session began: it decides how likely the session was to be new. */
+export interface PlacedCourse extends Course {
+  /** Of the population's counts. */
+  readonly bucket: number;
+}
+
+export interface LearnedSession {
+  readonly context: Context;
+  readonly at: number;
+  /** The browser without its version. */
+  readonly family: string | null;
+  readonly weight: number;
+  /** Confirmed by a code or by the tenant. */
+  readonly isStrong: boolean;
+  readonly isOnProbation: boolean;
+  /** How much its changes say about this session's platform: a phone roams, and a desktop does not. */
+  readonly likeness: number;
+  readonly networkCourse: PlacedCourse;
+  readonly agentCourse: PlacedCourse;
+}
+
+export interface LearnedHistory {
+  readonly sessions: readonly LearnedSession[];
+  readonly hasProbation: boolean;
+  /** What is known now, by platform and in all. */
+  readonly networkCourse: PlacedCourse;
+  readonly agentCourse: PlacedCourse;
+}
+
+function isOnProbation({ verdict, risk, at }: KnownSession, now: number): boolean {
+  return (
+    verdict === "legitimate" &&
+    risk !== undefined &&
+    risk.recommendation !== "allow" &&
+    at > now - probationMs
+  );
+}
+
+/** Follows the sessions of one platform, or of all. */
+class Follower {
+  #logins = 0;
+  #last: number | undefined;
+
+  courseAt(at: number, { device }: Context, lastOfAll: number | undefined): PlacedCourse {
+    const sinceMs = Math.max(0, at - (this.#last ?? lastOfAll ?? at));
+    const logins = Math.max(this.#logins, weakShare);
+    const bucket = bucketOf(sinceMs, Math.round(logins), device === "mobile");
+    return { logins, sinceMs, bucket };
+  }
+
+  add(at: number, logins: number): void {
+    this.#last = at;
+    this.#logins += logins;
+  }
+
+  get last(): number | undefined {
+    return this.#last;
+  }
+}
+
+/** @param history what is learned from, up to `now`, the oldest first */
+export function weighHistory(history: History, context: Context, now: number): LearnedHistory {
+  const ownFamily = familyOf(context.browser);
+  const all = new Follower();
+  const platform = new Follower();
+  const sessions = history.map((known): LearnedSession => {
+    const { at, verdict, context: learned } = known;
+    const isStrong = verdict !== null;
+    const onProbation = isOnProbation(known, now);
+    const family = familyOf(learned.browser);
+    const isAlike =
+      learned.os === context.os && learned.device === context.device && family === ownFamily;
+    const agentCourse = all.courseAt(at, learned, undefined);
+    const networkCourse = isAlike ? platform.courseAt(at, learned, all.last) : agentCourse;
+    if (!onProbation) {
+      const logins = isStrong ? 1 : weakShare;
+      all.add(at, logins);
+      if (isAlike) platform.add(at, logins);
+    }
+    return {
+      context: learned,
+      at,
+      family,
+      weight: (isStrong ? 1 : weakShare) * 2 ** ((at - now) / halfLifeMs),
+      isStrong,
+      isOnProbation: onProbation,
+      likeness: isAlike ? 1 : otherPlatformShare,
+      networkCourse,
+      agentCourse,
+    };
+  });
+  return {
+    sessions,
+    hasProbation: sessions.some(({ isOnProbation: is }) => is),
+    networkCourse: platform.courseAt(now, context, all.last),
+    agentCourse: all.courseAt(now, context, undefined),
+  };
+}

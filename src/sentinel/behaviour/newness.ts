@@ -1,0 +1,27 @@
+/**
+ * How often a real login is new on a level although it agrees on all coarser ones (pure): an assumption from the
+ * time since the last login and the number of logins, corrected by what the population shows.
+ */
+import type { Level } from "../context.ts";
+import type { Counted } from "../evidence.ts";
+import { newness, trust } from "../weights.ts";
+
+export interface Course {
+  /** Sessions that were known; a weakly confirmed one counts as a part of one. */
+  readonly logins: number;
+  /** Time since the last of them, ms. */
+  readonly sinceMs: number;
+}
+
+/** @param counted sessions of the population that were new, of those after a similar time and number of logins */
+export function estimateNewness(
+  level: Level,
+  { logins, sinceMs }: Course,
+  { count, all }: Counted,
+): number {
+  const { immediate, longTerm, halfwayMs, fewLogins } = newness[level];
+  const passed = sinceMs / (sinceMs + halfwayMs);
+  const unchanged = 1 - (immediate + (longTerm - immediate) * passed);
+  const assumed = 1 - (unchanged * logins) / (logins + fewLogins);
+  return all === 0 ? assumed : (trust.novelty * assumed + count) / (trust.novelty + all);
+}

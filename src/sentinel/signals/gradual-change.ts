@@ -1,0 +1,25 @@
+/**
+ * The signal about a history that has changed step by step (pure). Its source is a second comparison, with what was
+ * known a week ago: an attacker that moves from the user's habits to its own in small daily steps, each of them
+ * harmless, is compared with where it began. It cannot see a change that is spread over more than a week.
+ */
+import { computeContributions } from "../behaviour/attacker-model.ts";
+import type { SessionEvidence } from "../evidence.ts";
+import { createReason, type IsOff, type Reason } from "../reason.ts";
+import { weights } from "../weights.ts";
+import { listHabitsOff } from "./habits.ts";
+
+/** @param habits what the signals about habits contribute together */
+export function findGradualChangeReasons(
+  { settled }: SessionEvidence,
+  habits: number,
+  isOff: IsOff,
+): Reason[] {
+  if (settled === undefined) return [];
+  const { network, agent } = computeContributions(settled, listHabitsOff(isOff));
+  const { share, max } = weights.gradualChange;
+  const strength = Math.max(0, Math.min(max, share * (network + agent)) - habits);
+  const detail =
+    "Much of what this session has in common with the history is new within the last 7 days.";
+  return [createReason("gradual_change", strength, detail)];
+}
