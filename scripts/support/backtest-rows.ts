@@ -96,6 +96,18 @@ function toLogin(line: number, row: z.output<typeof rowSchema>): PastLogin {
   };
 }
 
+/** Our own sentence: that of the library has the text of the file in it. */
+function describeCsvError({ code }: CsvError): string {
+  switch (code) {
+    case "CSV_QUOTE_NOT_CLOSED":
+      return "a quoted field has no end";
+    case "CSV_MAX_RECORD_SIZE":
+      return `the line is longer than ${maxRecordBytes / 1024} KiB`;
+    default:
+      return "a quote is where none may be; quote the whole field, and double the quotes in it";
+  }
+}
+
 /** What csv-parse gives with `info`. */
 const recordSchema = z.object({
   record: z.array(z.string()),
@@ -149,7 +161,7 @@ export async function* readLogins(
     }
   } catch (error) {
     if (!(error instanceof CsvError)) throw error;
-    throw new Failure(`line ${Number(error.lines ?? 0)}: not CSV: ${error.message}`);
+    throw new Failure(`line ${Number(error.lines ?? 0)}: not CSV: ${describeCsvError(error)}`);
   }
   if (header === undefined) throw new Failure("line 1: the file is empty");
 }

@@ -110,9 +110,12 @@ describe("The file of past logins", () => {
     ["time,user,ip,ua\n", /line 1: the column outcome is missing/],
     [`${header},user\n`, /line 1: the column user is there twice/],
     [`${header}\n${lineOf(1, "1.2.3.4")}\n${lineOf(0, "1.2.3.4")}`, /line 3: the time is before/],
-    [`${header}\n${lineOf(0, "1.2.3.4")}\n"2026`, /line 3: not CSV/],
-    [`${header}\n${lineOf(0, "1.2.3.4")}\n${"x".repeat(70_000)}`, /line 3: not CSV/],
-    [`${header}\n${lineOf(0, "1.2.3.4")}\na"b,c`, /line 3: not CSV/],
+    [`${header}\n${lineOf(0, "1.2.3.4")}\n"2026`, /line 3: not CSV: a quoted field has no end/],
+    [
+      `${header}\n${lineOf(0, "1.2.3.4")}\n${"x".repeat(70_000)}`,
+      /line 3: not CSV: the line is longer than 64 KiB/,
+    ],
+    [`${header}\n${lineOf(0, "1.2.3.4")}\na"b,c`, /line 3: not CSV: a quote is where none may be/],
     ["\u0000\u0001\u0002", /line 1: the column time is missing/],
   ])("ends the backtest with the line that is at fault: %j", async (text, message) => {
     await expect(readAll(text)).rejects.toThrow(message);
