@@ -86,8 +86,6 @@ const levelEvidenceSchema = z.object({
   known: countedSchema.optional(),
   /** Whether a new version is above all known versions of the browser, or not. */
   step: z.enum(["newer", "older"]).optional(),
-  /** A session that had to be challenged has the value. It is on probation, so the value still counts as new. */
-  onProbation: z.boolean().optional(),
   /** How often sessions from this block, and from all blocks, were new on this level for their users. */
   habits: z.object({ here: countedSchema, everywhere: countedSchema }).optional(),
 });

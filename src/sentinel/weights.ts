@@ -37,10 +37,10 @@ export const weights = {
    */
   impossibleTravel: { alone: 1.5, withOthers: 2.9445 },
   /**
-   * The part of the evidence against what was known a week ago that stands against a history which has come closer to
-   * the session since, and its bound: a challenge, and no denial.
+   * The bound of the evidence against a session that what was known a week ago gives: a challenge at any hour, and no
+   * denial.
    */
-  gradualChange: { share: 0.6, max: 3.6 },
+  gradualChange: { max: 3.7 },
   /**
    * The share of sessions through an exit that is assumed before any history, how many sessions the assumption weighs
    * as much as, and the bound of the evidence.
@@ -286,7 +286,7 @@ export const trust = {
 export const otherPlatformShare = 0.3;
 
 /** What a session that nobody proved says, beside one that was confirmed by a code or by the tenant. */
-export const weakShare = 0.3;
+export const weakShare = 0.75;
 
 /** A session that had to be challenged is on probation for this time, or until another one confirms it. */
 export const probationMs = 3 * dayMs;
@@ -306,14 +306,14 @@ export const versionSteps = { newer: 0.335 / 0.6, older: 0.665 / 0.4 } as const;
  */
 export const calibration: readonly (readonly [stated: number, true: number])[] = [
   [-4, -4],
-  [-1.5, -2.2],
-  [-0.4, -1],
+  [-1.6, -2.4],
+  [-0.4, -1.2],
   [0.4, -0.25],
-  [1.2, 0.3],
-  [1.9, 1.05],
-  [2.6, 1.95],
-  [3.3, 3.4],
-  [4.2, 4.9],
+  [1.2, 0.25],
+  [1.9, 0.9],
+  [2.6, 2],
+  [3.3, 3.15],
+  [4.2, 4.3],
   [6, 6],
 ];
 
@@ -331,13 +331,15 @@ export const behaviourBounds = {
   /** While some value is known from weakly confirmed sessions alone. One confirmation gives more. */
   minOnlyWeak: -1.2,
   max: 6,
-  /** Below this number of logins: with the bound of the hour, and with all else that follows from the history. */
-  few: { minLogins: 5, max: 3.6, maxOfAll: 4.3 },
+  /**
+   * No denial: below this number of logins, and if nothing of the agent is new but its exact text. `maxOfAll` is the
+   * bound with all else that follows from the history.
+   */
+  few: { minLogins: 5, max: 3.7, maxOfAll: 4.3 },
   /** Evidence above the first number approaches the second if the agent is known. */
-  knownAgent: { from: 1.5, max: 2.9 },
-  /** Of the agent, if nothing of it is new but its exact text. */
-  maxExactAgent: 1.2,
-  maxHour: 0.7,
+  knownAgent: { from: 1.8, max: 2.7 },
+  /** Anybody in the same part of the world keeps much the same hours. */
+  hour: { min: -0.4, max: 0.7 },
   /** The client says these things of itself, so they count less for the user than against. */
   minClient: -1.5,
   maxClient: 4,

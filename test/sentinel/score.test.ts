@@ -386,8 +386,12 @@ describe("The signals:", () => {
     ["agent_switch", { ...neutralEvidence, agentSwitched: true }, weights.agentSwitch],
     [
       "impossible_travel",
-      { ...neutralEvidence, travel: { kilometres: 9_000, hours: 2 } },
-      weights.impossibleTravel,
+      {
+        ...neutralEvidence,
+        context: { ...usualContext, device: "mobile" },
+        travel: { kilometres: 9_000, hours: 2 },
+      },
+      weights.impossibleTravel.alone,
     ],
     ["reported_fraud", { ...neutralEvidence, reported: ["agent"] }, weights.reportedFraud.agent],
     [

@@ -3,6 +3,7 @@ import type { AgentKind } from "../../sentinel/agent.ts";
 import type { Assessment, DecidedAssessment, RiskPolicy } from "../../sentinel/assessment.ts";
 import type { Surroundings } from "../../sentinel/assessments/surroundings.ts";
 import { compareWithHistory, compareWithSettled } from "../../sentinel/behaviour/behaviour.ts";
+import { isOnProbation } from "../../sentinel/behaviour/learned-sessions.ts";
 import { findImpossibleTravel } from "../../sentinel/behaviour/travel.ts";
 import type { Context } from "../../sentinel/context.ts";
 import {
@@ -15,6 +16,7 @@ import {
 import {
   addSession,
   type History,
+  type KnownSession,
   selectByVerdict,
   selectLearned,
 } from "../../sentinel/history.ts";
@@ -85,6 +87,21 @@ function deviceEvidenceOf(state: IdentityState, call: GuardCall): DeviceEvidence
   return { known: true, id, sinceVerifiedMs: Math.max(0, call.now - lastUsedAt) };
 }
 
+/** The last session that shows where the user was. One on probation shows it if another one confirms it. */
+function findLastPlace(known: History, now: number): KnownSession | undefined {
+  const isElsewhere = (one: KnownSession) =>
+    one.context.placeHidden || one.context.country === null;
+  const suspicious = known.filter((one) => isOnProbation(one, now));
+  return known.findLast(
+    (one) =>
+      !isElsewhere(one) &&
+      (!suspicious.includes(one) ||
+        suspicious.some(
+          ({ id, context }) => id !== one.id && context.country === one.context.country,
+        )),
+  );
+}
+
 function evidenceOf(
   state: IdentityState,
   call: GuardCall,
@@ -98,7 +115,7 @@ function evidenceOf(
   const behaviour = compareWithHistory(known, context, population, now);
   const settled =
     behaviour === null ? undefined : compareWithSettled(known, context, population, now, behaviour);
-  const last = known.findLast((one) => !one.context.placeHidden && one.context.country !== null);
+  const last = findLastPlace(known, now);
   return {
     context,
     network,

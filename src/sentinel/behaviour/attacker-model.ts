@@ -208,31 +208,50 @@ function computeClientRatios(behaviour: BehaviourEvidence): Ratios {
   }, neutralRatios);
 }
 
+/** The bounds of what network and agent say together. */
+function findBounds(behaviour: BehaviourEvidence): { readonly min: number; readonly max: number } {
+  const { min, minOnlyWeak, max, few } = behaviourBounds;
+  const { network, agent, isOnlyWeak } = behaviour;
+  const isFew = countTrusted(behaviour) < few.minLogins || isAgentNearlyKnown(behaviour);
+  const isAllKnown = isKnown(network) && isKnown(agent);
+  return {
+    min: isOnlyWeak === true ? minOnlyWeak : min,
+    max: isAllKnown ? 0 : isFew ? few.max : max,
+  };
+}
+
 /** @param off parts that are left out */
 export function computeContributions(
   behaviour: BehaviourEvidence,
   off: readonly BehaviourPart[] = [],
 ): BehaviourContributions {
   const { network, agent } = findRatios(behaviour, off);
-  const { min, minOnlyWeak, max, few, maxExactAgent, maxHour } = behaviourBounds;
-  const { minClient, maxClient } = behaviourBounds;
-  const least = behaviour.isOnlyWeak === true ? minOnlyWeak : min;
-  const most = countTrusted(behaviour) < few.minLogins ? few.max : max;
-  const soften = isKnown(behaviour.agent) ? softenKnownAgent : (evidence: number) => evidence;
-  const bound = (all: number) => clamp(soften(calibrate(Math.log(all))), least, most);
-  const ofNetwork = bound(mixKinds(network, neutralRatios));
-  const ofAgent = bound(mixKinds(network, agent)) - ofNetwork;
+  const { min, max } = findBounds(behaviour);
+  const { minClient, maxClient, knownAgent } = behaviourBounds;
+  const isCompared = (hierarchy: HierarchyName) =>
+    behaviour[hierarchy].length > 0 && !off.includes(hierarchy);
+  const stated = Math.log(mixKinds(network, agent));
+  const isCalibrated = isCompared("network") && isCompared("agent");
+  const calibrated = isCalibrated ? calibrate(stated) : stated;
+  const hasKnownAgent = isCompared("agent") && isKnown(behaviour.agent);
+  const ofBoth = clamp(hasKnownAgent ? softenKnownAgent(calibrated) : calibrated, min, max);
+  const ofNetwork = isCompared("agent")
+    ? clamp(Math.log(mixKinds(network, neutralRatios)), min, max)
+    : ofBoth;
   const hour = off.includes("hour") ? neutralRatios : computeHourRatios(behaviour);
-  const ofHour = Math.log(mixKinds(neutralRatios, neutralRatios, hour));
-  const room = isKnown(behaviour.agent)
-    ? behaviourBounds.knownAgent.max - ofNetwork - ofAgent
-    : maxHour;
+  const ofHour = clamp(
+    Math.log(mixKinds(neutralRatios, neutralRatios, hour)),
+    behaviourBounds.hour.min,
+    hasKnownAgent
+      ? Math.min(behaviourBounds.hour.max, Math.max(0, knownAgent.max - ofBoth))
+      : behaviourBounds.hour.max,
+  );
   const client = off.includes("client") ? neutralRatios : computeClientRatios(behaviour);
   const ofClient = Math.log(mixKinds(network, agent, client) / mixKinds(network, agent));
   return {
     network: ofNetwork,
-    agent: isAgentNearlyKnown(behaviour) ? Math.min(ofAgent, maxExactAgent) : ofAgent,
-    hour: clamp(ofHour, -maxHour, Math.min(maxHour, room)),
+    agent: ofBoth - ofNetwork,
+    hour: ofHour,
     client: clamp(ofClient, minClient, maxClient),
   };
 }

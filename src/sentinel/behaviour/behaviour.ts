@@ -3,9 +3,9 @@
  * plain numbers, which are stored as evidence; attacker-model.ts turns them into log-odds. Without sessions to
  * compare with there is no result.
  */
-import type { Context } from "../context.ts";
-import type { BehaviourEvidence, Counted } from "../evidence.ts";
-import type { History } from "../history.ts";
+import { type Context, familyOf, type Level } from "../context.ts";
+import type { BehaviourEvidence, Counted, LevelEvidence } from "../evidence.ts";
+import type { History, KnownSession } from "../history.ts";
 import type { Population } from "../population/population.ts";
 import { settledAfterMs } from "../weights.ts";
 import {
@@ -17,6 +17,9 @@ import {
 import { computeOwnHour, computePopulationHour } from "./hours.ts";
 import { type LearnedSession, type PlacedCourse, weighHistory } from "./learned-sessions.ts";
 import { findRiskiestNearer } from "./nearer.ts";
+
+/** So many confirmed sessions make a new habit. */
+const minOfNewHabit = 2;
 
 function countSessions(
   sessions: readonly LearnedSession[],
@@ -82,15 +85,17 @@ export function compareWithHistory(
   };
 }
 
-/** How many levels of both hierarchies the history knows, down to the network and to the kind of browser. */
-function countCoarseKnown({ network, agent }: BehaviourEvidence): number {
-  const coarse = ["country", "asn", "device", "os", "family"];
-  return [...network, ...agent].filter(({ level, seen }) => seen && coarse.includes(level)).length;
+/** Whether the history knows the network and the kind of browser; the rest changes too often to tell a drift. */
+function knowsCoarsely({ network, agent }: BehaviourEvidence) {
+  const knows = (compared: readonly LevelEvidence[], coarse: Level) =>
+    compared.some(({ level, seen }) => level === coarse && seen);
+  return { network: knows(network, "asn"), agent: knows(agent, "family") };
 }
 
 /**
- * Compares with what was known a week ago, if the history has come closer to the session since. Undefined otherwise:
- * the comparison with the whole history then says everything.
+ * Compares with what was known a week ago, if the history has come closer to the session since, in network and agent.
+ * Undefined otherwise: the comparison with the whole history then says everything. Two sessions on the same network
+ * with the same browser that were confirmed are no drift, but a new habit.
  */
 export function compareWithSettled(
   history: History,
@@ -99,15 +104,19 @@ export function compareWithSettled(
   now: number,
   behaviour: BehaviourEvidence,
 ): BehaviourEvidence | undefined {
-  const isSettled = ({ at }: { readonly at: number }) => at <= now - settledAfterMs;
-  const { length } = history;
-  const settled = history.filter(isSettled);
-  if (settled.length === 0 || settled.length === length) return undefined;
-  const knowsBoth = settled.some(
-    ({ context: known }) => known.asn === context.asn && known.agent === context.agent,
-  );
-  if (knowsBoth) return undefined;
+  const firstYoung = history.findIndex(({ at }) => at > now - settledAfterMs);
+  if (firstYoung <= 0) return undefined;
+  const isSame = ({ context: known }: KnownSession) =>
+    known.asn === context.asn &&
+    known.device === context.device &&
+    known.os === context.os &&
+    familyOf(known.browser) === familyOf(context.browser);
+  const settled = history.slice(0, firstYoung);
+  const proven = history.slice(firstYoung).filter((one) => one.verdict !== null && isSame(one));
+  if (proven.length >= minOfNewHabit || settled.some(isSame)) return undefined;
   const before = compareWithHistory(settled, context, population, now);
-  if (before === null || countCoarseKnown(before) >= countCoarseKnown(behaviour)) return undefined;
-  return before;
+  if (before === null) return undefined;
+  const [known, knownBefore] = [knowsCoarsely(behaviour), knowsCoarsely(before)];
+  const isDrift = !knownBefore.network && !knownBefore.agent && (known.network || known.agent);
+  return isDrift ? before : undefined;
 }

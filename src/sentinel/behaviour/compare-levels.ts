@@ -227,7 +227,6 @@ function compareLevel(
     evidence: {
       ...describeNew(basis, level, comparison),
       ...(step === undefined ? {} : { step }),
-      ...(onProbation.length > 0 ? { onProbation: true } : {}),
     },
   };
 }

@@ -42,7 +42,8 @@ export interface LearnedHistory {
   readonly agentCourse: PlacedCourse;
 }
 
-function isOnProbation({ verdict, risk, at }: KnownSession, now: number): boolean {
+/** Whether a session that had to be challenged is so young that one code does not prove it. */
+export function isOnProbation({ verdict, risk, at }: KnownSession, now: number): boolean {
   return (
     verdict === "legitimate" &&
     risk !== undefined &&
@@ -56,20 +57,18 @@ class Follower {
   #logins = 0;
   #last: number | undefined;
 
-  courseAt(at: number, { device }: Context, lastOfAll: number | undefined): PlacedCourse {
-    const sinceMs = Math.max(0, at - (this.#last ?? lastOfAll ?? at));
+  /** @param all counts instead while nothing was followed */
+  courseAt(at: number, context: Context, all?: Follower): PlacedCourse {
+    if (this.#last === undefined && all !== undefined) return all.courseAt(at, context);
+    const sinceMs = Math.max(0, at - (this.#last ?? at));
     const logins = Math.max(this.#logins, weakShare);
-    const bucket = bucketOf(sinceMs, Math.round(logins), device === "mobile");
+    const bucket = bucketOf(sinceMs, Math.round(logins), context.device === "mobile");
     return { logins, sinceMs, bucket };
   }
 
   add(at: number, logins: number): void {
     this.#last = at;
     this.#logins += logins;
-  }
-
-  get last(): number | undefined {
-    return this.#last;
   }
 }
 
@@ -85,8 +84,8 @@ export function weighHistory(history: History, context: Context, now: number): L
     const family = familyOf(learned.browser);
     const isAlike =
       learned.os === context.os && learned.device === context.device && family === ownFamily;
-    const agentCourse = all.courseAt(at, learned, undefined);
-    const networkCourse = isAlike ? platform.courseAt(at, learned, all.last) : agentCourse;
+    const agentCourse = all.courseAt(at, learned);
+    const networkCourse = isAlike ? platform.courseAt(at, learned, all) : agentCourse;
     if (!onProbation) {
       const logins = isStrong ? 1 : weakShare;
       all.add(at, logins);
@@ -107,7 +106,7 @@ export function weighHistory(history: History, context: Context, now: number): L
   return {
     sessions,
     hasProbation: sessions.some(({ isOnProbation: is }) => is),
-    networkCourse: platform.courseAt(now, context, all.last),
-    agentCourse: all.courseAt(now, context, undefined),
+    networkCourse: platform.courseAt(now, context, all),
+    agentCourse: all.courseAt(now, context),
   };
 }

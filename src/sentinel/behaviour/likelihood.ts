@@ -112,15 +112,12 @@ export function stopAt(
   course: Course,
   newness = findNewness(hierarchy, evidence, course),
 ): Ratios {
-  const { level, onProbation } = evidence;
+  const { level } = evidence;
   const share = estimateChance(level, evidence.known ?? evidence.population);
   const step = weighStep(evidence) / (1 - path.skippedKnown * (1 - newness));
   return attackerKinds.map((kind, index) => {
     const missed = 1 - (path.skippedHits[index] ?? 1) * hitOf(kind, level, share);
-    const ratio = missed * step;
-    // One code that was verified in a suspicious session halves the suspicion.
-    const weighed = onProbation === true && ratio > 1 ? Math.sqrt(ratio) : ratio;
-    return (path.ratios[index] ?? 1) * weighed;
+    return (path.ratios[index] ?? 1) * missed * step;
   });
 }
 

@@ -111,14 +111,14 @@ function* walk(
   }
 }
 
-/** All sessions that would be nearer. What is on probation has its own weight. */
+/** All sessions that would be nearer. */
 function listNearer(
   hierarchy: HierarchyName,
   { levels, agreeing }: ComparedHierarchy,
   comparison: Comparison,
 ): readonly Candidate[] {
   const last = levels.at(-1);
-  if (last === undefined || last.seen || last.onProbation === true) return [];
+  if (last === undefined || last.seen) return [];
   const course = courseOf(hierarchy, comparison);
   const all = hierarchies[hierarchy];
   const end = all.findIndex((level) => level === last.level);

@@ -17,8 +17,9 @@ export function findGradualChangeReasons(
 ): Reason[] {
   if (settled === undefined) return [];
   const { network, agent } = computeContributions(settled, listHabitsOff(isOff));
-  const { share, max } = weights.gradualChange;
-  const strength = Math.max(0, Math.min(max, share * (network + agent)) - habits);
+  const before = network + agent;
+  const strength =
+    before <= 0 ? 0 : Math.max(0, Math.min(weights.gradualChange.max, before) - habits);
   const detail =
     "Much of what this session has in common with the history is new within the last 7 days.";
   return [createReason("gradual_change", strength, detail)];

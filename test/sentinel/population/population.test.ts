@@ -57,11 +57,14 @@ describe("The population", () => {
       behaviour: compareWithHistory(history, context, null, at),
     }));
     const population = countPopulation(behaviours, now);
-    const bucket = bucketOf(10 * day, 3);
+    const bucket = bucketOf(10 * day, 3, false);
     expect(countNovelty(population, "country", bucket)).toEqual({ count: 2, all: 3 });
     // The comparison ends at a new country.
     expect(countNovelty(population, "asn", bucket)).toEqual({ count: 0, all: 1 });
-    expect(countNovelty(population, "country", bucketOf(hour, 3))).toEqual({ count: 0, all: 0 });
+    expect(countNovelty(population, "country", bucketOf(hour, 3, false))).toEqual({
+      count: 0,
+      all: 0,
+    });
   });
 
   test("counts the hours of the week from Monday at midnight", () => {

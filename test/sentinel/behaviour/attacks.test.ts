@@ -1,0 +1,207 @@
+/** What an independent evaluation got past sentinel-2: each test failed there. */
+import { describe, expect, test } from "vitest";
+import type { Context } from "../../../src/sentinel/context.ts";
+import { createLogins, day, hour, now, strangerContext, usualContext } from "../example.ts";
+import { assessWith, SessionCourse } from "../sessions.ts";
+
+const home: Context = { ...usualContext, pool: "pool-1" };
+const brazil: Context = { ...strangerContext, pool: "pool-9" };
+/** The user's own browser, relayed from networks ever farther away. */
+const newPrefix: Context = { ...home, prefix: "prefix-2", address: "address-2" };
+const newPool: Context = { ...newPrefix, pool: "pool-2" };
+const newProvider: Context = { ...newPool, asn: 41164 };
+const japan: Context = { ...newProvider, country: "JP", asn: 2516 };
+
+function scoreOf(history: Parameters<typeof assessWith>[0], context: Context, at = now): number {
+  return assessWith(history, context, at).assessment.riskScore;
+}
+
+describe("A tenant that confirms nothing", () => {
+  /** Daily sessions that nobody confirms or reports. */
+  function liveQuietly(days: number): SessionCourse {
+    const course = new SessionCourse();
+    for (let n = 0; n < days; n += 1) course.assess(home, now + n * day);
+    return course;
+  }
+
+  test("is warned of Brazil after 30 ordinary logins", () => {
+    const course = liveQuietly(30);
+    const { riskScore, recommendation, reasons } = course.assess(brazil, now + 30 * day);
+    expect(recommendation).toBe("challenge");
+    expect(riskScore).toBeGreaterThan(0.5);
+    expect(reasons.map(({ detail }) => detail).join()).toContain("allowed and never reported");
+  });
+
+  test("gets less trust for such logins, however many, than for one confirmed login", () => {
+    const course = liveQuietly(30);
+    const quiet = scoreOf(course.history, home, now + 31 * day);
+    expect(quiet).toBeLessThan(0.05);
+    course.confirm(now + 29 * day);
+    expect(scoreOf(course.history, home, now + 31 * day)).toBeLessThan(quiet);
+  });
+
+  test("has learned a session a day later, without a further write, and never a challenged one", () => {
+    const course = new SessionCourse();
+    course.assess(home, now);
+    expect(scoreOf(course.history, home, now + day - 1)).toBe(0.05);
+    expect(scoreOf(course.history, home, now + day)).toBeLessThan(0.05);
+    const [session] = course.history;
+    if (session === undefined) throw new Error("The session is missing");
+    const risk = { score: 0.6, recommendation: "challenge" } as const;
+    expect(scoreOf([{ ...session, risk }], home, now + day)).toBe(0.05);
+  });
+
+  test("keeps one such session a day, the newest twelve", () => {
+    const course = new SessionCourse();
+    for (let n = 0; n < 20 * 8; n += 1) course.assess(home, now + n * 3 * hour);
+    course.assess(home, now + 22 * day);
+    const weak = course.history.filter(({ at }) => at <= now + 21 * day);
+    expect(weak).toHaveLength(12);
+    expect(new Set(weak.map(({ at }) => Math.floor(at / day))).size).toBe(12);
+  });
+});
+
+describe("One phished code", () => {
+  test("does not make the attacker a friend; a second confirmation does", () => {
+    const course = new SessionCourse();
+    course.history = createLogins(40, day, home);
+    const first = course.assess(brazil, now);
+    expect(first.recommendation).toBe("deny");
+    course.confirm(now + 60_000);
+    const second = course.assess(brazil, now + hour);
+    expect(second.recommendation).not.toBe("allow");
+    expect(second.riskScore).toBeGreaterThan(0.5);
+    course.confirm(now + hour + 60_000);
+    expect(course.assess(brazil, now + 2 * hour).riskScore).toBeLessThan(0.05);
+  });
+
+  test("counts for the user after 72 hours", () => {
+    const [session] = createLogins(1, 71 * hour, newPool);
+    if (session === undefined) throw new Error("The session is missing");
+    const challenged = { ...session, risk: { score: 0.7, recommendation: "challenge" } as const };
+    const known = createLogins(10, 4 * day, home);
+    const before = scoreOf([...known, challenged], newPool);
+    const after = scoreOf([...known, challenged], newPool, now + 2 * hour);
+    expect(after).toBeLessThan(before / 2);
+  });
+
+  test("leaves the user's own sessions as they were", () => {
+    const [session] = createLogins(1, hour, brazil);
+    if (session === undefined) throw new Error("The session is missing");
+    const challenged = { ...session, risk: { score: 0.9, recommendation: "deny" } as const };
+    const known = createLogins(10, day, home);
+    expect(scoreOf([...known, challenged], home)).toBe(scoreOf(known, home));
+  });
+});
+
+test("six small daily steps from one continent to another are not allowed throughout", () => {
+  const course = new SessionCourse();
+  course.history = createLogins(30, 8 * day, home);
+  const steps: Context[] = [
+    newPrefix,
+    newPool,
+    newProvider,
+    { ...japan, browser: "Chrome 138" },
+    { ...japan, browser: "Firefox 140", agent: "agent-2" },
+    { ...japan, device: "mobile", os: "Android", browser: "Firefox 140", agent: "agent-3" },
+  ];
+  const answers = steps.map((context, n) => {
+    const answer = course.assess(context, now + n * day);
+    course.confirm(now + n * day + 60_000);
+    return answer;
+  });
+  expect(answers.map(({ recommendation }) => recommendation)).toContain("challenge");
+  expect(answers.at(-1)?.recommendation).not.toBe("allow");
+});
+
+test("what was learned step by step within a week stands against the session, and later for it", () => {
+  const old = createLogins(20, 30 * day, home);
+  const reasonsAt = (ago: number) => {
+    const [first, second] = [
+      { ...brazil, asn: 1 },
+      { ...home, asn: 28573, country: "BR" },
+    ];
+    const young = [...createLogins(1, ago + hour, first), ...createLogins(1, ago, second)];
+    return assessWith([...old, ...young], brazil).assessment.reasons;
+  };
+  const [young] = reasonsAt(day).filter(({ signal }) => signal === "gradual_change");
+  expect(young?.contribution).toBeGreaterThan(1);
+  expect(reasonsAt(8 * day).map(({ signal }) => signal)).not.toContain("gradual_change");
+});
+
+describe("A known browser", () => {
+  const history = createLogins(10, 20 * hour, home);
+
+  test("does not excuse a network, the less the farther it is", () => {
+    const scores = [home, newPrefix, newPool, newProvider, japan].map((one) =>
+      scoreOf(history, one),
+    );
+    expect(scores).toEqual(scores.toSorted((left, right) => left - right));
+    expect(scoreOf(history, japan)).toBeGreaterThan(2 * 0.05);
+  });
+
+  test("is challenged where no person can have travelled, except behind a VPN or on a phone", () => {
+    const soon = createLogins(10, hour, home);
+    const { recommendation, riskScore } = assessWith(soon, japan).assessment;
+    expect(recommendation).toBe("challenge");
+    expect(riskScore).toBeGreaterThanOrEqual(0.5);
+    const hidden = assessWith(soon, { ...japan, placeHidden: true }).assessment;
+    expect(hidden.reasons.map(({ signal }) => signal)).not.toContain("impossible_travel");
+    const phone: Context = { ...japan, device: "mobile", os: "iOS", browser: "Safari 18" };
+    const phones = createLogins(10, hour, { ...phone, country: "NO", asn: 2119 });
+    const abroad = assessWith(phones, phone).assessment;
+    expect(abroad.riskScore).toBeLessThan(assessWith(soon, japan).assessment.riskScore + 0.3);
+    const [travel] = abroad.reasons.filter(({ signal }) => signal === "impossible_travel");
+    expect(travel?.contribution).toBe(1.5);
+  });
+
+  test("from a hosting network abroad is most likely a phisher's", () => {
+    const network = {
+      ...{ address: "a", prefix: "p", reservedRange: null, tenantList: null },
+      facts: { kinds: ["hosting"], threatGrade: 0 },
+    } as const;
+    const { kinds } = assessWith(history, japan, now, {
+      ...network,
+      facts: { ...network.facts, kinds: [...network.facts.kinds] },
+    }).assessment;
+    const { real: _real, phisher = 0, ...others } = kinds ?? {};
+    expect(phisher).toBeGreaterThan(Math.max(...Object.values(others).map(Number)));
+  });
+});
+
+test("a user with fewer than five logins is never denied for the history alone", () => {
+  for (const count of [1, 2, 3, 4]) {
+    const { recommendation } = assessWith(createLogins(count, hour, home), brazil).assessment;
+    expect(recommendation).not.toBe("deny");
+  }
+});
+
+test("a new exact agent alone never leads to a denial", () => {
+  for (const count of [5, 30, 100]) {
+    const context = { ...japan, agent: "agent-2" };
+    const { reasons } = assessWith(createLogins(count, hour, home), context).assessment;
+    const habits = reasons.filter(({ signal }) => signal.endsWith("_history"));
+    const sum = habits.reduce((total, { contribution }) => total + contribution, 0);
+    expect(sum).toBeLessThan(4.34);
+  }
+});
+
+test("a newer version of the browser is likelier of the user than an older one", () => {
+  const history = createLogins(20, 2 * day, home);
+  const withVersion = (major: number) =>
+    scoreOf(history, { ...newProvider, browser: `Chrome ${major}`, agent: `agent-${major}` });
+  expect(withVersion(139)).toBeLessThan(withVersion(137));
+});
+
+test("a changed phone says nothing about how often the desktop changes its network", () => {
+  const phone = { ...home, device: "mobile", os: "iOS", browser: "Safari 18", agent: "agent-p" };
+  const roaming = createLogins(20, 2 * day, phone).map((one, n) => ({
+    ...one,
+    id: `p${n}`,
+    context: { ...phone, pool: `pool-${n}`, prefix: `p-${n}`, address: `a-${n}` },
+  }));
+  const desk = createLogins(20, day, home);
+  const both = [...roaming, ...desk].toSorted((left, right) => left.at - right.at);
+  const fresh = { pool: "pool-x", prefix: "p-x", address: "a-x" };
+  expect(scoreOf(both, { ...phone, ...fresh })).toBeLessThan(scoreOf(both, { ...home, ...fresh }));
+});
