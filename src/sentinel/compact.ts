@@ -24,7 +24,11 @@ export function toCompact(schema: unknown, value: unknown): CborValue {
   }
   if (schema instanceof z.ZodObject) {
     const fields = fieldsSchema.parse(value);
-    return Object.entries(schema.shape).map(([name, field]) => toCompact(field, fields[name]));
+    const values = Object.entries(schema.shape).map(([name, field]) =>
+      toCompact(field, fields[name]),
+    );
+    // Absent fields at the end need no place: they are missing in the form of older builds too.
+    return values.slice(0, values.findLastIndex((one) => one !== absent) + 1);
   }
   if (schema instanceof z.ZodArray && Array.isArray(value)) {
     return value.map((item) => toCompact(schema.element, item));
