@@ -81,7 +81,8 @@ describe("Sentinel", () => {
     const next = await person.loginDaily(8);
     for (let n = 0; n < 8; n += 1) await person.scoreAt(next + n * hour, thief);
     const before = await person.scoreAt(next + day, thief);
-    expect(before).toBeGreaterThan(0.05);
+    // Only the usual hour speaks for the user.
+    expect(before).toBeGreaterThan(0.03);
   });
 
   it("learns nothing from a wrong code or from a code without an assessment id", async () => {

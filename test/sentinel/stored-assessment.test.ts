@@ -257,7 +257,7 @@ describe("The compact form of an assessment", () => {
     };
     for (const older of Object.values(olderForms)) expect(parseContent(older)).toEqual(content);
     expect(formatContent(content)).toMatchInlineSnapshot(
-      `"1.hIqIYk5PGQhHSJFmCzdMy0FySBOF9N-ZziMAZ2Rlc2t0b3BnV2luZG93c2pDaHJvbWUgMTM4YIWEggAIAvRiTk9IE4X035nOIwBIkWYLN0zLQXJncHJpdmF0ZYMBSFy5zvvqVJMk9gX09IMA9IMBAQGFAgWBhgP1-z_gAAAAAAAAghk7ghlGy4IDGGOCGQTSGT0-gIL7P_gAAAAAAAABgvtAu1iAAAAAAAKBAoIBAYGCGBgBgQKD-z_gAAAAAAAA-z_pmZmZmZmagWN2cG4"`,
+      `"1.hIqJYk5PGQhHSJFmCzdMy0FySBOF9N-ZziMAZ2Rlc2t0b3BnV2luZG93c2pDaHJvbWUgMTM4YPSFhIIACAL0Yk5PSBOF9N-ZziMASJFmCzdMy0FyZ3ByaXZhdGWDAUhcuc776lSTJPYF9PSDAPSDAQEBhQIFgYYD9fs_4AAAAAAAAIIZO4IZRsuCAxhjghkE0hk9PoCC-z_4AAAAAAAAAYL7QLtYgAAAAAACgQKCAQGBghgYAYECg_s_4AAAAAAAAPs_6ZmZmZmZmoFjdnBu"`,
     );
   });
 

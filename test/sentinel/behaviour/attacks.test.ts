@@ -16,8 +16,6 @@ function scoreOf(history: Parameters<typeof assessWith>[0], context: Context, at
   return assessWith(history, context, at).assessment.riskScore;
 }
 
-const { device, os, browser, agent } = home;
-const ownBrowser = { device, os, browser, agent };
 
 describe("A tenant that confirms nothing", () => {
   /** Daily sessions that nobody confirms or reports. */
