@@ -113,8 +113,7 @@ function evidenceOf(
   const device = deviceEvidenceOf(state, call);
   const known = selectLearned(history, now);
   const behaviour = compareWithHistory(known, context, population, now);
-  const settled =
-    behaviour === null ? undefined : compareWithSettled(known, context, population, now, behaviour);
+  const settled = compareWithSettled(known, context, population, now);
   const last = findLastPlace(known, now);
   return {
     context,

@@ -3,8 +3,8 @@
  * plain numbers, which are stored as evidence; attacker-model.ts turns them into log-odds. Without sessions to
  * compare with there is no result.
  */
-import { type Context, familyOf, type Level } from "../context.ts";
-import type { BehaviourEvidence, Counted, LevelEvidence } from "../evidence.ts";
+import { type Context, familyOf } from "../context.ts";
+import type { BehaviourEvidence, Counted } from "../evidence.ts";
 import type { History, KnownSession } from "../history.ts";
 import type { Population } from "../population/population.ts";
 import { settledAfterMs } from "../weights.ts";
@@ -17,9 +17,6 @@ import {
 import { computeOwnHour, computePopulationHour } from "./hours.ts";
 import { type LearnedSession, type PlacedCourse, weighHistory } from "./learned-sessions.ts";
 import { findRiskiestNearer } from "./nearer.ts";
-
-/** So many confirmed sessions make a new habit. */
-const minOfNewHabit = 2;
 
 function countSessions(
   sessions: readonly LearnedSession[],
@@ -85,38 +82,25 @@ export function compareWithHistory(
   };
 }
 
-/** Whether the history knows the network and the kind of browser; the rest changes too often to tell a drift. */
-function knowsCoarsely({ network, agent }: BehaviourEvidence) {
-  const knows = (compared: readonly LevelEvidence[], coarse: Level) =>
-    compared.some(({ level, seen }) => level === coarse && seen);
-  return { network: knows(network, "asn"), agent: knows(agent, "family") };
-}
-
 /**
- * Compares with what was known a week ago, if the history has come closer to the session since, in network and agent.
- * Undefined otherwise: the comparison with the whole history then says everything. Two sessions on the same network
- * with the same browser that were confirmed are no drift, but a new habit.
+ * Compares with what was known a week ago, if that knew neither the network nor the browser of the session: the history
+ * may have come closer since, step by step. Undefined if the browser was confirmed since, which then is a new device.
  */
 export function compareWithSettled(
   history: History,
   context: Context,
   population: Population | null,
   now: number,
-  behaviour: BehaviourEvidence,
 ): BehaviourEvidence | undefined {
   const firstYoung = history.findIndex(({ at }) => at > now - settledAfterMs);
   if (firstYoung <= 0) return undefined;
-  const isSame = ({ context: known }: KnownSession) =>
-    known.asn === context.asn &&
+  const hasBrowser = ({ context: known }: KnownSession) =>
     known.device === context.device &&
     known.os === context.os &&
     familyOf(known.browser) === familyOf(context.browser);
   const settled = history.slice(0, firstYoung);
-  const proven = history.slice(firstYoung).filter((one) => one.verdict !== null && isSame(one));
-  if (proven.length >= minOfNewHabit || settled.some(isSame)) return undefined;
-  const before = compareWithHistory(settled, context, population, now);
-  if (before === null) return undefined;
-  const [known, knownBefore] = [knowsCoarsely(behaviour), knowsCoarsely(before)];
-  const isDrift = !knownBefore.network && !knownBefore.agent && (known.network || known.agent);
-  return isDrift ? before : undefined;
+  const proven = history.slice(firstYoung).filter(({ verdict }) => verdict !== null);
+  const isNetworkKnown = settled.some(({ context: { asn } }) => asn === context.asn);
+  if (isNetworkKnown || settled.some(hasBrowser) || proven.some(hasBrowser)) return undefined;
+  return compareWithHistory(settled, context, population, now) ?? undefined;
 }

@@ -6,6 +6,7 @@
 import {
   type Context,
   clientLevels,
+  familyOf,
   type HierarchyName,
   hierarchies,
   type Level,
@@ -65,7 +66,9 @@ function findStep(
 ): "newer" | "older" | undefined {
   if (level !== "browser") return undefined;
   const major = majorOf(context.browser);
-  const majors = known.flatMap(({ context: { browser } }) => majorOf(browser) ?? []);
+  const majors = known.flatMap(({ context: { browser }, isOnProbation }) =>
+    isOnProbation ? [] : (majorOf(browser) ?? []),
+  );
   if (major === undefined || majors.length === 0) return undefined;
   return major > Math.max(...majors) ? "newer" : "older";
 }
@@ -251,10 +254,13 @@ export function compareLevels(hierarchy: HierarchyName, comparison: Comparison):
  */
 export function compareClient(comparison: Comparison): readonly LevelEvidence[] {
   const { sessions } = comparison.learned;
+  const family = familyOf(comparison.context.browser);
   return clientLevels.flatMap((level) => {
     if (readLevel(comparison.context, level) === undefined) return [];
     const comparable =
-      level === "timeZone" ? sessions : sessions.filter(({ likeness }) => likeness === 1);
+      level === "timeZone"
+        ? sessions
+        : sessions.filter(({ likeness, family: known }) => likeness === 1 && known === family);
     return compareLevel("agent", level, comparable, comparison)?.evidence ?? [];
   });
 }

@@ -74,7 +74,6 @@ class Follower {
 
 /** @param history what is learned from, up to `now`, the oldest first */
 export function weighHistory(history: History, context: Context, now: number): LearnedHistory {
-  const ownFamily = familyOf(context.browser);
   const all = new Follower();
   const platform = new Follower();
   const sessions = history.map((known): LearnedSession => {
@@ -82,8 +81,7 @@ export function weighHistory(history: History, context: Context, now: number): L
     const isStrong = verdict !== null;
     const onProbation = isOnProbation(known, now);
     const family = familyOf(learned.browser);
-    const isAlike =
-      learned.os === context.os && learned.device === context.device && family === ownFamily;
+    const isAlike = learned.os === context.os && learned.device === context.device;
     const agentCourse = all.courseAt(at, learned);
     const networkCourse = isAlike ? platform.courseAt(at, learned, all) : agentCourse;
     if (!onProbation) {

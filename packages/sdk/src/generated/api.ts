@@ -3299,7 +3299,6 @@ export interface components {
                          * @example newer
                          */
                         step?: string;
-                        onProbation?: boolean;
                         habits?: {
                             here: {
                                 /** Format: int64 */
@@ -3376,7 +3375,6 @@ export interface components {
                          * @example newer
                          */
                         step?: string;
-                        onProbation?: boolean;
                         habits?: {
                             here: {
                                 /** Format: int64 */
@@ -3503,7 +3501,6 @@ export interface components {
                              * @example newer
                              */
                             step?: string;
-                            onProbation?: boolean;
                             habits?: {
                                 here: {
                                     /** Format: int64 */
@@ -3580,7 +3577,6 @@ export interface components {
                              * @example newer
                              */
                             step?: string;
-                            onProbation?: boolean;
                             habits?: {
                                 here: {
                                     /** Format: int64 */
@@ -3660,7 +3656,6 @@ export interface components {
                          * @example newer
                          */
                         step?: string;
-                        onProbation?: boolean;
                         habits?: {
                             here: {
                                 /** Format: int64 */
@@ -3768,7 +3763,6 @@ export interface components {
                          * @example newer
                          */
                         step?: string;
-                        onProbation?: boolean;
                         habits?: {
                             here: {
                                 /** Format: int64 */
@@ -3845,7 +3839,6 @@ export interface components {
                          * @example newer
                          */
                         step?: string;
-                        onProbation?: boolean;
                         habits?: {
                             here: {
                                 /** Format: int64 */
@@ -3972,7 +3965,6 @@ export interface components {
                              * @example newer
                              */
                             step?: string;
-                            onProbation?: boolean;
                             habits?: {
                                 here: {
                                     /** Format: int64 */
@@ -4049,7 +4041,6 @@ export interface components {
                              * @example newer
                              */
                             step?: string;
-                            onProbation?: boolean;
                             habits?: {
                                 here: {
                                     /** Format: int64 */
@@ -4129,7 +4120,6 @@ export interface components {
                          * @example newer
                          */
                         step?: string;
-                        onProbation?: boolean;
                         habits?: {
                             here: {
                                 /** Format: int64 */
@@ -10185,7 +10175,6 @@ export interface operations {
                      *                     "all": 0
                      *                   },
                      *                   "step": "newer",
-                     *                   "onProbation": true,
                      *                   "habits": {
                      *                     "here": {
                      *                       "count": 0,
@@ -10224,7 +10213,6 @@ export interface operations {
                      *                     "all": 0
                      *                   },
                      *                   "step": "newer",
-                     *                   "onProbation": true,
                      *                   "habits": {
                      *                     "here": {
                      *                       "count": 0,
@@ -10290,7 +10278,6 @@ export interface operations {
                      *                       "all": 0
                      *                     },
                      *                     "step": "newer",
-                     *                     "onProbation": true,
                      *                     "habits": {
                      *                       "here": {
                      *                         "count": 0,
@@ -10329,7 +10316,6 @@ export interface operations {
                      *                       "all": 0
                      *                     },
                      *                     "step": "newer",
-                     *                     "onProbation": true,
                      *                     "habits": {
                      *                       "here": {
                      *                         "count": 0,
@@ -10369,7 +10355,6 @@ export interface operations {
                      *                     "all": 0
                      *                   },
                      *                   "step": "newer",
-                     *                   "onProbation": true,
                      *                   "habits": {
                      *                     "here": {
                      *                       "count": 0,
@@ -10428,7 +10413,6 @@ export interface operations {
                      *                     "all": 0
                      *                   },
                      *                   "step": "newer",
-                     *                   "onProbation": true,
                      *                   "habits": {
                      *                     "here": {
                      *                       "count": 0,
@@ -10467,7 +10451,6 @@ export interface operations {
                      *                     "all": 0
                      *                   },
                      *                   "step": "newer",
-                     *                   "onProbation": true,
                      *                   "habits": {
                      *                     "here": {
                      *                       "count": 0,
@@ -10533,7 +10516,6 @@ export interface operations {
                      *                       "all": 0
                      *                     },
                      *                     "step": "newer",
-                     *                     "onProbation": true,
                      *                     "habits": {
                      *                       "here": {
                      *                         "count": 0,
@@ -10572,7 +10554,6 @@ export interface operations {
                      *                       "all": 0
                      *                     },
                      *                     "step": "newer",
-                     *                     "onProbation": true,
                      *                     "habits": {
                      *                       "here": {
                      *                         "count": 0,
@@ -10612,7 +10593,6 @@ export interface operations {
                      *                     "all": 0
                      *                   },
                      *                   "step": "newer",
-                     *                   "onProbation": true,
                      *                   "habits": {
                      *                     "here": {
                      *                       "count": 0,
