@@ -24,7 +24,12 @@ export function toCompact(schema: unknown, value: unknown): CborValue {
   }
   if (schema instanceof z.ZodObject) {
     const fields = fieldsSchema.parse(value);
-    return Object.entries(schema.shape).map(([name, field]) => toCompact(field, fields[name]));
+    const entries = Object.entries(schema.shape);
+    // Absent fields at the end need no place: the form of older builds has none for them either.
+    const last = entries.findLastIndex(
+      ([name, field]) => !(field instanceof z.ZodOptional) || fields[name] !== undefined,
+    );
+    return entries.slice(0, last + 1).map(([name, field]) => toCompact(field, fields[name]));
   }
   if (schema instanceof z.ZodArray && Array.isArray(value)) {
     return value.map((item) => toCompact(schema.element, item));

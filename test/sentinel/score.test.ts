@@ -409,11 +409,21 @@ describe("The signals:", () => {
       { ...neutralEvidence, device: { known: false } },
       weights.noKnownDevice.alone,
     ],
+    [
+      "gradual_change",
+      {
+        ...neutralEvidence,
+        settled:
+          compareWithHistory(createLogins(90, 8 * day), strangerContext, null, now) ?? undefined,
+      },
+      weights.gradualChange.max,
+    ],
   ];
   const habits = ["network_history", "agent_history", "hour_of_week"];
 
   test("every signal is tested alone below or is one of the three about habits", () => {
-    const names = [...alone.map(([signal]) => signal), ...habits];
+    // The facts about the client have their own tests (client-fields.test.ts).
+    const names = [...alone.map(([signal]) => signal), ...habits, "client_history"];
     expect(names.toSorted()).toEqual([...signalNames].toSorted());
   });
 
@@ -426,7 +436,9 @@ describe("The signals:", () => {
       expect(others.toSorted()).toEqual(habits.filter((one) => one !== signal).toSorted());
     }
     const [reason] = findReasons(evidence, ["agent_history", "hour_of_week"]);
-    expect(reason?.detail).toBe("New country, 3 hours after the last of 10 confirmed sessions.");
+    expect(reason?.detail).toBe(
+      "New country, 3 hours after the last of 10 confirmed sessions: this is likelier of an attacker than of the user.",
+    );
     expect(reason?.contribution).toBeGreaterThan(1);
   });
 
@@ -664,7 +676,7 @@ describe("The known devices of a user", () => {
     // Whoever imitates the user's habits has no token.
     expect(contribution(usualContext).no_known_device).toBe(alone);
     const newAgent = { ...usualContext, browser: "Firefox 140", agent: "agent-9" };
-    const sums = contribution({ ...newAgent, address: "address-9" });
+    const sums = contribution({ ...newAgent, prefix: "prefix-9", address: "address-9" });
     expect(sums.no_known_device).toBeLessThan(alone);
     expect(sums.no_known_device).toBeGreaterThan(0);
     const sum = Object.values(sums).reduce((total, one) => total + one, 0);

@@ -257,7 +257,7 @@ describe("The compact form of an assessment", () => {
     };
     for (const older of Object.values(olderForms)) expect(parseContent(older)).toEqual(content);
     expect(formatContent(content)).toMatchInlineSnapshot(
-      `"1.hYuNYk5PGQhHSJFmCzdMy0FySBOF9N-ZziMAZ2Rlc2t0b3BnV2luZG93c2pDaHJvbWUgMTM4YPT09PT0hoSCAAgC9GJOT0gThfTfmc4jAEiRZgs3TMtBcmdwcml2YXRlgwFIXLnO--pUkyT29AX09IQA9IMBAQH0hgIFgYYD9fs_4AAAAAAAAIIZO4IZRsuCAxhjghkE0hk9PoCC-z_4AAAAAAAAAfSC-0C7WIAAAAAAAoECggEB9IGCGBgBgQKE-z_gAAAAAAAA-z_pmZmZmZmagWN2cG709A"`,
+      `"1.hIqJYk5PGQhHSJFmCzdMy0FySBOF9N-ZziMAZ2Rlc2t0b3BnV2luZG93c2pDaHJvbWUgMTM4YPSFhIIACAL0Yk5PSBOF9N-ZziMASJFmCzdMy0FyZ3ByaXZhdGWDAUhcuc776lSTJPYF9PSDAPSDAQEBhQIFgYYD9fs_4AAAAAAAAIIZO4IZRsuCAxhjghkE0hk9PoCC-z_4AAAAAAAAAYL7QLtYgAAAAAACgQKCAQGBghgYAYECg_s_4AAAAAAAAPs_6ZmZmZmZmoFjdnBu"`,
     );
   });
 

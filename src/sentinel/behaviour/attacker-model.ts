@@ -211,11 +211,12 @@ function computeClientRatios(behaviour: BehaviourEvidence): Ratios {
 /** The bounds of what network and agent say together. */
 function findBounds(behaviour: BehaviourEvidence): { readonly min: number; readonly max: number } {
   const { min, minOnlyWeak, max, few } = behaviourBounds;
-  const { network, agent, isOnlyWeak } = behaviour;
+  const { network, agent, isOnlyWeak, weak = 0, logins } = behaviour;
   const isFew = countTrusted(behaviour) < few.minLogins || isAgentNearlyKnown(behaviour);
   const isAllKnown = isKnown(network) && isKnown(agent);
   return {
-    min: isOnlyWeak === true ? minOnlyWeak : min,
+    // Beside confirmed sessions, what only weak ones know is no evidence for the user.
+    min: isOnlyWeak !== true ? min : weak < logins ? 0 : minOnlyWeak,
     max: isAllKnown ? 0 : isFew ? few.max : max,
   };
 }

@@ -5,18 +5,13 @@
  */
 import { computeContributions } from "../behaviour/attacker-model.ts";
 import type { SessionEvidence } from "../evidence.ts";
-import { createReason, type IsOff, type Reason } from "../reason.ts";
+import { createReason, type Reason } from "../reason.ts";
 import { weights } from "../weights.ts";
-import { listHabitsOff } from "./habits.ts";
 
 /** @param habits what the signals about habits contribute together */
-export function findGradualChangeReasons(
-  { settled }: SessionEvidence,
-  habits: number,
-  isOff: IsOff,
-): Reason[] {
+export function findGradualChangeReasons({ settled }: SessionEvidence, habits: number): Reason[] {
   if (settled === undefined) return [];
-  const { network, agent } = computeContributions(settled, listHabitsOff(isOff));
+  const { network, agent } = computeContributions(settled);
   const before = network + agent;
   const strength =
     before <= 0 ? 0 : Math.max(0, Math.min(weights.gradualChange.max, before) - habits);

@@ -58,7 +58,7 @@ export function findReasons(evidence: SessionEvidence, off: readonly string[]): 
   // All that follows from the history. A user of a few logins is not denied for it alone.
   const ofHistory = [
     ...habits,
-    ...keepOn(findGradualChangeReasons(evidence, ofHabits, isOff)),
+    ...keepOn(findGradualChangeReasons(evidence, ofHabits)),
     ...keepOn(findDeviceReasons(evidence.device, ofHabits)),
   ];
   const fit = fitKinds(evidence.behaviour, isOff);

@@ -58,7 +58,10 @@ describe("The population", () => {
     }));
     const population = countPopulation(behaviours, now);
     const bucket = bucketOf(10 * day, 3, false);
-    expect(countNovelty(population, "country", bucket)).toEqual({ count: 2, all: 3 });
+    // The two strangers come from phones.
+    const ofPhones = bucketOf(10 * day, 3, true);
+    expect(countNovelty(population, "country", ofPhones)).toEqual({ count: 2, all: 2 });
+    expect(countNovelty(population, "country", bucket)).toEqual({ count: 0, all: 1 });
     // The comparison ends at a new country.
     expect(countNovelty(population, "asn", bucket)).toEqual({ count: 0, all: 1 });
     expect(countNovelty(population, "country", bucketOf(hour, 3, false))).toEqual({
