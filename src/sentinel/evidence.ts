@@ -86,8 +86,6 @@ const levelEvidenceSchema = z.object({
   known: countedSchema.optional(),
   /** Whether a new version is above all known versions of the browser, or not. */
   step: z.enum(["newer", "older"]).optional(),
-  /** How often sessions from this block, and from all blocks, were new on this level for their users. */
-  habits: z.object({ here: countedSchema, everywhere: countedSchema }).optional(),
 });
 export type Counted = Readonly<z.infer<typeof countedSchema>>;
 export type LevelEvidence = Readonly<z.infer<typeof levelEvidenceSchema>>;

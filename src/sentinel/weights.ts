@@ -277,7 +277,6 @@ export const newness: Readonly<
 export const trust = {
   novelty: 25,
   changes: { network: 0.7, agent: 20 },
-  blockHabits: 15,
   shares: 20,
   hours: 6,
 } as const;
@@ -324,8 +323,6 @@ export const behaviourBounds = {
   maxSkippedNewness: 0.5,
   /** Upper bound of the ratio between chance and the user's own share, for values the user rarely has. */
   maxCommonness: 4,
-  /** Bounds of the relation between the habits of a block and those of all. */
-  blockHabits: { min: 0.1, max: 10 },
   /** Bounds of the evidence, log-odds: habits must not outweigh everything else. */
   min: -4,
   /** While some value is known from weakly confirmed sessions alone. One confirmation gives more. */

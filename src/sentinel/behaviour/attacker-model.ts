@@ -113,13 +113,17 @@ function isKnown(compared: readonly LevelEvidence[]): boolean {
   return compared.every(({ seen }) => seen);
 }
 
-/** The ratios of the session, or of one to which its risk is bound. */
 interface Ratio {
   readonly network: Ratios;
   readonly agent: Ratios;
 }
 
-function findRatios(behaviour: BehaviourEvidence, off: readonly BehaviourPart[]): Ratio {
+/** The ratios of the session, or those of the session to which its risk is bound. */
+function findRatios(
+  behaviour: BehaviourEvidence,
+  off: readonly BehaviourPart[],
+  { isBound }: { readonly isBound: boolean },
+): Ratio {
   const { network, agent, nearer } = behaviour;
   const courses = { network: courseOf("network", behaviour), agent: courseOf("agent", behaviour) };
   const ratiosOf = (hierarchy: HierarchyName, compared: readonly LevelEvidence[]) =>
@@ -128,6 +132,7 @@ function findRatios(behaviour: BehaviourEvidence, off: readonly BehaviourPart[])
       : computeRatios(hierarchy, compared, courses[hierarchy]);
   const own = { network: ratiosOf("network", network), agent: ratiosOf("agent", agent) };
   const riskOf = (ratio: Ratio) => mixKinds(ratio.network, ratio.agent);
+  if (!isBound) return own;
   if (nearer !== undefined) {
     const bound = {
       network: ratiosOf("network", nearer.network),
@@ -226,7 +231,7 @@ export function computeContributions(
   behaviour: BehaviourEvidence,
   off: readonly BehaviourPart[] = [],
 ): BehaviourContributions {
-  const { network, agent } = findRatios(behaviour, off);
+  const { network, agent } = findRatios(behaviour, off, { isBound: true });
   const { min, max } = findBounds(behaviour);
   const { minClient, maxClient, knownAgent } = behaviourBounds;
   const isCompared = (hierarchy: HierarchyName) =>
@@ -266,7 +271,7 @@ export function shareKinds(
   off: readonly BehaviourPart[] = [],
 ): Readonly<Record<AttackerKind, number>> {
   if (behaviour === null) return mapKinds((kind) => attackers[kind].share);
-  const { network, agent } = findRatios(behaviour, off);
+  const { network, agent } = findRatios(behaviour, off, { isBound: false });
   const hour = off.includes("hour") ? neutralRatios : computeHourRatios(behaviour);
   const client = off.includes("client") ? neutralRatios : computeClientRatios(behaviour);
   const parts = [shares, network, agent, hour, client];

@@ -26,7 +26,7 @@ export const countsInOne = 100;
 const nothingCounted: Counted = { count: 0, all: 0 };
 
 /** The value of a learned session; null: not known. Undefined: its build did not record it. */
-export function valueOf(
+export function readLearned(
   { context, family }: LearnedSession,
   level: Level,
 ): string | number | null | undefined {
@@ -202,7 +202,7 @@ function compareLevel(
   const value = readLevel(context, level) ?? null;
   if (value === null) return undefined;
   const onProbation = comparison.learned.hasProbation
-    ? agreeing.filter((one) => one.isOnProbation && valueOf(one, level) === value)
+    ? agreeing.filter((one) => one.isOnProbation && readLearned(one, level) === value)
     : [];
   const isProven = onProbation.length >= minOnProbation;
   const count = new LevelCount(hierarchy, level, comparison);
@@ -210,7 +210,7 @@ function compareLevel(
   // A build that did not record the level may have seen the value.
   let isUnrecorded = false;
   for (const session of agreeing) {
-    const known = valueOf(session, level);
+    const known = readLearned(session, level);
     if (known === undefined && level === "pool") isUnrecorded = true;
     if (known === undefined || known === null || (session.isOnProbation && !isProven)) continue;
     count.add(session, known);

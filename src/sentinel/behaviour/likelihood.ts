@@ -46,14 +46,6 @@ function blend(assumed: number, weight: number, { count, all }: Counted): number
   return (weight * assumed + count) / (weight + all);
 }
 
-/** How often sessions from this block are new for their users, beside those from all blocks. */
-function relateHabits({ habits }: LevelEvidence): number {
-  if (habits === undefined || habits.everywhere.count === 0) return 1;
-  const average = habits.everywhere.count / habits.everywhere.all;
-  const { min, max } = behaviourBounds.blockHabits;
-  return clamp(blend(average, trust.blockHabits, habits.here) / average, min, max);
-}
-
 /** How much more often than others the user was new on a level, up to now. */
 function relateChanges(
   hierarchy: HierarchyName,
@@ -70,7 +62,7 @@ function relateChanges(
 function findNewness(hierarchy: HierarchyName, evidence: LevelEvidence, course: Course): number {
   const { minNewness, maxNewness } = behaviourBounds;
   const usual = estimateNewness(evidence.level, course, evidence.novelty);
-  const relation = relateChanges(hierarchy, evidence, usual) * relateHabits(evidence);
+  const relation = relateChanges(hierarchy, evidence, usual);
   return clamp(1 - (1 - usual) ** relation, minNewness, maxNewness);
 }
 

@@ -6,7 +6,7 @@
  * Without this rule a known browser would excuse a distant network: an attacker that imitates the victim well is most
  * likely found near, and a real user far away.
  */
-import { type HierarchyName, hierarchies, readLevel } from "../context.ts";
+import { type HierarchyName, hierarchies, type Level, readLevel } from "../context.ts";
 import type { BehaviourEvidence, LevelEvidence } from "../evidence.ts";
 import { computeRatios, mixKinds } from "./attacker-model.ts";
 import {
@@ -15,7 +15,7 @@ import {
   describeKnown,
   describeNew,
   LevelCount,
-  valueOf,
+  readLearned,
 } from "./compare-levels.ts";
 import type { LearnedSession } from "./learned-sessions.ts";
 import { type Path, passLevel, type Ratios, skipLevel, startOfPath, stopAt } from "./likelihood.ts";
@@ -43,11 +43,11 @@ function courseOf(hierarchy: HierarchyName, { learned }: Comparison): Course {
 
 function groupByValue(
   sessions: readonly LearnedSession[],
-  level: Parameters<typeof readLevel>[1],
+  level: Level,
 ): Map<string | number, LearnedSession[]> {
   const groups = new Map<string | number, LearnedSession[]>();
   for (const session of sessions) {
-    const value = valueOf(session, level) ?? null;
+    const value = readLearned(session, level) ?? null;
     if (session.isOnProbation || value === null) continue;
     const group = groups.get(value);
     if (group === undefined) groups.set(value, [session]);
@@ -92,7 +92,7 @@ function* walk(
   }
   const count = new LevelCount(hierarchy, level, comparison);
   for (const session of sessions) {
-    const value = session.isOnProbation ? null : valueOf(session, level);
+    const value = session.isOnProbation ? null : readLearned(session, level);
     if (value !== undefined && value !== null) count.add(session, value);
   }
   const { basis } = count;
@@ -120,8 +120,8 @@ function listNearer(
   const last = levels.at(-1);
   if (last === undefined || last.seen) return [];
   const course = courseOf(hierarchy, comparison);
-  const all = hierarchies[hierarchy];
-  const end = all.findIndex((level) => level === last.level);
+  const all: readonly Level[] = hierarchies[hierarchy];
+  const end = all.indexOf(last.level);
   let path = startOfPath;
   let chain: Chain | undefined;
   for (const level of all.slice(0, end)) {

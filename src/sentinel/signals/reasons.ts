@@ -61,8 +61,8 @@ export function findReasons(evidence: SessionEvidence, off: readonly string[]): 
     ...keepOn(findGradualChangeReasons(evidence, ofHabits)),
     ...keepOn(findDeviceReasons(evidence.device, ofHabits)),
   ];
-  const fit = fitKinds(evidence.behaviour, isOff);
-  const fitToHistory = (one: Reason) => ({ ...one, contribution: fit(one) });
+  const weigh = fitKinds(evidence.behaviour, isOff);
+  const fitToHistory = (one: Reason) => ({ ...one, contribution: weigh(one) });
   const others = [
     ...keepOn(findNetworkReasons(evidence, isOff)),
     ...keepOn(findAgentReasons(evidence.agent)),

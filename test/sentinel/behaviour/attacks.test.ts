@@ -16,7 +16,6 @@ function scoreOf(history: Parameters<typeof assessWith>[0], context: Context, at
   return assessWith(history, context, at).assessment.riskScore;
 }
 
-
 describe("A tenant that confirms nothing", () => {
   /** Daily sessions that nobody confirms or reports. */
   function liveQuietly(days: number): SessionCourse {
