@@ -25,6 +25,7 @@ import {
   type Network,
   parseNetwork,
 } from "../sentinel/network/address.ts";
+import { containsAnySpelling, decodeEmbeddedNetwork } from "../sentinel/network/embedded-ipv4.ts";
 import { isNetworkCached, lookupNetwork, type Prefetched } from "../sentinel/network/lookup.ts";
 import { narrowPopulation } from "../sentinel/population/population.ts";
 import { findCachedPopulation, readPopulation } from "../sentinel/population/read.ts";
@@ -65,7 +66,7 @@ const parsedLists = new WeakMap<readonly string[], readonly Network[]>();
 function parseStoredNetwork(text: string): Network {
   const network = parseNetwork(text);
   if (network === undefined) throw new AppError("unavailable");
-  return network;
+  return decodeEmbeddedNetwork(network);
 }
 
 function parseNetworks(list: readonly string[]): readonly Network[] {
@@ -74,14 +75,18 @@ function parseNetworks(list: readonly string[]): readonly Network[] {
   return networks;
 }
 
-/** The first entry that contains the address, in the deny list and then in the allow list. */
+/**
+ * The first entry that contains the address, in the deny list and then in the allow list. An address that is embedded
+ * in another one is trusted only if the address itself is on the allow list.
+ */
 async function findTenantList(
   { config, caller: { tenantId, policy } }: DiscoverCall,
   address: Address,
 ): Promise<NetworkEvidence["tenantList"]> {
   for (const list of ["deny", "allow"] as const) {
     for (const network of parseNetworks(policy.sentinel[list])) {
-      if (!contains(network, address)) continue;
+      const isListed = list === "deny" ? containsAnySpelling : contains;
+      if (!isListed(network, address)) continue;
       const key = config.addressHashKey;
       const entry = await hashSessionPart(key, tenantId, "list_entry", network.text);
       return { list, entry, network: isWiderThanBlock(network) ? network.text : null };

@@ -1,7 +1,8 @@
 /** What a backend sends about the user's session: the address and the agent. */
 import { z } from "zod";
-import { type Address, parseForwardedAddress } from "../sentinel/network/address.ts";
+import type { Address } from "../sentinel/network/address.ts";
 import { forwardedAddressPattern } from "../sentinel/network/address-patterns.ts";
+import { parseForwardedAddress } from "../sentinel/network/forwarded-address.ts";
 
 /** A backend passes on what the client sent, so no text is refused. */
 export const agent = z
@@ -18,7 +19,7 @@ export const address = z
   .string()
   .meta({
     description:
-      "An IPv4 or IPv6 address. It may have a port, and an IPv6 address brackets and a zone id; only the address is used.",
+      "An IPv4 or IPv6 address. It may have a port, and an IPv6 address brackets and a zone id; only the address is used. An IPv4 address that 6to4, Teredo or NAT64 embeds in IPv6 counts as that IPv4 address.",
     pattern: forwardedAddressPattern,
     examples: ["1.1.1.1", "2606:4700:4700::1111", "192.0.2.1:5678", "[2001:db8::1]:443"],
   })
