@@ -35,6 +35,7 @@ import {
   isWiderThanBlock,
   type SessionHashes,
 } from "../sentinel/session-hashes.ts";
+import { isSharedAddress } from "../sentinel/shared-address.ts";
 import { findTestResult } from "../sentinel/signals/test-address.ts";
 import type { TenantCaller } from "../tenancy/caller.ts";
 import { buildDeviceRequest } from "./device-schemas.ts";
@@ -95,17 +96,11 @@ async function findTenantList(
   return null;
 }
 
-/** Whether many people share the address, or nobody owns it. Such an address is neither compared nor learned. */
-function isShared({ facts, reservedRange }: NetworkEvidence): boolean {
-  const kinds = facts?.kinds ?? [];
-  return reservedRange !== null || kinds.includes("relay") || kinds.includes("tor");
-}
-
 /** Whether the address says nothing about the person's location. */
 function hidesLocation(network: NetworkEvidence): boolean {
   const { kinds = [], asn } = network.facts ?? {};
   const isExit = kinds.some((kind) => kind === "vpn" || kind === "proxy" || kind === "hosting");
-  return isShared(network) || isExit || isSatelliteNetwork(asn);
+  return isSharedAddress(network) || isExit || isSatelliteNetwork(asn);
 }
 
 async function gatherSurroundings(
@@ -136,19 +131,18 @@ async function gatherSurroundings(
   if (counted === undefined) degraded.push("address_activity");
   const testResult = call.caller.mode === "test" ? findTestResult(address) : undefined;
   const network: NetworkEvidence = {
-    address: hashes.address,
+    address: hashes.wholeAddress,
     prefix: hashes.prefix,
     facts: found.facts ?? null,
     reservedRange: isReserved(address) ? address.range : null,
     tenantList: await findTenantList(call, address),
     ...(testResult === undefined ? {} : { testResult }),
   };
-  const shared = isShared(network);
   const context: Context = {
-    country: shared ? null : (found.facts?.country ?? null),
-    asn: shared ? null : (found.facts?.asn ?? null),
-    prefix: shared ? null : network.prefix,
-    address: shared ? null : network.address,
+    country: found.facts?.country ?? null,
+    asn: found.facts?.asn ?? null,
+    prefix: hashes.prefix,
+    address: hashes.address,
     device,
     os,
     browser,
@@ -158,6 +152,7 @@ async function gatherSurroundings(
   return {
     context,
     network,
+    ...(hashes.wholeAddress === hashes.address ? {} : { formerAddress: hashes.wholeAddress }),
     population: read?.population ? narrowPopulation(read.population, context) : null,
     populationUnread: read === undefined,
     crowd: counted?.crowd ?? null,

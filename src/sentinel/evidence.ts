@@ -33,7 +33,7 @@ const networkEvidenceSchema = z.object({
       country: z.string().optional(),
     })
     .nullable(),
-  /** Keyed hashes of address and block, hex. A replay finds entries of the tenant's lists by them. */
+  /** Keyed hashes of the whole address and its block, hex. A replay finds entries of the tenant's lists by them. */
   address: z.string(),
   prefix: z.string(),
   /** Name of the special range, such as `private`; null for an ordinary address. */

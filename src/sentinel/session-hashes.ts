@@ -11,11 +11,17 @@ const hashBytes = 8;
 /** The block that one subscriber or one small network usually has. */
 export const prefixBits = { 4: 24, 6: 48 } as const;
 
-/** The block around an address, which is compared when the address itself is new. */
-function prefixOf({ family, value }: Pick<Address, "family" | "value">): string {
-  const bits = prefixBits[family];
+/** The bits of an IPv6 address that belong to the subscriber. The others change daily (RFC 8981). */
+const subscriberBits = 64;
+
+function networkOf({ family, value }: Pick<Address, "family" | "value">, bits: number): string {
   const hostBits = BigInt(addressBits(family) - bits);
   return `${formatAddress(family, (value >> hostBits) << hostBits)}/${bits}`;
+}
+
+/** The block around an address, which is compared when the address itself is new. */
+function prefixOf(address: Pick<Address, "family" | "value">): string {
+  return networkOf(address, prefixBits[address.family]);
 }
 
 /** Whether a network contains more than one such block. */
@@ -48,7 +54,10 @@ export async function hashSessionPart(
 
 /** The hashes of a session. */
 export interface SessionHashes {
+  /** Of the IPv4 address, or of the /64 of an IPv6 address: what is compared and counted as one address. */
   readonly address: string;
+  /** Of the whole address. It finds entries of lists, and the sessions that older builds stored. */
+  readonly wholeAddress: string;
   readonly prefix: string;
   readonly agent: string;
   /** The id may belong to no user, so the watch of the block must not get it in plain text. */
@@ -62,11 +71,14 @@ export async function hashSession(
   session: { readonly address: Address; readonly agent: string; readonly identityId: string },
 ): Promise<SessionHashes> {
   const { address, agent, identityId } = session;
-  const [addressHash, prefix, agentHash, identity] = await Promise.all([
+  const [wholeAddress, subscriber, prefix, agentHash, identity] = await Promise.all([
     hashSessionPart(key, tenantId, "address", address.text),
+    address.family === 4
+      ? undefined
+      : hashSessionPart(key, tenantId, "address", networkOf(address, subscriberBits)),
     hashSessionPart(key, tenantId, "prefix", prefixOf(address)),
     hashSessionPart(key, tenantId, "agent", agent),
     hashSessionPart(key, tenantId, "identity", identityId),
   ]);
-  return { address: addressHash, prefix, agent: agentHash, identity };
+  return { address: subscriber ?? wholeAddress, wholeAddress, prefix, agent: agentHash, identity };
 }

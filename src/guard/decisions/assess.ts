@@ -12,7 +12,12 @@ import {
   reportedParts,
   type SessionEvidence,
 } from "../../sentinel/evidence.ts";
-import { addSession, type History, selectByVerdict } from "../../sentinel/history.ts";
+import {
+  addSession,
+  adoptFormerAddress,
+  type History,
+  selectByVerdict,
+} from "../../sentinel/history.ts";
 import { judge } from "../../sentinel/signals/judgement.ts";
 import { model, switchWindowMs, velocityLimits } from "../../sentinel/weights.ts";
 import { findDevice, listDevices } from "./devices.ts";
@@ -84,10 +89,11 @@ function evidenceOf(
   state: IdentityState,
   call: GuardCall,
   session: Session,
-  { context, network, population, crowd }: Surroundings,
-  history: History,
+  { context, network, formerAddress, population, crowd }: Surroundings,
+  stored: History,
 ): SessionEvidence {
   const { now } = call;
+  const history = adoptFormerAddress(stored, formerAddress, context.address);
   const device = deviceEvidenceOf(state, call);
   const known = selectByVerdict(history, "legitimate", now);
   const last = known.findLast((one) => !one.context.placeHidden && one.context.country !== null);

@@ -7,6 +7,8 @@ import type { Population } from "../population/population.ts";
 export interface Surroundings {
   readonly context: Context;
   readonly network: NetworkEvidence;
+  /** Keyed hash of the whole IPv6 address, which older builds stored in place of that of its /64. */
+  readonly formerAddress?: string;
   /** The part of the tenant's population that the session is compared with. */
   readonly population: Population | null;
   /** The population was not read for this assessment. */

@@ -3,6 +3,7 @@
 import { computeContributions } from "../behaviour/attacker-model.ts";
 import type { BehaviourEvidence, LevelEvidence, SessionEvidence } from "../evidence.ts";
 import { createReason, formatCount, type IsOff, type Reason } from "../reason.ts";
+import { isSharedAddress } from "../shared-address.ts";
 import { weights } from "../weights.ts";
 
 const hourMs = 60 * 60 * 1000;
@@ -48,7 +49,7 @@ function formatAge(sinceMs: number): string {
     : formatCount(Math.round(sinceMs / dayMs), "day");
 }
 
-function findHabitReasons(behaviour: BehaviourEvidence, isOff: IsOff): Reason[] {
+function findHabitReasons(behaviour: BehaviourEvidence, isShared: boolean, isOff: IsOff): Reason[] {
   const { network, agent, hour } = computeContributions(behaviour, [
     ...(isOff("network_history") ? (["network"] as const) : []),
     ...(isOff("agent_history") ? (["agent"] as const) : []),
@@ -58,7 +59,8 @@ function findHabitReasons(behaviour: BehaviourEvidence, isOff: IsOff): Reason[] 
   const reasons: Reason[] = [];
   if (behaviour.network.length > 0) {
     const detail = toSentence(`${describeLevels(behaviour.network)}, ${since}`);
-    reasons.push(createReason("network_history", network, detail));
+    const bound = isShared ? weights.minAtSharedAddress : Number.NEGATIVE_INFINITY;
+    reasons.push(createReason("network_history", Math.max(network, bound), detail));
   }
   if (behaviour.agent.length > 0) {
     reasons.push(createReason("agent_history", agent, toSentence(describeLevels(behaviour.agent))));
@@ -71,7 +73,8 @@ function findHabitReasons(behaviour: BehaviourEvidence, isOff: IsOff): Reason[] 
 
 export function findBehaviourReasons(evidence: SessionEvidence, isOff: IsOff): Reason[] {
   const { behaviour, travel, agentSwitched, reported, crowd } = evidence;
-  const reasons = behaviour === null ? [] : findHabitReasons(behaviour, isOff);
+  const reasons =
+    behaviour === null ? [] : findHabitReasons(behaviour, isSharedAddress(evidence.network), isOff);
   if (travel !== null) {
     const detail = `This session is at least ${Math.round(travel.kilometres)} km and ${travel.hours.toFixed(1)} hours from the last confirmed one.`;
     reasons.push(createReason("impossible_travel", weights.impossibleTravel, detail));
