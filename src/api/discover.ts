@@ -11,6 +11,9 @@ import type { Assessed } from "../guard/decisions/standing.ts";
 import { streamArgument } from "../guard/streamed-argument.ts";
 import { log } from "../log.ts";
 import { type CountedAttempt, countAttempt } from "../sentinel/activity/client.ts";
+import { compareWithActivity, countedNetworksOf } from "../sentinel/activity/compare-activity.ts";
+import type { TenantActivity } from "../sentinel/activity/tenant-activity.ts";
+import { countInTenant, readActivity } from "../sentinel/activity/tenant-client.ts";
 import { type AgentFacts, agentFactsOf } from "../sentinel/agent.ts";
 import { cleanAgent } from "../sentinel/agent-text.ts";
 import { assessmentIdOf } from "../sentinel/assessment.ts";
@@ -109,6 +112,7 @@ async function gatherSurroundings(
   hashes: SessionHashes,
   { browser, os, device }: AgentFacts,
   attempt: Promise<CountedAttempt | undefined>,
+  activity: Promise<TenantActivity | undefined>,
 ): Promise<Surroundings> {
   const { env, requestId, arrivedAt } = call;
   const { tenantId } = call.caller;
@@ -117,10 +121,11 @@ async function gatherSurroundings(
   const cached = findCachedPopulation(kv, tenantId, arrivedAt);
   const readsNow =
     cached === undefined && call.prepared === undefined && isNetworkCached(kv, arrivedAt);
-  const [found, read, counted] = await Promise.all([
+  const [found, read, counted, ofTenant] = await Promise.all([
     lookupNetwork(kv, address, arrivedAt, call.prepared, readsNow),
     readsNow ? readPopulation(kv, tenantId, arrivedAt) : cached,
     attempt,
+    activity,
   ]);
   const degraded: DataSource[] = [...found.degraded];
   if (found.reason !== undefined) {
@@ -128,7 +133,7 @@ async function gatherSurroundings(
     log("info", "ip_reputation_degraded", fields);
   }
   if (read?.degraded) degraded.push("population");
-  if (counted === undefined) degraded.push("address_activity");
+  if (counted === undefined || ofTenant === undefined) degraded.push("address_activity");
   const testResult = call.caller.mode === "test" ? findTestResult(address) : undefined;
   const network: NetworkEvidence = {
     address: hashes.wholeAddress,
@@ -156,8 +161,18 @@ async function gatherSurroundings(
     population: read?.population ? narrowPopulation(read.population, context) : null,
     populationUnread: read === undefined,
     crowd: counted?.crowd ?? null,
+    ...(ofTenant === undefined
+      ? {}
+      : compareWithActivity(ofTenant, countedNetworksOf(address, found.facts?.asn), context)),
     degraded,
   };
+}
+
+/** Whether the user was in the network before. Otherwise the attempt counts in the whole tenant. */
+function isInKnownNetwork({ reasons }: Assessed): boolean {
+  return reasons.some(
+    ({ signal, contribution }) => signal === "network_history" && contribution < 0,
+  );
 }
 
 /** Whether a guard answers with this error only if the identity exists. */
@@ -191,9 +206,16 @@ export async function discover(
   const hashes = await hashSession(config.addressHashKey, caller.tenantId, hashed);
   const attempt = countAttempt(env, caller, hashes, now, requestId);
   const storeAttempt = () => call.waitUntil(attempt.then((counted) => counted?.store()));
-  const surroundings = streamArgument(
-    gatherSurroundings(call, address, hashes, agentFacts, attempt),
-  );
+  const activity = readActivity(call);
+  const gathered = gatherSurroundings(call, address, hashes, agentFacts, attempt, activity);
+  const countNetworks = async () => {
+    const { network, context } = await gathered;
+    const networks = countedNetworksOf(address, context.asn ?? undefined);
+    const isTrusted = network.tenantList?.list === "allow";
+    if (networks.length === 0 || isTrusted) return;
+    await countInTenant(call, { identityId: hashes.identity, networks });
+  };
+  const surroundings = streamArgument(gathered);
   try {
     const assessment = await askGuard(call, identityId, (guard, guardCall) =>
       guard.assess({ ...guardCall, ...device }, session, surroundings, {
@@ -203,6 +225,7 @@ export async function discover(
       }),
     );
     storeAttempt();
+    if (!isInKnownNetwork(assessment)) call.waitUntil(countNetworks());
     return assessment;
   } catch (error) {
     if (showsIdentity(error)) storeAttempt();

@@ -108,9 +108,26 @@ const deviceEvidenceSchema = z.object({
 });
 export type DeviceEvidence = Readonly<z.infer<typeof deviceEvidenceSchema>>;
 
+/** Distinct users tried in ten minutes from networks that are new to them. */
+const networkCrowdSchema = z.object({
+  users: count,
+  /** Those from the session's autonomous system, or from its /32 if these are more. */
+  fromNetwork: count,
+  /** The network's share of the tenant's population, 0 to 1. The guard adds it. */
+  share: z.number().min(0).max(1).optional(),
+});
+export type NetworkCrowd = Readonly<z.infer<typeof networkCrowdSchema>>;
+
+/** Distinct address blocks, and autonomous systems, of the user's sessions in ten minutes, this one included. */
+const triedFromSchema = z.object({ blocks: count, networks: count });
+export type TriedFrom = Readonly<z.infer<typeof triedFromSchema>>;
+
 const travelSchema = z.object({ kilometres: z.number(), hours: z.number() });
 
 export const reportedParts = ["address", "prefix", "agent"] as const;
+
+const nearbyFraudSchema = z.array(z.enum(reportedParts)).readonly();
+export type NearbyFraud = z.infer<typeof nearbyFraudSchema>;
 
 /**
  * `ip_reputation` is in assessments of earlier builds only, where it stands for all kinds of network data. Stored
@@ -153,5 +170,11 @@ export const sessionEvidenceSchema = z.object({
   crowd: crowdSchema.nullable(),
   /** Set if the user has known devices. */
   device: deviceEvidenceSchema.optional(),
+  /** Set if the tenant watch lists the session's network. */
+  networkCrowd: networkCrowdSchema.optional(),
+  /** Set if there is more than one block. */
+  triedFrom: triedFromSchema.optional(),
+  /** The parts that the session shares with sessions of the tenant that were reported as fraud within a day. */
+  nearbyFraud: nearbyFraudSchema.optional(),
 });
 export type SessionEvidence = Readonly<z.infer<typeof sessionEvidenceSchema>>;

@@ -32,6 +32,9 @@ export const reasonNames = [
   "test_address",
   "known_device",
   "no_known_device",
+  "network_stuffing",
+  "many_networks",
+  "nearby_fraud",
 ] as const;
 export type ReasonName = (typeof reasonNames)[number];
 
@@ -68,4 +71,24 @@ export function createReason(signal: ReasonName, contribution: number, detail: s
 /** "1 code", "2 codes". */
 export function formatCount(count: number, one: string, many = `${one}s`): string {
   return `${count} ${count === 1 ? one : many}`;
+}
+
+/** What a level is called in a sentence. */
+export const levelNames = {
+  country: "country",
+  asn: "network",
+  prefix: "address block",
+  address: "address",
+  device: "kind of device",
+  os: "operating system",
+  family: "browser",
+  browser: "browser version",
+  agent: "user agent",
+} as const;
+
+/** "country, network and address". */
+export function joinNames(names: readonly string[]): string {
+  const others = names.slice(0, -1);
+  const last = names.at(-1) ?? "";
+  return others.length > 0 ? `${others.join(", ")} and ${last}` : last;
 }

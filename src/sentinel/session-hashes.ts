@@ -45,7 +45,7 @@ async function findHmacKey(key: Uint8Array): Promise<CryptoKey> {
 export async function hashSessionPart(
   key: Uint8Array,
   tenantId: string,
-  part: "address" | "prefix" | "agent" | "list_entry" | "identity",
+  part: "address" | "prefix" | "agent" | "list_entry" | "identity" | "assessment",
   text: string,
 ): Promise<string> {
   const hmac = await computeHmacSha256(await findHmacKey(key), joinParts(part, tenantId, text));

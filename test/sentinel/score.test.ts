@@ -121,6 +121,18 @@ const anyEvidence: fc.Arbitrary<SessionEvidence> = fc.record({
   travel: fc.option(fc.constant({ kilometres: 9_000, hours: 2 })),
   reported: fc.subarray([...reportedParts]),
   crowd: fc.option(fc.record({ fromAddress: fc.nat(500), fromPrefix: fc.nat(500) })),
+  networkCrowd: fc.option(
+    fc.record({
+      users: fc.nat(500),
+      fromNetwork: fc.nat(500),
+      share: fc.double({ min: 0, max: 1, noNaN: true }),
+    }),
+    { nil: undefined },
+  ),
+  triedFrom: fc.option(fc.record({ blocks: fc.nat(60), networks: fc.nat(60) }), {
+    nil: undefined,
+  }),
+  nearbyFraud: fc.option(fc.subarray([...reportedParts]), { nil: undefined }),
   userMismatch: fc.boolean(),
   identity: fc.record(
     {
@@ -312,6 +324,17 @@ describe("The signals:", () => {
       weights.impossibleTravel,
     ],
     ["reported_fraud", { ...neutralEvidence, reported: ["agent"] }, weights.reportedFraud.agent],
+    ["nearby_fraud", { ...neutralEvidence, nearbyFraud: ["agent"] }, weights.nearbyFraud.agent],
+    [
+      "many_networks",
+      { ...neutralEvidence, triedFrom: { blocks: 5, networks: 1 } },
+      weights.manyNetworks.blocks[0].contribution,
+    ],
+    [
+      "network_stuffing",
+      { ...neutralEvidence, networkCrowd: { users: 12, fromNetwork: 12, share: 0 } },
+      weights.networkStuffing.steps[0].contribution,
+    ],
     [
       "credential_stuffing",
       { ...neutralEvidence, crowd: { fromAddress: 5, fromPrefix: 5 } },

@@ -9,8 +9,10 @@ import {
   type DataSource,
   type DeviceEvidence,
   type IdentityEvidence,
+  type NetworkCrowd,
   reportedParts,
   type SessionEvidence,
+  type TriedFrom,
 } from "../../sentinel/evidence.ts";
 import {
   addSession,
@@ -18,8 +20,16 @@ import {
   type History,
   selectByVerdict,
 } from "../../sentinel/history.ts";
+import { countShare } from "../../sentinel/population/population.ts";
 import { judge } from "../../sentinel/signals/judgement.ts";
-import { model, switchWindowMs, velocityLimits } from "../../sentinel/weights.ts";
+import {
+  attemptWindowMs,
+  model,
+  switchWindowMs,
+  trust,
+  velocityLimits,
+  weights,
+} from "../../sentinel/weights.ts";
 import { findDevice, listDevices } from "./devices.ts";
 import { isLocked } from "./lockout.ts";
 import type { PasskeyDemand } from "./passkeys.ts";
@@ -85,16 +95,45 @@ function deviceEvidenceOf(state: IdentityState, call: GuardCall): DeviceEvidence
   return { known: true, id, sinceVerifiedMs: Math.max(0, call.now - lastUsedAt) };
 }
 
+/** Undefined for one block, as almost always. */
+function triedFromOf(history: History, context: Context, now: number): TriedFrom | undefined {
+  const recent = history.filter(({ at }) => at <= now && at > now - attemptWindowMs);
+  const contexts = [context, ...recent.map((one) => one.context)];
+  const countDistinct = (values: readonly unknown[]) => new Set(values).size;
+  const blocks = countDistinct(contexts.flatMap(({ prefix }) => prefix ?? []));
+  if (blocks < 2) return undefined;
+  const networks = countDistinct(contexts.flatMap(({ asn }) => asn ?? []));
+  return { blocks, networks: Math.max(1, networks) };
+}
+
+/** Adds how common the session's network is in the tenant. */
+function completeNetworkCrowd({
+  networkCrowd,
+  population,
+  context,
+}: Surroundings): NetworkCrowd | undefined {
+  if (networkCrowd === undefined || population === null || context.asn === null) {
+    return networkCrowd;
+  }
+  const { count } = countShare(population, context, "asn", [String(context.asn)]);
+  const { assumedShare } = weights.networkStuffing;
+  const share = (count + trust.shares * assumedShare) / (population.logins + trust.shares);
+  return { ...networkCrowd, share };
+}
+
 function evidenceOf(
   state: IdentityState,
   call: GuardCall,
   session: Session,
-  { context, network, formerAddress, population, crowd }: Surroundings,
+  surroundings: Surroundings,
   stored: History,
 ): SessionEvidence {
   const { now } = call;
+  const { context, network, formerAddress, population, crowd, nearbyFraud } = surroundings;
   const history = adoptFormerAddress(stored, formerAddress, context.address);
   const device = deviceEvidenceOf(state, call);
+  const networkCrowd = completeNetworkCrowd(surroundings);
+  const triedFrom = triedFromOf(history, context, now);
   const known = selectByVerdict(history, "legitimate", now);
   const last = known.findLast((one) => !one.context.placeHidden && one.context.country !== null);
   return {
@@ -115,6 +154,9 @@ function evidenceOf(
     reported: reportedPartsOf(selectByVerdict(history, "fraud", now), context),
     crowd,
     ...(device === undefined ? {} : { device }),
+    ...(networkCrowd === undefined ? {} : { networkCrowd }),
+    ...(triedFrom === undefined ? {} : { triedFrom }),
+    ...(nearbyFraud === undefined ? {} : { nearbyFraud }),
   };
 }
 

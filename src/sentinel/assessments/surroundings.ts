@@ -1,6 +1,6 @@
 /** What the edge looks up about a session for its assessment. */
 import type { Context } from "../context.ts";
-import type { Crowd, DataSource, NetworkEvidence } from "../evidence.ts";
+import type { Crowd, DataSource, NearbyFraud, NetworkCrowd, NetworkEvidence } from "../evidence.ts";
 import type { Population } from "../population/population.ts";
 
 /** It crosses RPC as JSON. */
@@ -15,6 +15,9 @@ export interface Surroundings {
   readonly populationUnread: boolean;
   /** Null when the prefix watch did not answer. */
   readonly crowd: Crowd | null;
+  /** What the tenant watch says about the session, if anything. */
+  readonly networkCrowd?: NetworkCrowd;
+  readonly nearbyFraud?: NearbyFraud;
   /** Data that is missing or stale. */
   readonly degraded: readonly DataSource[];
 }

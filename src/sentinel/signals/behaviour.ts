@@ -2,31 +2,20 @@
 
 import { computeContributions } from "../behaviour/attacker-model.ts";
 import type { BehaviourEvidence, LevelEvidence, SessionEvidence } from "../evidence.ts";
-import { createReason, formatCount, type IsOff, type Reason } from "../reason.ts";
+import {
+  createReason,
+  formatCount,
+  type IsOff,
+  joinNames,
+  levelNames,
+  type Reason,
+} from "../reason.ts";
 import { isSharedAddress } from "../shared-address.ts";
 import { weights } from "../weights.ts";
+import { findStep, isAtKnownAddress } from "./known-address.ts";
 
 const hourMs = 60 * 60 * 1000;
 const dayMs = 24 * hourMs;
-
-const levelNames = {
-  country: "country",
-  asn: "network",
-  prefix: "address block",
-  address: "address",
-  device: "kind of device",
-  os: "operating system",
-  family: "browser",
-  browser: "browser version",
-  agent: "user agent",
-} as const;
-
-/** "country, network and address". */
-function joinNames(names: readonly string[]): string {
-  const others = names.slice(0, -1);
-  const last = names.at(-1) ?? "";
-  return others.length > 0 ? `${others.join(", ")} and ${last}` : last;
-}
 
 /** "known country and network, new address block". */
 function describeLevels(compared: readonly LevelEvidence[]): string {
@@ -94,29 +83,21 @@ export function findBehaviourReasons(evidence: SessionEvidence, isOff: IsOff): R
   return reasons;
 }
 
-function findStrength(
-  steps: readonly { readonly identities: number; readonly contribution: number }[],
-  identities: number,
-): number {
-  return steps.findLast((step) => identities >= step.identities)?.contribution ?? 0;
-}
-
 /** Many identities tried from one address or block: credential stuffing, or an office. */
 function findStuffingReasons(
-  { behaviour, network }: SessionEvidence,
+  evidence: SessionEvidence,
   { fromAddress, fromPrefix }: NonNullable<SessionEvidence["crowd"]>,
 ): Reason[] {
   // Many users share every address of a privacy relay.
-  if (network.facts?.kinds.includes("relay")) return [];
+  if (evidence.network.facts?.kinds.includes("relay")) return [];
   const { address, prefix, atKnownAddress } = weights.stuffing;
-  const strength = Math.max(findStrength(address, fromAddress), findStrength(prefix, fromPrefix));
+  const strength = Math.max(findStep(address, fromAddress), findStep(prefix, fromPrefix));
   if (strength === 0) return [];
-  const isKnownAddress = behaviour?.network.some(({ level, seen }) => level === "address" && seen);
   const detail = `Within 10 minutes, ${formatCount(fromAddress, "user")} had attempts from this address and ${fromPrefix} from its block.`;
   return [
     createReason(
       "credential_stuffing",
-      isKnownAddress ? strength * atKnownAddress : strength,
+      isAtKnownAddress(evidence) ? strength * atKnownAddress : strength,
       detail,
     ),
   ];

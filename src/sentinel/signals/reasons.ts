@@ -13,7 +13,10 @@ import { findAgentReasons } from "./agent.ts";
 import { findBehaviourReasons } from "./behaviour.ts";
 import { findDeviceReasons } from "./device.ts";
 import { findIdentityReasons } from "./identity.ts";
+import { findManyNetworksReasons } from "./many-networks.ts";
+import { findNearbyFraudReasons } from "./nearby-fraud.ts";
 import { findNetworkReasons } from "./network.ts";
+import { findNetworkStuffingReasons } from "./network-stuffing.ts";
 import { createTestReason } from "./test-address.ts";
 
 const reportedAtZero: readonly ReasonName[] = ["reserved_address", "privacy_relay"];
@@ -50,6 +53,9 @@ export function findReasons(evidence: SessionEvidence, off: readonly string[]): 
     ...findNetworkReasons(evidence, isOff),
     ...findAgentReasons(evidence.agent),
     ...behaviour,
+    ...findNetworkStuffingReasons(evidence),
+    ...findManyNetworksReasons(evidence),
+    ...findNearbyFraudReasons(evidence),
     ...findDeviceReasons(evidence.device, habits),
     ...mismatch,
     ...findIdentityReasons(evidence.identity),
