@@ -136,7 +136,7 @@ describe("An erasure", () => {
     await archiveLogs(env, Date.now() + 401 * dayMs, findRetentionDays);
     expect(await inspectGuard(user)).toEqual({ tables: [], alarm: null });
 
-    const { watches: _tenMinutes, ...after } = await copyStores();
+    const { watches: _aDayAtMost, ...after } = await copyStores();
     const requests = await openRequests(tenant.id);
     expect(requests.length).toBeGreaterThan(2);
     expect(requests.join()).not.toContain(user.id);

@@ -1310,7 +1310,7 @@ export interface components {
                 /** @description The user's session. Address and agent are personal parts of the event of the attempt, and decide nothing. The device token may be here in place of `device_token`; sent twice, both must be equal. */
                 context?: {
                     /**
-                     * @description An IPv4 or IPv6 address. It may have a port, and an IPv6 address brackets and a zone id; only the address is used.
+                     * @description An IPv4 or IPv6 address. It may have a port, and an IPv6 address brackets and a zone id; only the address is used. An IPv4 address that 6to4, Teredo or NAT64 embeds in IPv6 counts as that IPv4 address.
                      * @example 1.1.1.1
                      * @example 2606:4700:4700::1111
                      * @example 192.0.2.1:5678
@@ -1527,7 +1527,7 @@ export interface components {
                 /** @description The user's session. Address and agent are personal parts of the event of the login, and decide nothing. The device token may be here in place of `device_token`; sent twice, both must be equal. */
                 context?: {
                     /**
-                     * @description An IPv4 or IPv6 address. It may have a port, and an IPv6 address brackets and a zone id; only the address is used.
+                     * @description An IPv4 or IPv6 address. It may have a port, and an IPv6 address brackets and a zone id; only the address is used. An IPv4 address that 6to4, Teredo or NAT64 embeds in IPv6 counts as that IPv4 address.
                      * @example 1.1.1.1
                      * @example 2606:4700:4700::1111
                      * @example 192.0.2.1:5678
@@ -1637,7 +1637,7 @@ export interface components {
                 external_id?: string;
                 context: {
                     /**
-                     * @description An IPv4 or IPv6 address. It may have a port, and an IPv6 address brackets and a zone id; only the address is used.
+                     * @description An IPv4 or IPv6 address. It may have a port, and an IPv6 address brackets and a zone id; only the address is used. An IPv4 address that 6to4, Teredo or NAT64 embeds in IPv6 counts as that IPv4 address.
                      * @example 1.1.1.1
                      * @example 2606:4700:4700::1111
                      * @example 192.0.2.1:5678
@@ -1694,7 +1694,7 @@ export interface components {
                      *       "hour_of_week"
                      *     ]
                      */
-                    signals_off?: ("tenant_deny_list" | "tenant_allow_list" | "threat_list" | "tor_exit" | "vpn" | "proxy" | "scanner" | "hosting_network" | "privacy_relay" | "reserved_address" | "agent_empty" | "agent_headless" | "agent_scripted" | "agent_impossible" | "agent_switch" | "network_history" | "agent_history" | "hour_of_week" | "impossible_travel" | "reported_fraud" | "credential_stuffing" | "user_mismatch" | "recent_failures" | "locked" | "velocity" | "known_device" | "no_known_device")[];
+                    signals_off?: ("tenant_deny_list" | "tenant_allow_list" | "threat_list" | "tor_exit" | "vpn" | "proxy" | "scanner" | "hosting_network" | "privacy_relay" | "reserved_address" | "agent_empty" | "agent_headless" | "agent_scripted" | "agent_impossible" | "agent_switch" | "network_history" | "agent_history" | "hour_of_week" | "impossible_travel" | "reported_fraud" | "credential_stuffing" | "user_mismatch" | "recent_failures" | "locked" | "velocity" | "known_device" | "no_known_device" | "network_stuffing" | "many_networks" | "nearby_fraud")[];
                 };
                 /**
                  * Format: date-time
@@ -1878,7 +1878,7 @@ export interface components {
                      *       "hour_of_week"
                      *     ]
                      */
-                    signals_off?: ("tenant_deny_list" | "tenant_allow_list" | "threat_list" | "tor_exit" | "vpn" | "proxy" | "scanner" | "hosting_network" | "privacy_relay" | "reserved_address" | "agent_empty" | "agent_headless" | "agent_scripted" | "agent_impossible" | "agent_switch" | "network_history" | "agent_history" | "hour_of_week" | "impossible_travel" | "reported_fraud" | "credential_stuffing" | "user_mismatch" | "recent_failures" | "locked" | "velocity" | "known_device" | "no_known_device")[];
+                    signals_off?: ("tenant_deny_list" | "tenant_allow_list" | "threat_list" | "tor_exit" | "vpn" | "proxy" | "scanner" | "hosting_network" | "privacy_relay" | "reserved_address" | "agent_empty" | "agent_headless" | "agent_scripted" | "agent_impossible" | "agent_switch" | "network_history" | "agent_history" | "hour_of_week" | "impossible_travel" | "reported_fraud" | "credential_stuffing" | "user_mismatch" | "recent_failures" | "locked" | "velocity" | "known_device" | "no_known_device" | "network_stuffing" | "many_networks" | "nearby_fraud")[];
                 };
                 audit?: {
                     /**
@@ -2051,7 +2051,7 @@ export interface components {
         /** @description A reason for a risk score. */
         Reason: {
             /**
-             * @description Values: `tenant_deny_list`, `tenant_allow_list`, `threat_list`, `tor_exit`, `vpn`, `proxy`, `scanner`, `hosting_network`, `privacy_relay`, `reserved_address`, `agent_empty`, `agent_headless`, `agent_scripted`, `agent_impossible`, `agent_switch`, `network_history`, `agent_history`, `hour_of_week`, `impossible_travel`, `reported_fraud`, `credential_stuffing`, `user_mismatch`, `recent_failures`, `locked`, `velocity`, `user_locked`, `user_suspended`, `test_address`, `known_device`, `no_known_device`; expect further ones.
+             * @description Values: `tenant_deny_list`, `tenant_allow_list`, `threat_list`, `tor_exit`, `vpn`, `proxy`, `scanner`, `hosting_network`, `privacy_relay`, `reserved_address`, `agent_empty`, `agent_headless`, `agent_scripted`, `agent_impossible`, `agent_switch`, `network_history`, `agent_history`, `hour_of_week`, `impossible_travel`, `reported_fraud`, `credential_stuffing`, `user_mismatch`, `recent_failures`, `locked`, `velocity`, `user_locked`, `user_suspended`, `test_address`, `known_device`, `no_known_device`, `network_stuffing`, `many_networks`, `nearby_fraud`; expect further ones.
              * @example network_history
              */
             signal: string;
@@ -3088,6 +3088,24 @@ export interface components {
                 } & {
                     [key: string]: unknown;
                 };
+                networkCrowd?: {
+                    /** Format: int64 */
+                    users: number;
+                    /** Format: int64 */
+                    fromNetwork: number;
+                    share?: number;
+                } & {
+                    [key: string]: unknown;
+                };
+                triedFrom?: {
+                    /** Format: int64 */
+                    blocks: number;
+                    /** Format: int64 */
+                    networks: number;
+                } & {
+                    [key: string]: unknown;
+                };
+                readonly nearbyFraud?: string[];
             } & {
                 [key: string]: unknown;
             }) | null;
@@ -8896,7 +8914,19 @@ export interface operations {
                      *               "known": true,
                      *               "id": "…",
                      *               "sinceVerifiedMs": 0
-                     *             }
+                     *             },
+                     *             "networkCrowd": {
+                     *               "users": 0,
+                     *               "fromNetwork": 0,
+                     *               "share": 0
+                     *             },
+                     *             "triedFrom": {
+                     *               "blocks": 0,
+                     *               "networks": 0
+                     *             },
+                     *             "nearbyFraud": [
+                     *               "address"
+                     *             ]
                      *           },
                      *           "inputs_digest": "0a1b0a1b0a1b0a1b0a1b0a1b0a1b0a1b0a1b0a1b0a1b0a1b0a1b0a1b0a1b0a1b"
                      *         }
