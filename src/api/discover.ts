@@ -228,7 +228,10 @@ export async function discover(
     if (!isInKnownNetwork(assessment)) call.waitUntil(countNetworks());
     return assessment;
   } catch (error) {
-    if (showsIdentity(error)) storeAttempt();
+    if (showsIdentity(error)) {
+      storeAttempt();
+      call.waitUntil(countNetworks());
+    }
     throw error;
   }
 }

@@ -113,8 +113,8 @@ const networkCrowdSchema = z.object({
   users: count,
   /** Those from the session's autonomous system, or from its /32 if these are more. */
   fromNetwork: count,
-  /** The network's share of the tenant's population, 0 to 1. The guard adds it. */
-  share: z.number().min(0).max(1).optional(),
+  /** Sessions of the population from the autonomous system. The guard adds them. */
+  population: countedSchema.optional(),
 });
 export type NetworkCrowd = Readonly<z.infer<typeof networkCrowdSchema>>;
 

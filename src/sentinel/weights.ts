@@ -60,7 +60,7 @@ export const weights = {
   },
   /**
    * By the users from the session's network beyond what is expected. They are fewer than an office has newcomers, but
-   * already corrected for chance: forty are a challenge by themselves.
+   * already corrected for chance: forty are a challenge by themselves, and thirty with a browser at a hoster.
    */
   networkStuffing: {
     steps: [
@@ -69,8 +69,11 @@ export const weights = {
       { from: 30, contribution: 2.6 },
       { from: 40, contribution: 3.2 },
     ],
-    /** The share of a network of which the population says nothing. */
-    assumedShare: 0.1,
+    /**
+     * The share of a network before a population is known. Half of a national tenant's users may have one provider, so
+     * that a launch must not look like an attack; few have a hoster or a VPN.
+     */
+    assumedShares: { ofProvider: 0.5, ofExit: 0.02 },
     atKnownAddress: 0.25,
   },
   /**

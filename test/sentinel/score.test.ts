@@ -125,7 +125,7 @@ const anyEvidence: fc.Arbitrary<SessionEvidence> = fc.record({
     fc.record({
       users: fc.nat(500),
       fromNetwork: fc.nat(500),
-      share: fc.double({ min: 0, max: 1, noNaN: true }),
+      population: fc.constantFrom({ count: 3, all: 40 }, { count: 0, all: 500 }),
     }),
     { nil: undefined },
   ),
@@ -332,7 +332,10 @@ describe("The signals:", () => {
     ],
     [
       "network_stuffing",
-      { ...neutralEvidence, networkCrowd: { users: 12, fromNetwork: 12, share: 0 } },
+      {
+        ...neutralEvidence,
+        networkCrowd: { users: 24, fromNetwork: 24, population: { count: 0, all: 80 } },
+      },
       weights.networkStuffing.steps[0].contribution,
     ],
     [

@@ -22,14 +22,7 @@ import {
 } from "../../sentinel/history.ts";
 import { countShare } from "../../sentinel/population/population.ts";
 import { judge } from "../../sentinel/signals/judgement.ts";
-import {
-  attemptWindowMs,
-  model,
-  switchWindowMs,
-  trust,
-  velocityLimits,
-  weights,
-} from "../../sentinel/weights.ts";
+import { attemptWindowMs, model, switchWindowMs, velocityLimits } from "../../sentinel/weights.ts";
 import { findDevice, listDevices } from "./devices.ts";
 import { isLocked } from "./lockout.ts";
 import type { PasskeyDemand } from "./passkeys.ts";
@@ -116,9 +109,7 @@ function completeNetworkCrowd({
     return networkCrowd;
   }
   const { count } = countShare(population, context, "asn", [String(context.asn)]);
-  const { assumedShare } = weights.networkStuffing;
-  const share = (count + trust.shares * assumedShare) / (population.logins + trust.shares);
-  return { ...networkCrowd, share };
+  return { ...networkCrowd, population: { count, all: population.logins } };
 }
 
 function evidenceOf(

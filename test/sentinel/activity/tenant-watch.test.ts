@@ -4,6 +4,8 @@ import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { compareWithActivity } from "../../../src/sentinel/activity/compare-activity.ts";
 import type { FraudReport } from "../../../src/sentinel/activity/tenant-activity.ts";
+import type { SessionEvidence } from "../../../src/sentinel/evidence.ts";
+import type { NetworkKind } from "../../../src/sentinel/network/network-facts.ts";
 import type { Reason } from "../../../src/sentinel/reason.ts";
 import { findNetworkStuffingReasons } from "../../../src/sentinel/signals/network-stuffing.ts";
 import { Tenant, User } from "../../support/client.ts";
@@ -15,6 +17,8 @@ const minute = 60_000;
 const day = 24 * 60 * minute;
 const now = 1_700_000_000_000;
 const ua = "EnterpriseAgent/1.0";
+const browser =
+  "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/138.0.0.0 Safari/537.36";
 let watches = 0;
 
 function createWatch() {
@@ -126,19 +130,33 @@ describe("The tenant watch", () => {
 });
 
 describe("The signal network_stuffing", () => {
-  const contributionOf = (users: number, fromNetwork: number, share?: number) => {
-    const crowd = { users, fromNetwork, ...(share === undefined ? {} : { share }) };
-    return findNetworkStuffingReasons({ ...neutralEvidence, networkCrowd: crowd })[0]?.contribution;
+  const contributionOf = (
+    { users = 0, fromNetwork = 0, count = 0, all = 0 }: Record<string, number>,
+    network: SessionEvidence["network"] = neutralEvidence.network,
+  ) => {
+    const networkCrowd = { users, fromNetwork, population: { count, all } };
+    const reasons = findNetworkStuffingReasons({ ...neutralEvidence, network, networkCrowd });
+    return reasons[0]?.contribution ?? 0;
   };
+  const withFacts = (...kinds: readonly NetworkKind[]) => ({
+    ...neutralEvidence.network,
+    facts: { kinds, threatGrade: 0 },
+  });
 
   it("counts only the users beyond what the network's share and chance explain", () => {
-    // The newcomers of a provider that half of the users have.
-    expect(contributionOf(200, 110, 0.5)).toBeUndefined();
-    expect(contributionOf(1_000, 120, 0.1)).toBeUndefined();
-    // As many from a hoster.
-    expect(contributionOf(200, 110, 0)).toBe(3.2);
-    expect(contributionOf(40, 40)).toBe(2.6);
-    expect(contributionOf(9, 9, 0)).toBeUndefined();
+    // The newcomers of a provider that half of the users have, and of one that few have.
+    expect(contributionOf({ users: 200, fromNetwork: 110, count: 250, all: 500 })).toBe(0);
+    expect(contributionOf({ users: 200, fromNetwork: 110, count: 0, all: 500 })).toBe(3.2);
+    expect(contributionOf({ users: 9, fromNetwork: 9, count: 0, all: 500 })).toBe(0);
+  });
+
+  it("takes the launch of a tenant for a launch, and a hoster for a hoster", () => {
+    expect(contributionOf({ users: 250, fromNetwork: 150 })).toBe(0);
+    expect(contributionOf({ users: 250, fromNetwork: 150 }, withFacts("hosting"))).toBe(3.2);
+    expect(contributionOf({ users: 40, fromNetwork: 40 }, withFacts("vpn"))).toBe(2.6);
+    expect(contributionOf({ users: 40, fromNetwork: 40 }, withFacts("vpn", "relay"))).toBe(0);
+    const reserved = { ...neutralEvidence.network, reservedRange: "uniqueLocal" };
+    expect(contributionOf({ users: 400, fromNetwork: 400 }, reserved)).toBe(0);
   });
 });
 
@@ -153,21 +171,26 @@ describe("Discover", () => {
     (await user.discover({ ip, ua: agent })).body;
 
   it("sees stuffing over forty /48s of one hoster, and over the blocks of one autonomous system", async () => {
-    await storeNetwork(
-      encodeDataSet([feedOf("relay", "9.9.9.9")], Date.now(), geographyOf(["45.80.0.0/12,64500"])),
-    );
-    const tenant = await Tenant.create();
+    const hosters = feedOf("hosting", "45.80.0.0/12", "2a0a:d6c0::/29");
+    const values = encodeDataSet([hosters], Date.now(), geographyOf(["45.80.0.0/12,64500"]));
+    await storeNetwork(values);
     for (const spread of [
       (n: number) => `2a0a:d6c0:${(n * 7).toString(16)}::1`,
       (n: number) => `45.${80 + (n % 16)}.${n}.7`,
     ]) {
-      const own = await Tenant.create();
-      let last: Answer = { risk_score: 0, reasons: [] };
-      for (let n = 0; n < 40; n += 1) last = await discover(await User.provision(own), spread(n));
-      expect(contributionIn(last, "credential_stuffing")).toBe(0);
-      expect(contributionIn(last, "network_stuffing")).toBeGreaterThanOrEqual(1.6);
+      const tenant = await Tenant.create();
+      const users = await Promise.all(Array.from({ length: 40 }, () => User.provision(tenant)));
+      const answers: Answer[] = [];
+      for (const [n, user] of users.entries()) {
+        answers.push(await discover(user, spread(n), browser));
+      }
+      const found = answers.map((answer) => contributionIn(answer, "network_stuffing"));
+      expect(found.slice(0, 10)).toEqual(new Array(10).fill(0));
+      expect(found.at(-1)).toBe(2.6);
+      expect(answers.at(-1)?.risk_score).toBeGreaterThan(0.5);
+      expect(answers.filter((one) => contributionIn(one, "credential_stuffing") > 0)).toEqual([]);
     }
-    const bystander = await discover(await User.provision(tenant), "45.80.1.7");
+    const bystander = await discover(await User.provision(await Tenant.create()), "45.80.1.7");
     expect(contributionIn(bystander, "network_stuffing")).toBe(0);
   });
 
