@@ -38,7 +38,6 @@ import {
   isWiderThanBlock,
   type SessionHashes,
 } from "../sentinel/session-hashes.ts";
-import { isSharedAddress } from "../sentinel/shared-address.ts";
 import { findTestResult } from "../sentinel/signals/test-address.ts";
 import type { TenantCaller } from "../tenancy/caller.ts";
 import { buildDeviceRequest } from "./device-schemas.ts";
@@ -99,11 +98,17 @@ async function findTenantList(
   return null;
 }
 
+/** Whether many people share the address, or nobody owns it. Such an address is neither compared nor learned. */
+function isShared({ facts, reservedRange }: NetworkEvidence): boolean {
+  const kinds = facts?.kinds ?? [];
+  return reservedRange !== null || kinds.includes("relay") || kinds.includes("tor");
+}
+
 /** Whether the address says nothing about the person's location. */
 function hidesLocation(network: NetworkEvidence): boolean {
   const { kinds = [], asn } = network.facts ?? {};
   const isExit = kinds.some((kind) => kind === "vpn" || kind === "proxy" || kind === "hosting");
-  return isSharedAddress(network) || isExit || isSatelliteNetwork(asn);
+  return isShared(network) || isExit || isSatelliteNetwork(asn);
 }
 
 async function gatherSurroundings(
@@ -143,11 +148,12 @@ async function gatherSurroundings(
     tenantList: await findTenantList(call, address),
     ...(testResult === undefined ? {} : { testResult }),
   };
+  const shared = isShared(network);
   const context: Context = {
-    country: found.facts?.country ?? null,
-    asn: found.facts?.asn ?? null,
-    prefix: hashes.prefix,
-    address: hashes.address,
+    country: shared ? null : (found.facts?.country ?? null),
+    asn: shared ? null : (found.facts?.asn ?? null),
+    prefix: shared ? null : hashes.prefix,
+    address: shared ? null : hashes.address,
     device,
     os,
     browser,

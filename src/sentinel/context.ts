@@ -15,7 +15,7 @@ export const contextSchema = z.object({
   /** ISO 3166-1 alpha-2. */
   country: z.string().nullable(),
   asn: z.int().nullable(),
-  /** Keyed hash of the /24 or /48, hex; null in sessions through relays, Tor and reserved addresses of older builds. */
+  /** Keyed hash of the /24 or /48, hex; null if the network says nothing about the person. */
   prefix: z.string().nullable(),
   /** Keyed hash of the address, or of the /64 of an IPv6 address, hex. Older builds hashed the whole IPv6 address. */
   address: z.string().nullable(),
@@ -31,7 +31,7 @@ export const contextSchema = z.object({
   placeHidden: z.boolean(),
 });
 
-/** The facts that are stored of a session. Null: not known. */
+/** The facts that are stored of a session. Null: not known, or not to be learned from. */
 export type Context = Readonly<z.infer<typeof contextSchema>>;
 
 /** The browser without its version: browsers update themselves, but people rarely change the browser. */

@@ -31,11 +31,6 @@ export const weights = {
   agentImpossible: 2.2,
   /** Another system or device at the same address within minutes. Two devices of one user look the same. */
   agentSwitch: 0.7,
-  /**
-   * The most that a known network counts for the user at a privacy relay, a Tor exit or a reserved address: anybody can
-   * be there, and a backend that sends the address of its own proxy is there with all its users.
-   */
-  minAtSharedAddress: -1,
   /** Added to the evidence of the new country itself. */
   impossibleTravel: 1.5,
   /** By the part that the session shares with one reported as fraud. */

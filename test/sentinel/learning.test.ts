@@ -194,19 +194,6 @@ describe("Sentinel", () => {
     expect(JSON.stringify(results)).not.toContain("3035");
   });
 
-  it("compares a reserved address like any other, but trusts it little", async () => {
-    const person = await Person.create();
-    const proxy = { ...desk, ip: "10.0.0.1" };
-    for (let n = 0; n < 4; n += 1) await person.login(start + n * day, proxy);
-    const at = async (context: object) =>
-      (await person.at(start + 4 * day).user.discover(context)).body;
-    const contribution = ({ reasons }: Awaited<ReturnType<typeof at>>) =>
-      reasons.find((one: { signal: string }) => one.signal === "network_history")?.contribution;
-    expect(contribution(await at(proxy))).toBe(-1);
-    expect(contribution(await at({ ...desk, ip: "10.7.0.1" }))).toBeGreaterThan(0.5);
-    expect((await at({ ...thief, ip: "10.0.0.1" })).risk_score).toBeGreaterThan(0.2);
-  });
-
   it("neither shows another tenant's assessments nor accepts feedback on them", async () => {
     const person = await Person.create();
     const { assessment_id: id } = await person.at(start).user.assess(desk);

@@ -97,29 +97,6 @@ describe("A session from", () => {
     expect(signalsOf(await discover("104.28.28.1", browser))).toEqual(["privacy_relay"]);
   });
 
-  it("a privacy relay or a Tor exit is judged by the user's own history", async () => {
-    for (const [listed, name] of [
-      ["104.28.28.1", "privacy_relay"],
-      ["185.220.101.7", "tor_exit"],
-    ] as const) {
-      const own = await User.withTotp(user.tenant);
-      const confirm = async (ip: string) => {
-        const { body } = await own.discover({ ip, ua: browser });
-        await own.sendFeedback(body.assessment_id, "legitimate");
-        return body.reasons as { signal: string; contribution: number }[];
-      };
-      const history = (reasons: { signal: string; contribution: number }[]) =>
-        reasons.find(({ signal }) => signal === "network_history")?.contribution;
-      await confirm("1.1.1.1");
-      const first = await confirm(listed);
-      expect(first.map(({ signal }) => signal)).toContain(name);
-      expect(history(first)).toBeGreaterThan(0);
-      const next = history(await confirm(listed)) ?? 0;
-      expect(next).toBeLessThan(0);
-      expect(next).toBeGreaterThanOrEqual(-1);
-    }
-  });
-
   it("a threat-listed address scores higher the more lists name it", async () => {
     const scores = [];
     for (const ip of ["1.0.140.1", "1.0.140.168", "5.5.5.5"]) {

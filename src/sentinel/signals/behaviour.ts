@@ -10,7 +10,6 @@ import {
   levelNames,
   type Reason,
 } from "../reason.ts";
-import { isSharedAddress } from "../shared-address.ts";
 import { weights } from "../weights.ts";
 import { findStep, isAtKnownAddress } from "./known-address.ts";
 
@@ -48,8 +47,7 @@ function findHabitReasons(behaviour: BehaviourEvidence, isShared: boolean, isOff
   const reasons: Reason[] = [];
   if (behaviour.network.length > 0) {
     const detail = toSentence(`${describeLevels(behaviour.network)}, ${since}`);
-    const bound = isShared ? weights.minAtSharedAddress : Number.NEGATIVE_INFINITY;
-    reasons.push(createReason("network_history", Math.max(network, bound), detail));
+    reasons.push(createReason("network_history", network, detail));
   }
   if (behaviour.agent.length > 0) {
     reasons.push(createReason("agent_history", agent, toSentence(describeLevels(behaviour.agent))));
@@ -62,8 +60,7 @@ function findHabitReasons(behaviour: BehaviourEvidence, isShared: boolean, isOff
 
 export function findBehaviourReasons(evidence: SessionEvidence, isOff: IsOff): Reason[] {
   const { behaviour, travel, agentSwitched, reported, crowd } = evidence;
-  const reasons =
-    behaviour === null ? [] : findHabitReasons(behaviour, isSharedAddress(evidence.network), isOff);
+  const reasons = behaviour === null ? [] : findHabitReasons(behaviour, isOff);
   if (travel !== null) {
     const detail = `This session is at least ${Math.round(travel.kilometres)} km and ${travel.hours.toFixed(1)} hours from the last confirmed one.`;
     reasons.push(createReason("impossible_travel", weights.impossibleTravel, detail));
