@@ -37,7 +37,7 @@ function formatAge(sinceMs: number): string {
     : formatCount(Math.round(sinceMs / dayMs), "day");
 }
 
-function findHabitReasons(behaviour: BehaviourEvidence, isShared: boolean, isOff: IsOff): Reason[] {
+function findHabitReasons(behaviour: BehaviourEvidence, isOff: IsOff): Reason[] {
   const { network, agent, hour } = computeContributions(behaviour, [
     ...(isOff("network_history") ? (["network"] as const) : []),
     ...(isOff("agent_history") ? (["agent"] as const) : []),
