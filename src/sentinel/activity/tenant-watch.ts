@@ -95,6 +95,19 @@ export class TenantWatch extends DurableObject<Env> {
     });
   }
 
+  /** Deletes everything, for a tenant that is deleted. @returns whether that is done */
+  async clear(): Promise<boolean> {
+    const cleared = await this.#attempt(async () => {
+      await this.ctx.storage.deleteAlarm();
+      await this.ctx.storage.deleteAll();
+      this.#attempts = undefined;
+      this.#unstored = 0;
+      this.#hasAlarm = false;
+      return true;
+    });
+    return cleared ?? false;
+  }
+
   /** Deletes what no longer counts. */
   override async alarm(): Promise<void> {
     this.#hasAlarm = false;

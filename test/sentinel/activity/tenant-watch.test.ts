@@ -112,6 +112,17 @@ describe("The tenant watch", () => {
     expect([left, await readAlarm(watch)]).toEqual([[], null]);
   });
 
+  it("is empty after it was cleared, and counts anew", async () => {
+    const watch = createWatch();
+    await watch.count(attemptOf("user"));
+    await watch.report(fraudOf("one"));
+    expect(await watch.clear()).toBe(true);
+    const left = await runInDurableObject(watch, (_, { storage }) => [...storage.kv.list()]);
+    expect([left, await readAlarm(watch)]).toEqual([[], null]);
+    expect(await watch.count(attemptOf("other"))).toMatchObject({ users: 1, frauds: [] });
+    expect(await readAlarm(watch)).not.toBeNull();
+  });
+
   it("says nothing about a session that shares nothing with its activity", () => {
     const activity = {
       users: 9,

@@ -84,6 +84,27 @@ describe("An embedded IPv4 address", () => {
     );
   });
 
+  it("never scores lower than the address: it is on the same allow lists, and on no fewer deny lists", () => {
+    const entry = fc.oneof(
+      fc.tuple(fc.ipV4(), fc.integer({ min: 0, max: 32 })),
+      fc.tuple(fc.ipV6(), fc.integer({ min: 0, max: 128 })),
+      fc.constantFrom(["2002::", 16] as const, ["::", 0] as const, ["64:ff9b::", 96] as const),
+    );
+    fc.assert(
+      fc.property(embeddedAddress, entry, fc.boolean(), ({ ipv4, spelling }, [text, bits], own) => {
+        const named = parseNetwork(`${own ? ipv4 : text}/${own ? Math.min(32, bits) : bits}`);
+        if (named === undefined) return;
+        const network = decodeEmbeddedNetwork(named);
+        const [plain, embedded] = [read(ipv4), read(spelling)];
+        expect(contains(network, embedded)).toBe(contains(network, plain));
+        if (containsAnySpelling(network, plain)) {
+          expect(containsAnySpelling(network, embedded)).toBe(true);
+        }
+      }),
+      { numRuns: 1_000 },
+    );
+  });
+
   it("is the address that a line of a feed names", () => {
     expect(parseFeedLine("2002:c614:407::/48 3")).toEqual(parseFeedLine("198.20.4.7 3"));
   });
