@@ -1334,7 +1334,7 @@ export interface components {
                 /** @description The user's session. Address and agent are personal parts of the event of the attempt, and decide nothing. The device token may be here in place of `device_token`; sent twice, both must be equal. */
                 context?: {
                     /**
-                     * @description An IPv4 or IPv6 address. It may have a port, and an IPv6 address brackets and a zone id; only the address is used.
+                     * @description An IPv4 or IPv6 address. It may have a port, and an IPv6 address brackets and a zone id; only the address is used. An IPv4 address that 6to4, Teredo or NAT64 embeds in IPv6 counts as that IPv4 address.
                      * @example 1.1.1.1
                      * @example 2606:4700:4700::1111
                      * @example 192.0.2.1:5678
@@ -1551,7 +1551,7 @@ export interface components {
                 /** @description The user's session. Address and agent are personal parts of the event of the login, and decide nothing. The device token may be here in place of `device_token`; sent twice, both must be equal. */
                 context?: {
                     /**
-                     * @description An IPv4 or IPv6 address. It may have a port, and an IPv6 address brackets and a zone id; only the address is used.
+                     * @description An IPv4 or IPv6 address. It may have a port, and an IPv6 address brackets and a zone id; only the address is used. An IPv4 address that 6to4, Teredo or NAT64 embeds in IPv6 counts as that IPv4 address.
                      * @example 1.1.1.1
                      * @example 2606:4700:4700::1111
                      * @example 192.0.2.1:5678
@@ -1661,7 +1661,7 @@ export interface components {
                 external_id?: string;
                 context: {
                     /**
-                     * @description An IPv4 or IPv6 address. It may have a port, and an IPv6 address brackets and a zone id; only the address is used.
+                     * @description An IPv4 or IPv6 address. It may have a port, and an IPv6 address brackets and a zone id; only the address is used. An IPv4 address that 6to4, Teredo or NAT64 embeds in IPv6 counts as that IPv4 address.
                      * @example 1.1.1.1
                      * @example 2606:4700:4700::1111
                      * @example 192.0.2.1:5678
@@ -1783,7 +1783,7 @@ export interface components {
                      *       "hour_of_week"
                      *     ]
                      */
-                    signals_off?: ("tenant_deny_list" | "tenant_allow_list" | "threat_list" | "tor_exit" | "vpn" | "proxy" | "scanner" | "hosting_network" | "privacy_relay" | "reserved_address" | "agent_empty" | "agent_headless" | "agent_scripted" | "agent_impossible" | "agent_switch" | "network_history" | "agent_history" | "hour_of_week" | "impossible_travel" | "reported_fraud" | "credential_stuffing" | "user_mismatch" | "recent_failures" | "locked" | "velocity" | "known_device" | "no_known_device" | "client_history" | "gradual_change")[];
+                    signals_off?: ("tenant_deny_list" | "tenant_allow_list" | "threat_list" | "tor_exit" | "vpn" | "proxy" | "scanner" | "hosting_network" | "privacy_relay" | "reserved_address" | "agent_empty" | "agent_headless" | "agent_scripted" | "agent_impossible" | "agent_switch" | "network_history" | "agent_history" | "hour_of_week" | "impossible_travel" | "reported_fraud" | "credential_stuffing" | "user_mismatch" | "recent_failures" | "locked" | "velocity" | "known_device" | "no_known_device" | "client_history" | "gradual_change" | "network_stuffing" | "many_networks" | "nearby_fraud")[];
                     /**
                      * @description Thresholds by kind of attacker, compared with `kinds` of an assessment. They raise the recommendation that follows from the score, and never lower it. Null removes a threshold, or both of a kind.
                      * @example {
@@ -2001,7 +2001,7 @@ export interface components {
                      *       "hour_of_week"
                      *     ]
                      */
-                    signals_off?: ("tenant_deny_list" | "tenant_allow_list" | "threat_list" | "tor_exit" | "vpn" | "proxy" | "scanner" | "hosting_network" | "privacy_relay" | "reserved_address" | "agent_empty" | "agent_headless" | "agent_scripted" | "agent_impossible" | "agent_switch" | "network_history" | "agent_history" | "hour_of_week" | "impossible_travel" | "reported_fraud" | "credential_stuffing" | "user_mismatch" | "recent_failures" | "locked" | "velocity" | "known_device" | "no_known_device" | "client_history" | "gradual_change")[];
+                    signals_off?: ("tenant_deny_list" | "tenant_allow_list" | "threat_list" | "tor_exit" | "vpn" | "proxy" | "scanner" | "hosting_network" | "privacy_relay" | "reserved_address" | "agent_empty" | "agent_headless" | "agent_scripted" | "agent_impossible" | "agent_switch" | "network_history" | "agent_history" | "hour_of_week" | "impossible_travel" | "reported_fraud" | "credential_stuffing" | "user_mismatch" | "recent_failures" | "locked" | "velocity" | "known_device" | "no_known_device" | "client_history" | "gradual_change" | "network_stuffing" | "many_networks" | "nearby_fraud")[];
                     /**
                      * @description Thresholds by kind of attacker, compared with `kinds` of an assessment. They raise the recommendation that follows from the score, and never lower it. Null removes a threshold, or both of a kind.
                      * @example {
@@ -2223,7 +2223,7 @@ export interface components {
         /** @description A reason for a risk score. */
         Reason: {
             /**
-             * @description Values: `tenant_deny_list`, `tenant_allow_list`, `threat_list`, `tor_exit`, `vpn`, `proxy`, `scanner`, `hosting_network`, `privacy_relay`, `reserved_address`, `agent_empty`, `agent_headless`, `agent_scripted`, `agent_impossible`, `agent_switch`, `network_history`, `agent_history`, `hour_of_week`, `impossible_travel`, `reported_fraud`, `credential_stuffing`, `user_mismatch`, `recent_failures`, `locked`, `velocity`, `user_locked`, `user_suspended`, `test_address`, `known_device`, `no_known_device`, `kind_threshold`, `client_history`, `gradual_change`; expect further ones.
+             * @description Values: `tenant_deny_list`, `tenant_allow_list`, `threat_list`, `tor_exit`, `vpn`, `proxy`, `scanner`, `hosting_network`, `privacy_relay`, `reserved_address`, `agent_empty`, `agent_headless`, `agent_scripted`, `agent_impossible`, `agent_switch`, `network_history`, `agent_history`, `hour_of_week`, `impossible_travel`, `reported_fraud`, `credential_stuffing`, `user_mismatch`, `recent_failures`, `locked`, `velocity`, `user_locked`, `user_suspended`, `test_address`, `known_device`, `no_known_device`, `kind_threshold`, `client_history`, `gradual_change`, `network_stuffing`, `many_networks`, `nearby_fraud`; expect further ones.
              * @example network_history
              */
             signal: string;
@@ -3299,7 +3299,6 @@ export interface components {
                          * @example newer
                          */
                         step?: string;
-                        onProbation?: boolean;
                         habits?: {
                             here: {
                                 /** Format: int64 */
@@ -3376,7 +3375,6 @@ export interface components {
                          * @example newer
                          */
                         step?: string;
-                        onProbation?: boolean;
                         habits?: {
                             here: {
                                 /** Format: int64 */
@@ -3503,7 +3501,6 @@ export interface components {
                              * @example newer
                              */
                             step?: string;
-                            onProbation?: boolean;
                             habits?: {
                                 here: {
                                     /** Format: int64 */
@@ -3580,7 +3577,6 @@ export interface components {
                              * @example newer
                              */
                             step?: string;
-                            onProbation?: boolean;
                             habits?: {
                                 here: {
                                     /** Format: int64 */
@@ -3660,7 +3656,6 @@ export interface components {
                          * @example newer
                          */
                         step?: string;
-                        onProbation?: boolean;
                         habits?: {
                             here: {
                                 /** Format: int64 */
@@ -3768,7 +3763,6 @@ export interface components {
                          * @example newer
                          */
                         step?: string;
-                        onProbation?: boolean;
                         habits?: {
                             here: {
                                 /** Format: int64 */
@@ -3845,7 +3839,6 @@ export interface components {
                          * @example newer
                          */
                         step?: string;
-                        onProbation?: boolean;
                         habits?: {
                             here: {
                                 /** Format: int64 */
@@ -3972,7 +3965,6 @@ export interface components {
                              * @example newer
                              */
                             step?: string;
-                            onProbation?: boolean;
                             habits?: {
                                 here: {
                                     /** Format: int64 */
@@ -4049,7 +4041,6 @@ export interface components {
                              * @example newer
                              */
                             step?: string;
-                            onProbation?: boolean;
                             habits?: {
                                 here: {
                                     /** Format: int64 */
@@ -4129,7 +4120,6 @@ export interface components {
                          * @example newer
                          */
                         step?: string;
-                        onProbation?: boolean;
                         habits?: {
                             here: {
                                 /** Format: int64 */
@@ -4156,6 +4146,31 @@ export interface components {
                 } & {
                     [key: string]: unknown;
                 };
+                networkCrowd?: {
+                    /** Format: int64 */
+                    users: number;
+                    /** Format: int64 */
+                    fromNetwork: number;
+                    population?: {
+                        /** Format: int64 */
+                        count: number;
+                        /** Format: int64 */
+                        all: number;
+                    } & {
+                        [key: string]: unknown;
+                    };
+                } & {
+                    [key: string]: unknown;
+                };
+                triedFrom?: {
+                    /** Format: int64 */
+                    blocks: number;
+                    /** Format: int64 */
+                    networks: number;
+                } & {
+                    [key: string]: unknown;
+                };
+                readonly nearbyFraud?: string[];
             } & {
                 [key: string]: unknown;
             }) | null;
@@ -10185,7 +10200,6 @@ export interface operations {
                      *                     "all": 0
                      *                   },
                      *                   "step": "newer",
-                     *                   "onProbation": true,
                      *                   "habits": {
                      *                     "here": {
                      *                       "count": 0,
@@ -10224,7 +10238,6 @@ export interface operations {
                      *                     "all": 0
                      *                   },
                      *                   "step": "newer",
-                     *                   "onProbation": true,
                      *                   "habits": {
                      *                     "here": {
                      *                       "count": 0,
@@ -10290,7 +10303,6 @@ export interface operations {
                      *                       "all": 0
                      *                     },
                      *                     "step": "newer",
-                     *                     "onProbation": true,
                      *                     "habits": {
                      *                       "here": {
                      *                         "count": 0,
@@ -10329,7 +10341,6 @@ export interface operations {
                      *                       "all": 0
                      *                     },
                      *                     "step": "newer",
-                     *                     "onProbation": true,
                      *                     "habits": {
                      *                       "here": {
                      *                         "count": 0,
@@ -10369,7 +10380,6 @@ export interface operations {
                      *                     "all": 0
                      *                   },
                      *                   "step": "newer",
-                     *                   "onProbation": true,
                      *                   "habits": {
                      *                     "here": {
                      *                       "count": 0,
@@ -10428,7 +10438,6 @@ export interface operations {
                      *                     "all": 0
                      *                   },
                      *                   "step": "newer",
-                     *                   "onProbation": true,
                      *                   "habits": {
                      *                     "here": {
                      *                       "count": 0,
@@ -10467,7 +10476,6 @@ export interface operations {
                      *                     "all": 0
                      *                   },
                      *                   "step": "newer",
-                     *                   "onProbation": true,
                      *                   "habits": {
                      *                     "here": {
                      *                       "count": 0,
@@ -10533,7 +10541,6 @@ export interface operations {
                      *                       "all": 0
                      *                     },
                      *                     "step": "newer",
-                     *                     "onProbation": true,
                      *                     "habits": {
                      *                       "here": {
                      *                         "count": 0,
@@ -10572,7 +10579,6 @@ export interface operations {
                      *                       "all": 0
                      *                     },
                      *                     "step": "newer",
-                     *                     "onProbation": true,
                      *                     "habits": {
                      *                       "here": {
                      *                         "count": 0,
@@ -10612,7 +10618,6 @@ export interface operations {
                      *                     "all": 0
                      *                   },
                      *                   "step": "newer",
-                     *                   "onProbation": true,
                      *                   "habits": {
                      *                     "here": {
                      *                       "count": 0,
@@ -10625,7 +10630,22 @@ export interface operations {
                      *                   }
                      *                 }
                      *               ]
-                     *             }
+                     *             },
+                     *             "networkCrowd": {
+                     *               "users": 0,
+                     *               "fromNetwork": 0,
+                     *               "population": {
+                     *                 "count": 0,
+                     *                 "all": 0
+                     *               }
+                     *             },
+                     *             "triedFrom": {
+                     *               "blocks": 0,
+                     *               "networks": 0
+                     *             },
+                     *             "nearbyFraud": [
+                     *               "address"
+                     *             ]
                      *           },
                      *           "inputs_digest": "0a1b0a1b0a1b0a1b0a1b0a1b0a1b0a1b0a1b0a1b0a1b0a1b0a1b0a1b0a1b0a1b"
                      *         }
