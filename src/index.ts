@@ -9,6 +9,7 @@ export { DeliveryGate } from "./guard/delivery/delivery-gate.ts";
 export { IdentityGuard } from "./guard/identity-guard.ts";
 export { RefusalLog } from "./guard/refusal-log/refusal-log.ts";
 export { PrefixWatch } from "./sentinel/activity/prefix-watch.ts";
+export { TenantWatch } from "./sentinel/activity/tenant-watch.ts";
 export { ExportRegister } from "./tenancy/export-register.ts";
 export { TokenRegister } from "./tenancy/token-register.ts";
 

@@ -105,7 +105,7 @@ describe("A tenant without a location", () => {
     const restricted = vi.spyOn(namespaceClass, "jurisdiction");
     await useObjects(await Tenant.create());
     expect(new Set(objects.map(({ namespace }) => namespace))).toEqual(
-      new Set(["EXPORTS", "GUARD", "PREFIXES", "REFUSALS", "REGISTER"]),
+      new Set(["EXPORTS", "GUARD", "PREFIXES", "REFUSALS", "REGISTER", "TENANT_WATCHES"]),
     );
     expect(objects.filter(({ hint }) => hint !== undefined)).toEqual([]);
     expect(restricted).not.toHaveBeenCalled();
@@ -125,6 +125,7 @@ describe("The setting location.hint", () => {
         "PREFIXES apac-ne",
         "REFUSALS apac-ne",
         "REGISTER undefined",
+        "TENANT_WATCHES apac-ne",
       ]),
     );
   });

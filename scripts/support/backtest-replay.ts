@@ -56,6 +56,8 @@ interface KnownSession {
   readonly network: NetworkEvidence;
   readonly agent: AgentFacts["kind"];
   readonly degraded: readonly DataSource[];
+  /** What counts as one address, such as the /64 of an IPv6 address. */
+  readonly subscriber: string;
 }
 
 export interface FoundNetwork {
@@ -101,7 +103,7 @@ export class Replay {
     const surroundings = {
       ...{ context, network, degraded: session.degraded, populationUnread: false },
       population: this.#population === null ? null : narrowPopulation(this.#population, context),
-      crowd: this.#crowds.count(network.prefix, { at, address: address.text, user }),
+      crowd: this.#crowds.count(network.prefix, { at, address: session.subscriber, user }),
     };
     const assessed = {
       ...{ assessmentId: String(login.line), agent: session.agent, userId: null },
@@ -127,12 +129,15 @@ export class Replay {
       hashClientFields(this.#hashKey, tenantId, client),
     ]);
     const network: NetworkEvidence = {
-      ...{ address: hashes.address, prefix: hashes.prefix, facts: found.facts ?? null },
+      ...{ address: hashes.wholeAddress, prefix: hashes.prefix, facts: found.facts ?? null },
       reservedRange: isReserved(address) ? address.range : null,
       tenantList: null,
     };
     const context = buildContext(network, hashes, facts, clientHashes);
-    const session = { context, network, agent: facts.kind, degraded: found.degraded };
+    const session = {
+      ...{ context, network, agent: facts.kind, degraded: found.degraded },
+      subscriber: hashes.address,
+    };
     this.#sessions.set(name, session);
     return session;
   }

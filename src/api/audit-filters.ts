@@ -2,8 +2,9 @@
 import { z } from "zod";
 import { type Actor, auditActions, auditOutcomes } from "../audit/event.ts";
 import { cursor, externalId, limit, requestInstant } from "../http/schemas.ts";
-import { type Address, parseAddress, parseForwardedAddress } from "../sentinel/network/address.ts";
+import type { Address } from "../sentinel/network/address.ts";
 import { forwardedAddressPattern } from "../sentinel/network/address-patterns.ts";
+import { parseForwardedAddress } from "../sentinel/network/forwarded-address.ts";
 
 const actorPattern = /^(operator|system|[0-9a-f]{24})$/;
 const actorFilter = z
@@ -60,5 +61,5 @@ export const trailQuery = z.strictObject({
 /** A condition on the personal parts of events: a session from this address. */
 export function isFromAddress(address: Address): (parts: { address?: string }) => boolean {
   return (parts) =>
-    parts.address !== undefined && parseAddress(parts.address)?.text === address.text;
+    parts.address !== undefined && parseForwardedAddress(parts.address)?.text === address.text;
 }

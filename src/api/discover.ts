@@ -11,6 +11,9 @@ import type { Assessed } from "../guard/decisions/standing.ts";
 import { streamArgument } from "../guard/streamed-argument.ts";
 import { log } from "../log.ts";
 import { type CountedAttempt, countAttempt } from "../sentinel/activity/client.ts";
+import { compareWithActivity, countedNetworksOf } from "../sentinel/activity/compare-activity.ts";
+import type { TenantActivity } from "../sentinel/activity/tenant-activity.ts";
+import { countInTenant, readActivity } from "../sentinel/activity/tenant-client.ts";
 import { type AgentFacts, agentFactsOf } from "../sentinel/agent.ts";
 import { cleanAgent } from "../sentinel/agent-text.ts";
 import { assessmentIdOf } from "../sentinel/assessment.ts";
@@ -25,6 +28,7 @@ import {
   type Network,
   parseNetwork,
 } from "../sentinel/network/address.ts";
+import { containsAnySpelling, decodeEmbeddedNetwork } from "../sentinel/network/embedded-ipv4.ts";
 import { isNetworkCached, lookupNetwork, type Prefetched } from "../sentinel/network/lookup.ts";
 import { narrowPopulation } from "../sentinel/population/population.ts";
 import { findCachedPopulation, readPopulation } from "../sentinel/population/read.ts";
@@ -66,7 +70,7 @@ const parsedLists = new WeakMap<readonly string[], readonly Network[]>();
 function parseStoredNetwork(text: string): Network {
   const network = parseNetwork(text);
   if (network === undefined) throw new AppError("unavailable");
-  return network;
+  return decodeEmbeddedNetwork(network);
 }
 
 function parseNetworks(list: readonly string[]): readonly Network[] {
@@ -75,14 +79,18 @@ function parseNetworks(list: readonly string[]): readonly Network[] {
   return networks;
 }
 
-/** The first entry that contains the address, in the deny list and then in the allow list. */
+/**
+ * The first entry that contains the address, in the deny list and then in the allow list. An address that is embedded
+ * in another one is trusted only if the address itself is on the allow list.
+ */
 async function findTenantList(
   { config, caller: { tenantId, policy } }: DiscoverCall,
   address: Address,
 ): Promise<NetworkEvidence["tenantList"]> {
   for (const list of ["deny", "allow"] as const) {
     for (const network of parseNetworks(policy.sentinel[list])) {
-      if (!contains(network, address)) continue;
+      const isListed = list === "deny" ? containsAnySpelling : contains;
+      if (!isListed(network, address)) continue;
       const key = config.addressHashKey;
       const entry = await hashSessionPart(key, tenantId, "list_entry", network.text);
       return { list, entry, network: isWiderThanBlock(network) ? network.text : null };
@@ -91,13 +99,19 @@ async function findTenantList(
   return null;
 }
 
+/** Counts that other objects answer. */
+interface PendingCounts {
+  readonly attempt: Promise<CountedAttempt | undefined>;
+  readonly activity: Promise<TenantActivity | undefined>;
+}
+
 async function gatherSurroundings(
   call: DiscoverCall,
   address: Address,
   hashes: SessionHashes,
   agentFacts: AgentFacts,
   client: ClientFields,
-  attempt: Promise<CountedAttempt | undefined>,
+  { attempt, activity }: PendingCounts,
 ): Promise<Surroundings> {
   const { env, requestId, arrivedAt } = call;
   const { tenantId } = call.caller;
@@ -106,10 +120,11 @@ async function gatherSurroundings(
   const cached = findCachedPopulation(kv, tenantId, arrivedAt);
   const readsNow =
     cached === undefined && call.prepared === undefined && isNetworkCached(kv, arrivedAt);
-  const [found, read, counted, clientHashes] = await Promise.all([
+  const [found, read, counted, ofTenant, clientHashes] = await Promise.all([
     lookupNetwork(kv, address, arrivedAt, call.prepared, readsNow),
     readsNow ? readPopulation(kv, tenantId, arrivedAt) : cached,
     attempt,
+    activity,
     hashClientFields(call.config.addressHashKey, tenantId, client),
   ]);
   const degraded: DataSource[] = [...found.degraded];
@@ -118,10 +133,10 @@ async function gatherSurroundings(
     log("info", "ip_reputation_degraded", fields);
   }
   if (read?.degraded) degraded.push("population");
-  if (counted === undefined) degraded.push("address_activity");
+  if (counted === undefined || ofTenant === undefined) degraded.push("address_activity");
   const testResult = call.caller.mode === "test" ? findTestResult(address) : undefined;
   const network: NetworkEvidence = {
-    address: hashes.address,
+    address: hashes.wholeAddress,
     prefix: hashes.prefix,
     facts: found.facts ?? null,
     reservedRange: isReserved(address) ? address.range : null,
@@ -132,11 +147,22 @@ async function gatherSurroundings(
   return {
     context,
     network,
+    ...(hashes.wholeAddress === hashes.address ? {} : { formerAddress: hashes.wholeAddress }),
     population: read?.population ? narrowPopulation(read.population, context) : null,
     populationUnread: read === undefined,
     crowd: counted?.crowd ?? null,
+    ...(ofTenant === undefined
+      ? {}
+      : compareWithActivity(ofTenant, countedNetworksOf(address, found.facts?.asn), context)),
     degraded,
   };
+}
+
+/** Whether the user was in the network before. Otherwise the attempt counts in the whole tenant. */
+function isInKnownNetwork({ reasons }: Assessed): boolean {
+  return reasons.some(
+    ({ signal, contribution }) => signal === "network_history" && contribution < 0,
+  );
 }
 
 /** Whether a guard answers with this error only if the identity exists. */
@@ -170,9 +196,19 @@ export async function discover(
   const hashes = await hashSession(config.addressHashKey, caller.tenantId, hashed);
   const attempt = countAttempt(env, caller, hashes, now, requestId);
   const storeAttempt = () => call.waitUntil(attempt.then((counted) => counted?.store()));
-  const surroundings = streamArgument(
-    gatherSurroundings(call, address, hashes, agentFacts, client, attempt),
-  );
+  const activity = readActivity(call);
+  const gathered = gatherSurroundings(call, address, hashes, agentFacts, client, {
+    attempt,
+    activity,
+  });
+  const countNetworks = async () => {
+    const { network, context } = await gathered;
+    const networks = countedNetworksOf(address, context.asn ?? undefined);
+    const isTrusted = network.tenantList?.list === "allow";
+    if (networks.length === 0 || isTrusted) return;
+    await countInTenant(call, { identityId: hashes.identity, networks });
+  };
+  const surroundings = streamArgument(gathered);
   try {
     const assessment = await askGuard(call, identityId, (guard, guardCall) =>
       guard.assess({ ...guardCall, ...device }, session, surroundings, {
@@ -183,9 +219,13 @@ export async function discover(
       }),
     );
     storeAttempt();
+    if (!isInKnownNetwork(assessment)) call.waitUntil(countNetworks());
     return assessment;
   } catch (error) {
-    if (showsIdentity(error)) storeAttempt();
+    if (showsIdentity(error)) {
+      storeAttempt();
+      call.waitUntil(countNetworks());
+    }
     throw error;
   }
 }

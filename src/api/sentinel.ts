@@ -2,15 +2,23 @@
 import { z } from "zod";
 import { firstIdOf, identityIdOf } from "../crypto/id.ts";
 import { idPattern } from "../crypto/id-time.ts";
+import type { Config } from "../env.ts";
 import { AppError } from "../errors.ts";
 import { askGuard } from "../guard/client.ts";
+import type { JudgedSession } from "../guard/decisions/feedback.ts";
 import type { Standing } from "../guard/decisions/standing.ts";
 import { requirePermission } from "../http/access.ts";
 import { defineRoute, none, respond } from "../http/route.ts";
 import { externalId, instant, toRfc3339OrNull } from "../http/schemas.ts";
+import {
+  reportFraud,
+  type TenantWatchCaller,
+  withdrawFraud,
+} from "../sentinel/activity/tenant-client.ts";
 import { assessedIdentityOf } from "../sentinel/assessment.ts";
-import { verdicts } from "../sentinel/history.ts";
+import { type Verdict, verdicts } from "../sentinel/history.ts";
 import { prefetchNetwork } from "../sentinel/network/lookup.ts";
+import { hashSessionPart } from "../sentinel/session-hashes.ts";
 import { claimTenantRequestKey } from "../tenancy/claim-request-key.ts";
 import { assessmentFields, assessmentId, showAssessment } from "./assessment-schemas.ts";
 import { deviceToken, showDevice, shownDevice } from "./device-schemas.ts";
@@ -106,6 +114,32 @@ const deniedFields = {
   ...standingFields,
 };
 
+/** A session that is reported later is no news about the networks of today. */
+const maxReportedAgeMs = 7 * dayMs;
+
+/**
+ * Tells the tenant's watch of a session that was reported as fraud, or no longer is. Never throws.
+ * @param judged undefined in the answer that an older build kept for the same request
+ */
+async function tellTenant(
+  caller: TenantWatchCaller & { readonly config: Pick<Config, "addressHashKey"> },
+  assessmentId: string,
+  verdict: Verdict,
+  judged: JudgedSession | undefined,
+): Promise<void> {
+  if (judged === undefined) return;
+  const { at, context, verdict: before } = judged;
+  const { tenantId } = caller.caller;
+  const key = caller.config.addressHashKey;
+  if (verdict === "fraud" && at > caller.now - maxReportedAgeMs) {
+    const id = await hashSessionPart(key, tenantId, "assessment", assessmentId);
+    const { address, prefix, agent } = context;
+    await reportFraud(caller, { id, address, prefix, agent });
+  } else if (verdict === "legitimate" && before === "fraud") {
+    await withdrawFraud(caller, await hashSessionPart(key, tenantId, "assessment", assessmentId));
+  }
+}
+
 export const sentinelRoutes = [
   defineRoute(
     {
@@ -185,9 +219,10 @@ export const sentinelRoutes = [
       await claimTenantRequestKey(request);
       const { assessmentDays } = request.caller.policy.retention;
       const oldestId = firstIdOf(request.arrivedAt - assessmentDays * dayMs);
-      await askGuard(request, assessedIdentityOf(id), (guard, call) =>
+      const judged = await askGuard(request, assessedIdentityOf(id), (guard, call) =>
         guard.recordFeedback(call, id, outcome, oldestId),
       );
+      request.waitUntil(tellTenant(request, id, outcome, judged));
       return respond(204, null);
     },
   ),

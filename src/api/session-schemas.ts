@@ -6,8 +6,9 @@ import {
   readClientHints,
   readTimeZone,
 } from "../sentinel/client-fields.ts";
-import { type Address, parseForwardedAddress } from "../sentinel/network/address.ts";
+import type { Address } from "../sentinel/network/address.ts";
 import { forwardedAddressPattern } from "../sentinel/network/address-patterns.ts";
+import { parseForwardedAddress } from "../sentinel/network/forwarded-address.ts";
 
 /** A backend passes on what the client sent, so no text is refused. */
 export const agent = z
@@ -24,7 +25,7 @@ export const address = z
   .string()
   .meta({
     description:
-      "An IPv4 or IPv6 address. It may have a port, and an IPv6 address brackets and a zone id; only the address is used.",
+      "An IPv4 or IPv6 address. It may have a port, and an IPv6 address brackets and a zone id; only the address is used. An IPv4 address that 6to4, Teredo or NAT64 embeds in IPv6 counts as that IPv4 address.",
     pattern: forwardedAddressPattern,
     examples: ["1.1.1.1", "2606:4700:4700::1111", "192.0.2.1:5678", "[2001:db8::1]:443"],
   })

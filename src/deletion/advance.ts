@@ -171,10 +171,11 @@ async function eraseIdentities(
 
 /** @throws AppError `unavailable` if an object does not answer, or could not deliver its events */
 async function clearObjects(env: Env, tenantId: string, location: Location): Promise<void> {
-  const { REFUSALS, EXPORTS } = env;
+  const { REFUSALS, EXPORTS, TENANT_WATCHES } = env;
   const clearing = [
     stubFor(REFUSALS, tenantId, location).clear(),
     stubFor(EXPORTS, tenantId, location).clear(),
+    stubFor(TENANT_WATCHES, tenantId, location).clear(),
   ];
   const results = await Promise.allSettled([
     ...clearing.map((one) => awaitWithin(objectTimeoutMs, one)),

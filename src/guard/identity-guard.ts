@@ -41,7 +41,7 @@ import {
 } from "./decisions/devices.ts";
 import { isPossibleCode } from "./decisions/evaluate-totp.ts";
 import { type Attempt, type Purpose, stale } from "./decisions/evaluation.ts";
-import { recordFeedback } from "./decisions/feedback.ts";
+import { type JudgedSession, recordFeedback } from "./decisions/feedback.ts";
 import { type ImportOutcome, importSessions } from "./decisions/import-sessions.ts";
 import { create, erase, refuseExisting, setStatus, unlock } from "./decisions/lifecycle.ts";
 import {
@@ -422,9 +422,9 @@ export class IdentityGuard extends DurableObject<Env> {
     assessmentId: string,
     verdict: Verdict,
     oldestId: string,
-  ): Promise<GuardResult<void>> {
+  ): Promise<GuardResult<JudgedSession>> {
     return await this.#runOnce(call, async (_config, addReceipt) => {
-      const notFound = fail<void>({ code: "assessment_not_found" });
+      const notFound = fail<JudgedSession>({ code: "assessment_not_found" });
       const recorded = await addReceipt();
       const state = await this.#ledger.load(call);
       const found = state && (await this.#sessions.find(call, assessmentId));

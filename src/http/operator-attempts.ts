@@ -6,7 +6,8 @@
 import { BoundedMap } from "../bounded-map.ts";
 import { AppError } from "../errors.ts";
 import { log } from "../log.ts";
-import { formatAddress, parseAddress } from "../sentinel/network/address.ts";
+import { formatAddress } from "../sentinel/network/address.ts";
+import { parseForwardedAddress } from "../sentinel/network/forwarded-address.ts";
 
 const windowMs = 60_000;
 const maxFailuresPerAddress = 10;
@@ -37,7 +38,7 @@ let lineAt = 0;
 
 /** The client's address, or the /64 of an IPv6 address. @param header `CF-Connecting-IP`, which Cloudflare sets */
 function clientAddressOf(header: string | undefined): string | undefined {
-  const address = header === undefined ? undefined : parseAddress(header);
+  const address = header === undefined ? undefined : parseForwardedAddress(header);
   if (address === undefined || address.family === 4) return address?.text;
   const first = (address.value >> subscriberBits) << subscriberBits;
   return `${formatAddress(6, first)}/64`;

@@ -40,7 +40,7 @@ export const contextSchema = z.object({
   asn: z.int().nullable(),
   /** Keyed hash of the /24 or /48, hex; null if the network says nothing about the person. */
   prefix: z.string().nullable(),
-  /** Keyed hash of the address, hex. */
+  /** Keyed hash of the address, or of the /64 of an IPv6 address, hex. Older builds hashed the whole IPv6 address. */
   address: z.string().nullable(),
   device: z.string().nullable(),
   os: z.string().nullable(),

@@ -33,7 +33,7 @@ const networkEvidenceSchema = z.object({
       country: z.string().optional(),
     })
     .nullable(),
-  /** Keyed hashes of address and block, hex. A replay finds entries of the tenant's lists by them. */
+  /** Keyed hashes of the whole address and its block, hex. A replay finds entries of the tenant's lists by them. */
   address: z.string(),
   prefix: z.string(),
   /** Name of the special range, such as `private`; null for an ordinary address. */
@@ -140,9 +140,26 @@ const deviceEvidenceSchema = z.object({
 });
 export type DeviceEvidence = Readonly<z.infer<typeof deviceEvidenceSchema>>;
 
+/** Distinct users tried in ten minutes from networks that are new to them. */
+const networkCrowdSchema = z.object({
+  users: count,
+  /** Those from the session's autonomous system, or from its /32 if these are more. */
+  fromNetwork: count,
+  /** Sessions of the population from the autonomous system. The guard adds them. */
+  population: countedSchema.optional(),
+});
+export type NetworkCrowd = Readonly<z.infer<typeof networkCrowdSchema>>;
+
+/** Distinct address blocks, and autonomous systems, of the user's sessions in ten minutes, this one included. */
+const triedFromSchema = z.object({ blocks: count, networks: count });
+export type TriedFrom = Readonly<z.infer<typeof triedFromSchema>>;
+
 const travelSchema = z.object({ kilometres: z.number(), hours: z.number() });
 
 export const reportedParts = ["address", "prefix", "agent"] as const;
+
+const nearbyFraudSchema = z.array(z.enum(reportedParts)).readonly();
+export type NearbyFraud = z.infer<typeof nearbyFraudSchema>;
 
 /**
  * `ip_reputation` is in assessments of earlier builds only, where it stands for all kinds of network data. Stored
@@ -187,5 +204,11 @@ export const sessionEvidenceSchema = z.object({
   device: deviceEvidenceSchema.optional(),
   /** How the session compares with what was known a week ago, if the history has come closer to it since. */
   settled: behaviourEvidenceSchema.optional(),
+  /** Set if the tenant watch lists the session's network. */
+  networkCrowd: networkCrowdSchema.optional(),
+  /** Set if there is more than one block. */
+  triedFrom: triedFromSchema.optional(),
+  /** The parts that the session shares with sessions of the tenant that were reported as fraud within a day. */
+  nearbyFraud: nearbyFraudSchema.optional(),
 });
 export type SessionEvidence = Readonly<z.infer<typeof sessionEvidenceSchema>>;

@@ -101,6 +101,23 @@ export function addSession(history: History, session: KnownSession, now: number)
   return addSessions(history, [session], now);
 }
 
+/**
+ * The history as a session of this build is compared with it. Older builds stored the hash of a whole IPv6 address: a
+ * session at that address counts as one in its /64, until it is too old to count.
+ * @param former the hash that older builds had for the address; undefined for an IPv4 address
+ * @param address the hash that this build has
+ */
+export function adoptFormerAddress(
+  history: History,
+  former: string | undefined,
+  address: string | null,
+): History {
+  if (former === undefined) return history;
+  return history.map((known) =>
+    known.context.address === former ? { ...known, context: { ...known.context, address } } : known,
+  );
+}
+
 /** The sessions with this verdict, up to that time. */
 export function selectByVerdict(history: History, verdict: Verdict, now: number): History {
   return history.filter(

@@ -35,6 +35,9 @@ export const reasonNames = [
   "kind_threshold",
   "client_history",
   "gradual_change",
+  "network_stuffing",
+  "many_networks",
+  "nearby_fraud",
 ] as const;
 export type ReasonName = (typeof reasonNames)[number];
 

@@ -15,13 +15,17 @@ export const prefixBits = { 4: 24, 6: 48 } as const;
 /** The pool from which a provider usually serves a region. */
 const poolBits = { 4: 20, 6: 40 } as const;
 
-/** The block around an address, which is compared when the address itself is new. */
-function blockOf(
-  { family, value }: Pick<Address, "family" | "value">,
-  { [family]: bits }: typeof prefixBits | typeof poolBits,
-): string {
+/** The bits of an IPv6 address that belong to the subscriber. The others change daily (RFC 8981). */
+const subscriberBits = 64;
+
+function networkOf({ family, value }: Pick<Address, "family" | "value">, bits: number): string {
   const hostBits = BigInt(addressBits(family) - bits);
   return `${formatAddress(family, (value >> hostBits) << hostBits)}/${bits}`;
+}
+
+/** The block around an address, which is compared when the address itself is new. */
+function prefixOf(address: Pick<Address, "family" | "value">): string {
+  return networkOf(address, prefixBits[address.family]);
 }
 
 /** Whether a network contains more than one such block. */
@@ -45,7 +49,15 @@ async function findHmacKey(key: Uint8Array): Promise<CryptoKey> {
 export async function hashSessionPart(
   key: Uint8Array,
   tenantId: string,
-  part: "address" | "prefix" | "pool" | "agent" | "list_entry" | "identity" | ClientLevel,
+  part:
+    | "address"
+    | "prefix"
+    | "pool"
+    | "agent"
+    | "list_entry"
+    | "identity"
+    | "assessment"
+    | ClientLevel,
   text: string,
 ): Promise<string> {
   const hmac = await computeHmacSha256(await findHmacKey(key), joinParts(part, tenantId, text));
@@ -54,7 +66,10 @@ export async function hashSessionPart(
 
 /** The hashes of a session. */
 export interface SessionHashes {
+  /** Of the IPv4 address, or of the /64 of an IPv6 address: what is compared and counted as one address. */
   readonly address: string;
+  /** Of the whole address. It finds entries of lists, and the sessions that older builds stored. */
+  readonly wholeAddress: string;
   readonly prefix: string;
   readonly pool: string;
   readonly agent: string;
@@ -69,12 +84,18 @@ export async function hashSession(
   session: { readonly address: Address; readonly agent: string; readonly identityId: string },
 ): Promise<SessionHashes> {
   const { address, agent, identityId } = session;
-  const [addressHash, prefix, pool, agentHash, identity] = await Promise.all([
+  const [wholeAddress, subscriber, prefix, pool, agentHash, identity] = await Promise.all([
     hashSessionPart(key, tenantId, "address", address.text),
-    hashSessionPart(key, tenantId, "prefix", blockOf(address, prefixBits)),
-    hashSessionPart(key, tenantId, "pool", blockOf(address, poolBits)),
+    address.family === 4
+      ? undefined
+      : hashSessionPart(key, tenantId, "address", networkOf(address, subscriberBits)),
+    hashSessionPart(key, tenantId, "prefix", prefixOf(address)),
+    hashSessionPart(key, tenantId, "pool", networkOf(address, poolBits[address.family])),
     hashSessionPart(key, tenantId, "agent", agent),
     hashSessionPart(key, tenantId, "identity", identityId),
   ]);
-  return { address: addressHash, prefix, pool, agent: agentHash, identity };
+  return {
+    ...{ address: subscriber ?? wholeAddress, wholeAddress, prefix, pool },
+    ...{ agent: agentHash, identity },
+  };
 }

@@ -50,20 +50,59 @@ export const weights = {
   sharedAddress: { minLogins: 3, attackers: 0.03, assumed: 0.05, trust: 2, max: 2 },
   /** By the part that the session shares with one reported as fraud. */
   reportedFraud: { address: 4, prefix: 2, agent: 1 },
+  /** The same, if the session was another user's. Thousands may have the agent. */
+  nearbyFraud: { address: 2.5, prefix: 1.2, agent: 0.4 },
   /** By the smallest number of identities tried from the address, or from its block, in ten minutes. */
   stuffing: {
     address: [
-      { identities: 5, contribution: 0.8 },
-      { identities: 10, contribution: 1.6 },
-      { identities: 25, contribution: 2.6 },
-      { identities: 100, contribution: 3.6 },
+      { from: 5, contribution: 0.8 },
+      { from: 10, contribution: 1.6 },
+      { from: 25, contribution: 2.6 },
+      { from: 100, contribution: 3.6 },
     ],
     prefix: [
-      { identities: 15, contribution: 0.8 },
-      { identities: 40, contribution: 1.6 },
-      { identities: 100, contribution: 2.6 },
+      { from: 15, contribution: 0.8 },
+      { from: 40, contribution: 1.6 },
+      { from: 100, contribution: 2.6 },
     ],
     /** Factor if the identity is known at the address, as in an office or a school. */
+    atKnownAddress: 0.25,
+  },
+  /**
+   * By the users from the session's network beyond what is expected. They are fewer than an office has newcomers, but
+   * already corrected for chance: forty are a challenge by themselves, and thirty with a browser at a hoster.
+   */
+  networkStuffing: {
+    steps: [
+      { from: 10, contribution: 0.8 },
+      { from: 20, contribution: 1.6 },
+      { from: 30, contribution: 2.6 },
+      { from: 40, contribution: 3.2 },
+    ],
+    /**
+     * The share of a network before a population is known. Half of a national tenant's users may have one provider, so
+     * that a launch must not look like an attack; few have a hoster or a VPN.
+     */
+    assumedShares: { ofProvider: 0.5, ofExit: 0.02 },
+    atKnownAddress: 0.25,
+  },
+  /**
+   * By the blocks and by the autonomous systems of the user's sessions in ten minutes. A phone may change its block
+   * often, but not its provider.
+   */
+  manyNetworks: {
+    blocks: [
+      { from: 5, contribution: 0.8 },
+      { from: 10, contribution: 1.6 },
+      { from: 20, contribution: 2.6 },
+      { from: 30, contribution: 3.6 },
+    ],
+    networks: [
+      { from: 4, contribution: 0.8 },
+      { from: 6, contribution: 1.6 },
+      { from: 10, contribution: 2.6 },
+      { from: 20, contribution: 3.6 },
+    ],
     atKnownAddress: 0.25,
   },
   /**
@@ -94,6 +133,9 @@ export const velocityLimits = [
 ] as const;
 
 export const maxFailuresCounted = 5;
+
+/** The time in which the networks of a user's sessions are counted. */
+export const attemptWindowMs = 10 * 60 * 1000;
 
 /** Within this time another agent at the same address counts as a switch. */
 export const switchWindowMs = 10 * 60 * 1000;

@@ -4,6 +4,7 @@ import { assessmentsSchema, recompute } from "../../scripts/support/sentinel-rec
 import { dataKinds } from "../../src/sentinel/network/network-facts.ts";
 import { type Reason, signalNames } from "../../src/sentinel/reason.ts";
 import { parseContent } from "../../src/sentinel/stored-assessment.ts";
+import { embeddingNames, embedIpv4 } from "../sentinel/network/embedded.ts";
 import { type Answer, Tenant, User } from "../support/client.ts";
 import { countStorages, listObjects } from "../support/stores.ts";
 
@@ -84,6 +85,26 @@ describe("Discover", () => {
     expect((await discover(user, { ip: "2606:4700::1111" })).body.risk_score).toBeLessThan(0.05);
     await tenant.setSettings({ sentinel: { signals_off: ["tenant_deny_list"] } });
     expect((await discover(user, { ip: "1.1.1.7" })).body.risk_score).toBe(0.05);
+  });
+
+  it("judges an embedded IPv4 address as that address, and trusts no list of tunnels", async () => {
+    const tenant = await Tenant.create();
+    const user = await User.provision(tenant);
+    const spellings = embeddingNames.map((name) => embedIpv4(name, "9.9.9.7"));
+    const firstReasons = async () => {
+      const answers = await Promise.all(spellings.map((ip) => discover(user, { ip })));
+      return new Set(answers.map(({ body }) => body.reasons[0]?.signal));
+    };
+    await tenant.setSettings({ sentinel: { deny: ["9.9.9.0/24"] } });
+    expect(await firstReasons()).toEqual(new Set(["tenant_deny_list"]));
+    await tenant.setSettings({ sentinel: { deny: [], allow: ["2002::/16", "::/0"] } });
+    expect(await firstReasons()).toEqual(new Set([undefined]));
+    const [, , , sixToFour = ""] = spellings;
+    await tenant.setSettings({ sentinel: { allow: [`${sixToFour}/48`] } });
+    expect(await firstReasons()).toEqual(new Set(["tenant_allow_list"]));
+    await tenant.setSettings({ sentinel: { allow: [], deny: ["2002::/16"] } });
+    expect((await discover(user, { ip: sixToFour })).status).toBe(403);
+    expect((await discover(user, { ip: "9.9.9.7" })).status).toBe(200);
   });
 
   it("takes the external_id in place of the id, and exactly one of the two", async () => {

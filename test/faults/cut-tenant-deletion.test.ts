@@ -103,7 +103,7 @@ async function expectGone(tenant: Tenant): Promise<void> {
   expect(await listTablesWith(tenant.id)).toEqual(
     [...trail, "tenant_deletions", "tenant_fences"].map((table) => `0 ${table}`),
   );
-  for (const namespace of [env.REFUSALS, env.REGISTER, env.EXPORTS]) {
+  for (const namespace of [env.REFUSALS, env.REGISTER, env.EXPORTS, env.TENANT_WATCHES]) {
     const object = namespace.get(namespace.idFromName(tenant.id));
     const left = await runInDurableObject(object, async (_, { storage }) => [
       storage.sql

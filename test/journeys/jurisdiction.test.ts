@@ -80,7 +80,7 @@ describe("A tenant in the EU", () => {
       ({ namespace, name }) => `${namespace} ${name?.startsWith("eu ") ? "eu" : "anywhere"}`,
     );
     expect(new Set(located)).toEqual(
-      new Set(["GUARD eu", "PREFIXES eu", "EXPORTS eu", "REGISTER anywhere"]),
+      new Set(["GUARD eu", "PREFIXES eu", "TENANT_WATCHES eu", "EXPORTS eu", "REGISTER anywhere"]),
     );
   });
 

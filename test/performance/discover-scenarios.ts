@@ -3,7 +3,7 @@ import { env } from "cloudflare:workers";
 import { vi } from "vitest";
 import { publishPopulations } from "../../src/sentinel/population/publish.ts";
 import { invalidateTenant } from "../../src/tenancy/token-cache.ts";
-import { encodeDataSet, feedOf, storeNetwork } from "../sentinel/network/support.ts";
+import { encodeDataSet, feedOf, geographyOf, storeNetwork } from "../sentinel/network/support.ts";
 import type { Answer, User } from "../support/client.ts";
 import { evict, guardOf } from "../support/guard.ts";
 import { createUser, deliverAll, type Ready, type Scenario, sendWithKey } from "./scenario.ts";
@@ -30,8 +30,12 @@ function discoverScenario(
   const prepare = async (): Promise<Ready> => {
     const user = await createAssessedUser();
     await before(user);
-    // The attempt is stored after the answer.
-    return { act: act(user), delivers: guardOf(user), beside: /PrefixWatch\.store/ };
+    // The attempt is stored, and counted in the tenant, after the answer.
+    return {
+      act: act(user),
+      delivers: guardOf(user),
+      beside: /PrefixWatch\.store|TenantWatch\.count/,
+    };
   };
   return { operation: "discover", state, status, prepare };
 }
@@ -42,14 +46,17 @@ function discoverWithKey(user: User, key?: string): Promise<Answer> {
 }
 
 /** Moves the clock two days ahead and imports all lists, which this isolate has not cached. */
-async function importAllLists(user: User): Promise<void> {
+async function importAllLists(
+  user: User,
+  geography?: ReturnType<typeof geographyOf>,
+): Promise<void> {
   vi.setSystemTime(Date.now() + 2 * dayMs);
   const feeds = [
     feedOf("vpn", "185.220.100.0/22"),
     feedOf("tor", "185.220.101.7"),
     feedOf("threat", "5.5.5.5 9"),
   ];
-  await storeNetwork(encodeDataSet(feeds, Date.now()));
+  await storeNetwork(encodeDataSet(feeds, Date.now(), geography));
   await publishPopulations(env, Date.now());
   await user.profile();
 }
@@ -101,6 +108,15 @@ export const discoverScenarios: readonly Scenario[] = [
     await user.assess({ ip: listed });
     await deliverAll(user);
   }),
+  discoverScenario(
+    "full lists, all in memory, from a network new to the user",
+    async (user) => {
+      await importAllLists(user, geographyOf(["185.220.102.0/24,60729"]));
+      for (let n = 0; n < 2; n += 1) await user.assess({ ip: listed });
+      await deliverAll(user);
+    },
+    (user) => () => user.discover({ ip: listedInAnotherBlock }),
+  ),
   discoverScenario("full lists, all in memory", async (user) => {
     await importAllLists(user);
     for (let n = 0; n < 2; n += 1) await user.assess({ ip: listed });

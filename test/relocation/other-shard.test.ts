@@ -330,7 +330,7 @@ describe("For a tenant in another database, the scheduled work", () => {
     const { assessment_id } = await user.assess();
     await user.sendFeedback(assessment_id, "legitimate");
     await drainOutbox(user);
-    await publishPopulations(env, Date.now());
+    await publishPopulations(env, Date.now() + 8 * dayMs);
     expect(await rowsIn(1, "populations", tenant.id)).toMatchObject([{ logins: 1 }]);
   });
 

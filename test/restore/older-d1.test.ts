@@ -10,6 +10,8 @@ import { databases, rowsIn } from "../support/databases.ts";
 import { evict, guardOf, loseStorage } from "../support/guard.ts";
 import { relocateFully } from "../support/relocation.ts";
 
+const dayMs = 24 * 60 * 60 * 1000;
+
 afterEach(() => {
   vi.useRealTimers();
   vi.restoreAllMocks();
@@ -178,10 +180,10 @@ describe("A D1 restored to a time before a user was erased and provisioned again
       await user.verify(user.code(Date.now()));
       await guardOf(user).deliver();
     });
-    await publishPopulations(env, Date.now());
+    await publishPopulations(env, Date.now() + 8 * dayMs);
     expect(put).toHaveBeenCalledTimes(1);
     await expectNothingErased(tenant, user);
-    await publishPopulations(env, Date.now() + 1);
+    await publishPopulations(env, Date.now() + 8 * dayMs + 1);
     const [population] = await rowsIn(0, "populations", tenant.id);
     expect(population).toMatchObject({ built_at: expect.any(Number), logins: 0 });
     expect(population?.built_at).not.toBe(0);

@@ -175,6 +175,27 @@ describe("Sentinel", () => {
     expect((await inspectGuard(user)).tables).toEqual([]);
   });
 
+  it("knows an IPv6 network by its /64, whatever the privacy address is", async () => {
+    const person = await Person.create();
+    const home = (host: string) => ({ ...desk, ip: `2a02:3035:600:12:${host}` });
+    await person.login(start, home("a:b:c:d"));
+    await person.login(start + day, home("4e:1:2:3"));
+    const detailAt = async (context: object) => {
+      const { body } = await person.at(start + 2 * day).user.discover(context);
+      return body.reasons.find((one: { signal: string }) => one.signal === "network_history")
+        ?.detail;
+    };
+    expect(await detailAt(home("99:99:99:99"))).toMatch(/^Known address block and address, /);
+    const nextDoor = { ...desk, ip: "2a02:3035:600:13:a:b:c:d" };
+    expect(await detailAt(nextDoor)).toMatch(/^Known address block, new address, /);
+    const { results } = await env.DB.prepare(
+      "SELECT evidence FROM assessments WHERE identity_id = ?",
+    )
+      .bind(person.user.id)
+      .all();
+    expect(JSON.stringify(results)).not.toContain("3035");
+  });
+
   it("neither shows another tenant's assessments nor accepts feedback on them", async () => {
     const person = await Person.create();
     const { assessment_id: id } = await person.at(start).user.assess(desk);

@@ -34,7 +34,7 @@ function watchGet<T extends IdentityGuard | PrefixWatch>(
 }
 
 /** Calls that do not delay the answer. */
-const background = /update "api_tokens"|PrefixWatch\.store/;
+const background = /update "api_tokens"|PrefixWatch\.store|TenantWatch\.count/;
 
 const someFeeds = [
   feedOf("vpn", "185.220.100.0/22"),
@@ -88,7 +88,8 @@ describe.each(states)("With %s lists,", (_state, values) => {
       const { calls, counts } = await countCalls(() => user.assess({ ip: listed }), background);
       const objects = calls.filter(({ kind }) => kind === "object").map(({ what }) => what);
       // Only the first attempt in a minute is stored, after the answer.
-      const firstCalls = n === 0 ? ["PrefixWatch.store", "TokenRegister.endOf"] : [];
+      const firstCalls =
+        n === 0 ? ["PrefixWatch.store", "TenantWatch.read", "TokenRegister.endOf"] : [];
       expect(objects.toSorted()).toEqual([
         "IdentityGuard.assess",
         "PrefixWatch.count",

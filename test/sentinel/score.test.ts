@@ -127,6 +127,18 @@ const anyEvidence: fc.Arbitrary<SessionEvidence> = fc.record({
   travel: fc.option(fc.constant({ kilometres: 9_000, hours: 2 })),
   reported: fc.subarray([...reportedParts]),
   crowd: fc.option(fc.record({ fromAddress: fc.nat(500), fromPrefix: fc.nat(500) })),
+  networkCrowd: fc.option(
+    fc.record({
+      users: fc.nat(500),
+      fromNetwork: fc.nat(500),
+      population: fc.constantFrom({ count: 3, all: 40 }, { count: 0, all: 500 }),
+    }),
+    { nil: undefined },
+  ),
+  triedFrom: fc.option(fc.record({ blocks: fc.nat(60), networks: fc.nat(60) }), {
+    nil: undefined,
+  }),
+  nearbyFraud: fc.option(fc.subarray([...reportedParts]), { nil: undefined }),
   userMismatch: fc.boolean(),
   identity: fc.record(
     {
@@ -394,6 +406,20 @@ describe("The signals:", () => {
       weights.impossibleTravel.alone,
     ],
     ["reported_fraud", { ...neutralEvidence, reported: ["agent"] }, weights.reportedFraud.agent],
+    ["nearby_fraud", { ...neutralEvidence, nearbyFraud: ["agent"] }, weights.nearbyFraud.agent],
+    [
+      "many_networks",
+      { ...neutralEvidence, triedFrom: { blocks: 5, networks: 1 } },
+      weights.manyNetworks.blocks[0].contribution,
+    ],
+    [
+      "network_stuffing",
+      {
+        ...neutralEvidence,
+        networkCrowd: { users: 24, fromNetwork: 24, population: { count: 0, all: 80 } },
+      },
+      weights.networkStuffing.steps[0].contribution,
+    ],
     [
       "credential_stuffing",
       { ...neutralEvidence, crowd: { fromAddress: 5, fromPrefix: 5 } },

@@ -10,6 +10,7 @@ export const namespaces = {
   GUARD: env.GUARD,
   REFUSALS: env.REFUSALS,
   PREFIXES: env.PREFIXES,
+  TENANT_WATCHES: env.TENANT_WATCHES,
   REGISTER: env.REGISTER,
   EXPORTS: env.EXPORTS,
 };

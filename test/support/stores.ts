@@ -5,6 +5,7 @@ import { base32nopad, base64, base64urlnopad, hex } from "@scure/base";
 import type { IdentityGuard } from "../../src/guard/identity-guard.ts";
 import type { RefusalLog } from "../../src/guard/refusal-log/refusal-log.ts";
 import type { PrefixWatch } from "../../src/sentinel/activity/prefix-watch.ts";
+import type { TenantWatch } from "../../src/sentinel/activity/tenant-watch.ts";
 import type { ExportRegister } from "../../src/tenancy/export-register.ts";
 import type { TokenRegister } from "../../src/tenancy/token-register.ts";
 import { databases } from "./databases.ts";
@@ -25,7 +26,13 @@ export function latin1(bytes: Uint8Array): string {
   return Array.from(bytes, (byte) => String.fromCharCode(byte)).join("");
 }
 
-type AnyObject = ExportRegister | IdentityGuard | PrefixWatch | RefusalLog | TokenRegister;
+type AnyObject =
+  | ExportRegister
+  | IdentityGuard
+  | PrefixWatch
+  | RefusalLog
+  | TenantWatch
+  | TokenRegister;
 
 async function readObjects<T extends AnyObject>(
   namespace: DurableObjectNamespace<T>,
@@ -46,7 +53,7 @@ async function readObjects<T extends AnyObject>(
   return values;
 }
 
-async function countIn<T extends IdentityGuard | PrefixWatch | RefusalLog | TokenRegister>(
+async function countIn<T extends AnyObject>(
   namespace: DurableObjectNamespace<T>,
   known: ReadonlySet<string>,
 ): Promise<number> {
@@ -63,24 +70,26 @@ async function countIn<T extends IdentityGuard | PrefixWatch | RefusalLog | Toke
 }
 
 export async function listObjects(): Promise<ReadonlySet<string>> {
-  const { GUARD, PREFIXES, REFUSALS, REGISTER } = env;
+  const { GUARD, PREFIXES, REFUSALS, REGISTER, TENANT_WATCHES } = env;
   const lists = await Promise.all([
     listDurableObjectIds(GUARD),
     listDurableObjectIds(PREFIXES),
     listDurableObjectIds(REFUSALS),
     listDurableObjectIds(REGISTER),
+    listDurableObjectIds(TENANT_WATCHES),
   ]);
   return new Set(lists.flat().map(String));
 }
 
 /** Counts the objects that have a table or an alarm. @param known objects that are left out */
 export async function countStorages(known: ReadonlySet<string>): Promise<number> {
-  const { GUARD, PREFIXES, REFUSALS, REGISTER } = env;
+  const { GUARD, PREFIXES, REFUSALS, REGISTER, TENANT_WATCHES } = env;
   const counts = await Promise.all([
     countIn(GUARD, known),
     countIn(PREFIXES, known),
     countIn(REFUSALS, known),
     countIn(REGISTER, known),
+    countIn(TENANT_WATCHES, known),
   ]);
   return counts.reduce((sum, count) => sum + count, 0);
 }
@@ -137,7 +146,7 @@ export async function copyStores(): Promise<StoresCopy> {
     archive: await readArchive(),
     guards: await readObjects(env.GUARD),
     refusalLogs: await readObjects(env.REFUSALS),
-    watches: await readObjects(env.PREFIXES),
+    watches: [...(await readObjects(env.PREFIXES)), ...(await readObjects(env.TENANT_WATCHES))],
     registers: [...(await readObjects(env.REGISTER)), ...(await readObjects(env.EXPORTS))],
   };
 }

@@ -5,6 +5,7 @@ import { DeliveryGate } from "../../src/guard/delivery/delivery-gate.ts";
 import { IdentityGuard } from "../../src/guard/identity-guard.ts";
 import { RefusalLog } from "../../src/guard/refusal-log/refusal-log.ts";
 import { PrefixWatch } from "../../src/sentinel/activity/prefix-watch.ts";
+import { TenantWatch } from "../../src/sentinel/activity/tenant-watch.ts";
 import { ExportRegister } from "../../src/tenancy/export-register.ts";
 import { TokenRegister } from "../../src/tenancy/token-register.ts";
 import {
@@ -22,6 +23,7 @@ const classOf = new Map<object, { readonly name: string; readonly prototype: obj
   [env.GATE, DeliveryGate],
   [env.GUARD, IdentityGuard],
   [env.PREFIXES, PrefixWatch],
+  [env.TENANT_WATCHES, TenantWatch],
   [env.REFUSALS, RefusalLog],
   [env.REGISTER, TokenRegister],
   [env.EXPORTS, ExportRegister],

@@ -83,6 +83,7 @@ describe("A deletion", () => {
     const user = await User.withTotp(tenant, "deleted-person");
     const { assessment_id } = await user.assess();
     await user.sendFeedback(assessment_id, "legitimate");
+    await user.sendFeedback((await user.assess()).assessment_id, "fraud");
     await setUpPasskeys(tenant);
     const leaver = await User.provision(tenant);
     await registerPasskey(leaver, new PasskeyAuthenticator());
@@ -112,7 +113,7 @@ describe("A deletion", () => {
     );
     expect(await inspectGuard(user)).toEqual({ tables: [], alarm: null });
     expect(await env.IP_REPUTATION.get(`pop/v1/${tenant.id}`)).toBeNull();
-    for (const namespace of [env.REFUSALS, env.REGISTER, env.EXPORTS]) {
+    for (const namespace of [env.REFUSALS, env.REGISTER, env.EXPORTS, env.TENANT_WATCHES]) {
       const object = namespace.get(namespace.idFromName(tenant.id));
       const left = await runInDurableObject(object, async (_, { storage }) => [
         storage.sql

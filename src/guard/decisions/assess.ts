@@ -10,18 +10,22 @@ import {
   type DataSource,
   type DeviceEvidence,
   type IdentityEvidence,
+  type NetworkCrowd,
   reportedParts,
   type SessionEvidence,
+  type TriedFrom,
 } from "../../sentinel/evidence.ts";
 import {
   addSession,
+  adoptFormerAddress,
   type History,
   type KnownSession,
   selectByVerdict,
   selectLearned,
 } from "../../sentinel/history.ts";
+import { countShare } from "../../sentinel/population/population.ts";
 import { judge } from "../../sentinel/signals/judgement.ts";
-import { model, switchWindowMs, velocityLimits } from "../../sentinel/weights.ts";
+import { attemptWindowMs, model, switchWindowMs, velocityLimits } from "../../sentinel/weights.ts";
 import { findDevice, listDevices } from "./devices.ts";
 import { isLocked } from "./lockout.ts";
 import type { PasskeyDemand } from "./passkeys.ts";
@@ -105,15 +109,43 @@ function findLastPlace(known: History, now: number): KnownSession | undefined {
   );
 }
 
+/** Undefined for one block, as almost always. */
+function triedFromOf(history: History, context: Context, now: number): TriedFrom | undefined {
+  const recent = history.filter(({ at }) => at <= now && at > now - attemptWindowMs);
+  const contexts = [context, ...recent.map((one) => one.context)];
+  const countDistinct = (values: readonly unknown[]) => new Set(values).size;
+  const blocks = countDistinct(contexts.flatMap(({ prefix }) => prefix ?? []));
+  if (blocks < 2) return undefined;
+  const networks = countDistinct(contexts.flatMap(({ asn }) => asn ?? []));
+  return { blocks, networks: Math.max(1, networks) };
+}
+
+/** Adds how common the session's network is in the tenant. */
+function completeNetworkCrowd({
+  networkCrowd,
+  population,
+  context,
+}: Surroundings): NetworkCrowd | undefined {
+  if (networkCrowd === undefined || population === null || context.asn === null) {
+    return networkCrowd;
+  }
+  const { count } = countShare(population, context, "asn", [String(context.asn)]);
+  return { ...networkCrowd, population: { count, all: population.logins } };
+}
+
 function evidenceOf(
   state: IdentityState,
   call: GuardCall,
   session: Session,
-  { context, network, population, crowd }: Surroundings,
-  history: History,
+  surroundings: Surroundings,
+  stored: History,
 ): SessionEvidence {
   const { now } = call;
+  const { context, network, formerAddress, population, crowd, nearbyFraud } = surroundings;
+  const history = adoptFormerAddress(stored, formerAddress, context.address);
   const device = deviceEvidenceOf(state, call);
+  const networkCrowd = completeNetworkCrowd(surroundings);
+  const triedFrom = triedFromOf(history, context, now);
   const known = selectLearned(history, now);
   const behaviour = compareWithHistory(known, context, population, now);
   const settled = compareWithSettled(known, context, population, now);
@@ -137,6 +169,9 @@ function evidenceOf(
     crowd,
     ...(device === undefined ? {} : { device }),
     ...(settled === undefined ? {} : { settled }),
+    ...(networkCrowd === undefined ? {} : { networkCrowd }),
+    ...(triedFrom === undefined ? {} : { triedFrom }),
+    ...(nearbyFraud === undefined ? {} : { nearbyFraud }),
   };
 }
 

@@ -27,6 +27,9 @@ function applyVerdict(
   };
 }
 
+/** The session that a verdict is about, as it was before. */
+export type JudgedSession = Pick<KnownSession, "at" | "context" | "verdict">;
+
 /**
  * Records the tenant's verdict. A later verdict replaces an earlier one. Fraud removes the known device of the session,
  * and those that were remembered in it.
@@ -37,7 +40,7 @@ export function recordFeedback(
   history: History,
   session: KnownSession,
   verdict: Verdict,
-): Transition<void> {
+): Transition<JudgedSession> {
   const removal = removeDevices(
     state,
     "fraud",
@@ -57,7 +60,7 @@ export function recordFeedback(
       },
       ...removal.entries,
     ],
-    result: succeed(undefined),
+    result: succeed({ at: session.at, context: session.context, verdict: session.verdict }),
     ...applyVerdict(history, session, verdict, "feedback", call),
   };
 }

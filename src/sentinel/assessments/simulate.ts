@@ -11,6 +11,7 @@
 import type { RiskPolicy } from "../assessment.ts";
 import type { SessionEvidence } from "../evidence.ts";
 import { addressBits, type Network, parseNetwork } from "../network/address.ts";
+import { decodeEmbeddedNetwork } from "../network/embedded-ipv4.ts";
 import type { Recommendation } from "../score.ts";
 import { hashSessionPart, prefixBits } from "../session-hashes.ts";
 import { judge } from "../signals/judgement.ts";
@@ -42,8 +43,9 @@ export async function prepareEntry(
   tenantId: string,
   text: string,
 ): Promise<DraftEntry | undefined> {
-  const network = parseNetwork(text);
-  if (network === undefined) return undefined;
+  const parsed = parseNetwork(text);
+  if (parsed === undefined) return undefined;
+  const network = decodeEmbeddedNetwork(parsed);
   const [address = "", length = ""] = network.text.split("/");
   const entry = await hashSessionPart(key, tenantId, "list_entry", network.text);
   const withHash = async (part: "address" | "prefix", named: string): Promise<DraftEntry> => {

@@ -17,6 +17,8 @@ export interface Address {
   readonly value: bigint;
   /** The special range, as ipaddr.js names it ("private", "loopback", …), or "unicast". */
   readonly range: string;
+  /** The IPv6 address that the IPv4 address was embedded in (embedded-ipv4.ts). */
+  readonly embeddedIn?: Address;
 }
 
 export interface Network {
@@ -61,28 +63,6 @@ export function parseAddress(text: string): Address | undefined {
     value,
     range: unassigned ? "reserved" : named,
   };
-}
-
-/** `address:port`, `[address]`, `[address]:port`; the port is decimal (RFC 3986, RFC 7239). */
-const ipv4WithPort = /^([0-9.]+):([0-9]{1,5})$/;
-const bracketed = /^\[([^\]]*)\](?::([0-9]{1,5}))?$/;
-/** An IPv6 address with its zone id (RFC 4007), such as the name of an interface; `%25` is that of RFC 6874. */
-const withZone = /^([^%]*:[^%]*)%(?:25)?[\w.~-]{1,64}$/;
-const maxPort = 65_535;
-/** Of an IPv6 address with a dotted tail (45), a zone (67), brackets and a port (8). The patterns are slow for longer texts. */
-const maxForwardedLength = 120;
-
-/**
- * Parses an address as proxies hand it on, with a port, brackets or a zone id, none of which identifies the
- * client; undefined for any other text.
- */
-export function parseForwardedAddress(text: string): Address | undefined {
-  if (text.length > maxForwardedLength) return undefined;
-  const inBrackets = bracketed.exec(text);
-  const [, host = text, port = "0"] = inBrackets ?? ipv4WithPort.exec(text) ?? [];
-  if (Number(port) > maxPort || (inBrackets !== null && !host.includes(":"))) return undefined;
-  const [, withoutZone = host] = withZone.exec(host) ?? [];
-  return parseAddress(withoutZone);
 }
 
 /** Whether the address cannot belong to a client on the public internet. */

@@ -10,7 +10,8 @@
  * `#` and `;` begin a comment, also after an entry. A line that cannot be read is counted and skipped; the
  * first ones are reported with number and reason.
  */
-import { addressBits, type Family, parseAddress, parseNetwork } from "./address.ts";
+import { addressBits, type Family, type Network, parseAddress, parseNetwork } from "./address.ts";
+import { decodeEmbeddedNetwork } from "./embedded-ipv4.ts";
 import { isJsonLine, readJsonLine } from "./json-line.ts";
 import { createLineReader, type LineCounts } from "./lines.ts";
 import { FeedRanges } from "./ranges.ts";
@@ -57,7 +58,7 @@ export function parseFeedLine(line: string): FeedLine {
   if (network === undefined) return rejectLine("not an IP address or CIDR network");
   const count = countText === undefined ? 1 : parseCount(countText);
   if (count === undefined) return rejectLine("count is not a whole number above 0");
-  return acceptRange(network.family, network.first, network.last, count);
+  return acceptNetwork(network, count);
 }
 
 /** Parses a feed that arrives in pieces. `push` accepts pieces cut anywhere; `finish` ends the text. */
@@ -88,7 +89,7 @@ function parseJsonLine(line: string): FeedLine {
   if (found.type !== "value") return found;
   const network = typeof found.value === "string" ? parseNetwork(found.value) : undefined;
   if (network === undefined) return rejectLine("not an IP address or CIDR network");
-  return acceptRange(network.family, network.first, network.last, 1);
+  return acceptNetwork(network, 1);
 }
 
 function parseRange(firstText: string, lastText: string): FeedLine {
@@ -99,6 +100,12 @@ function parseRange(firstText: string, lastText: string): FeedLine {
   if (first.family !== last.family) return rejectLine("range mixes IPv4 and IPv6");
   if (first.value > last.value) return rejectLine("range ends before it starts");
   return acceptRange(first.family, first.value, last.value, 1);
+}
+
+/** A list that names a tunnel's spelling of an IPv4 address means that address. */
+function acceptNetwork(network: Network, count: number): FeedLine {
+  const { family, first, last } = decodeEmbeddedNetwork(network);
+  return acceptRange(family, first, last, count);
 }
 
 function acceptRange(family: Family, first: bigint, last: bigint, count: number): FeedLine {

@@ -3,8 +3,8 @@
  * hours users log in, and how often a real login has a new value.
  *
  * publish.ts counts them once an hour from D1 and writes them to KV; read.ts reads them for an assessment.
- * They are never exact: only the most common values are kept, and one identity counts twenty times at most,
- * so that no client decides what is common. Values of fewer than three people are not published, because they
+ * They are never exact: only the most common values are kept, and one identity counts ten times at most, so
+ * that nobody who logs in often decides what is common. Values of fewer than three people are not published, because they
  * would describe those people.
  */
 import { z } from "zod";
@@ -36,8 +36,11 @@ const bucketCount = 2 * bucketsPerPlatform;
 const maxValues = 2_000;
 /** A value that fewer people have is not published. */
 const minPeople = 3;
-/** Further sessions of the same identity are not counted. */
-const maxSessionsPerIdentity = 20;
+/**
+ * Further sessions of the same identity are not counted. A user confirms about as many in a quarter, so an account
+ * that logs in all day weighs no more than a real one.
+ */
+const maxSessionsPerIdentity = 10;
 /** Stands for an unknown value. No real value has this spelling. */
 const unknownValue = "?";
 

@@ -13,6 +13,11 @@ import { type DueTenant, findDueTenants, listConfirmedSessions, savePopulation }
 const dayMs = 24 * 60 * 60 * 1000;
 /** Sessions of a quarter count; older habits have changed by then. */
 const maxSessionAgeMs = 90 * dayMs;
+/**
+ * Younger accounts do not count: whoever opens a thousand at a tenant, and confirms what they do there, would make the
+ * network and the agent of an attack common, and new ones ordinary.
+ */
+const minAccountAgeMs = 7 * dayMs;
 const maxSessions = 20_000;
 /** Bounds of one run over all databases: a tenant takes two calls, and one for each thousand sessions. */
 const maxTenants = 300;
@@ -28,10 +33,12 @@ async function countAndStore(
   now: number,
 ): Promise<number> {
   const count = new PopulationCounter();
+  const from = now - maxSessionAgeMs;
+  const joinedBefore = now - minAccountAgeMs;
   let read = 0;
   let below: string | null = null;
   do {
-    const page = await listConfirmedSessions(db, tenantId, now - maxSessionAgeMs, below);
+    const page = await listConfirmedSessions(db, tenantId, { from, joinedBefore }, below);
     for (const session of page.sessions) count.add(session);
     read += page.sessions.length;
     ({ below } = page);

@@ -113,25 +113,34 @@ const confirmedRowSchema = z.object({
   evidence: z.string(),
 });
 
+/** The sessions that count. Times are in Unix ms. */
+export interface CountedSessions {
+  readonly from: number;
+  /** When the identity was created at the latest. */
+  readonly joinedBefore: number;
+}
+
 /**
  * A page of the sessions confirmed since a time, the newest first. Sessions of older models are left out. The
- * partial index keeps other sessions, however many, from slowing this down; SQLite does not choose it by
- * itself.
- * @param from Unix ms
+ * partial index keeps other sessions, however many, from slowing this down; SQLite chooses neither it nor the
+ * order of the tables by itself.
  * @throws StoreError
  */
 export async function listConfirmedSessions(
   db: Database,
   tenantId: string,
-  from: number,
+  { from, joinedBefore }: CountedSessions,
   below: string | null,
 ): Promise<ConfirmedPage> {
   const rows = await awaitStore(
     db.all(sql`
-      SELECT id, identity_id, at, evidence FROM assessments INDEXED BY assessments_confirmed
-      WHERE tenant_id = ${tenantId} AND verdict = 'legitimate'
-        AND id >= ${firstIdOf(Math.max(0, from))} AND id < ${below ?? "g"}
-      ORDER BY id DESC LIMIT ${rowsPerPage}`),
+      SELECT sessions.id, identity_id, at, evidence
+      FROM assessments AS sessions INDEXED BY assessments_confirmed CROSS JOIN identities AS accounts
+      WHERE sessions.tenant_id = ${tenantId} AND verdict = 'legitimate'
+        AND sessions.id >= ${firstIdOf(Math.max(0, from))} AND sessions.id < ${below ?? "g"}
+        AND accounts.tenant_id = sessions.tenant_id AND accounts.id = identity_id
+        AND accounts.created_at <= ${joinedBefore}
+      ORDER BY sessions.id DESC LIMIT ${rowsPerPage}`),
   );
   const sessions = rows.map((row) => confirmedRowSchema.parse(row));
   const isFull = sessions.length === rowsPerPage;

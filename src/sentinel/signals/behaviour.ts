@@ -3,6 +3,7 @@
 import type { SessionEvidence } from "../evidence.ts";
 import { createReason, formatCount, type Reason } from "../reason.ts";
 import { weights } from "../weights.ts";
+import { findStep, isAtKnownAddress } from "./known-address.ts";
 import { joinNames, levelNames } from "./level-names.ts";
 
 export function findBehaviourReasons(evidence: SessionEvidence): Reason[] {
@@ -23,29 +24,21 @@ export function findBehaviourReasons(evidence: SessionEvidence): Reason[] {
   return reasons;
 }
 
-function findStrength(
-  steps: readonly { readonly identities: number; readonly contribution: number }[],
-  identities: number,
-): number {
-  return steps.findLast((step) => identities >= step.identities)?.contribution ?? 0;
-}
-
 /** Many identities tried from one address or block: credential stuffing, or an office. */
 function findStuffingReasons(
-  { behaviour, network }: SessionEvidence,
+  evidence: SessionEvidence,
   { fromAddress, fromPrefix }: NonNullable<SessionEvidence["crowd"]>,
 ): Reason[] {
   // Many users share every address of a privacy relay.
-  if (network.facts?.kinds.includes("relay")) return [];
+  if (evidence.network.facts?.kinds.includes("relay")) return [];
   const { address, prefix, atKnownAddress } = weights.stuffing;
-  const strength = Math.max(findStrength(address, fromAddress), findStrength(prefix, fromPrefix));
+  const strength = Math.max(findStep(address, fromAddress), findStep(prefix, fromPrefix));
   if (strength === 0) return [];
-  const isKnownAddress = behaviour?.network.some(({ level, seen }) => level === "address" && seen);
   const detail = `Within 10 minutes, ${formatCount(fromAddress, "user")} had attempts from this address and ${fromPrefix} from its block.`;
   return [
     createReason(
       "credential_stuffing",
-      isKnownAddress ? strength * atKnownAddress : strength,
+      isAtKnownAddress(evidence) ? strength * atKnownAddress : strength,
       detail,
     ),
   ];

@@ -17,7 +17,10 @@ import { fitKinds } from "./fit-kinds.ts";
 import { findGradualChangeReasons } from "./gradual-change.ts";
 import { findHabitReasons } from "./habits.ts";
 import { findIdentityReasons } from "./identity.ts";
+import { findManyNetworksReasons } from "./many-networks.ts";
+import { findNearbyFraudReasons } from "./nearby-fraud.ts";
 import { findNetworkReasons } from "./network.ts";
+import { findNetworkStuffingReasons } from "./network-stuffing.ts";
 import { createTestReason } from "./test-address.ts";
 import { findTravelReasons } from "./travel.ts";
 
@@ -67,6 +70,9 @@ export function findReasons(evidence: SessionEvidence, off: readonly string[]): 
     ...keepOn(findNetworkReasons(evidence, isOff)),
     ...keepOn(findAgentReasons(evidence.agent)),
     ...keepOn(findBehaviourReasons(evidence).map(fitToHistory)),
+    ...keepOn(findNetworkStuffingReasons(evidence)),
+    ...keepOn(findManyNetworksReasons(evidence)),
+    ...keepOn(findNearbyFraudReasons(evidence)),
     ...ofHistory,
     ...keepOn(mismatch),
     ...keepOn(findIdentityReasons(evidence.identity)),

@@ -339,6 +339,23 @@ describe("the history of the identity", () => {
     ]);
   });
 
+  test("has sessions of older builds at the whole IPv6 address, which are known at its /64", () => {
+    const history = createLogins(3, day, { ...usualContext, address: "whole-1" });
+    const knownLevels = (formerAddress?: string) => {
+      const former = formerAddress === undefined ? {} : { formerAddress };
+      const { record, history: stored } = assessWith(buildIdentity(), {
+        history,
+        surroundings: former,
+      });
+      expect(stored?.slice(0, 3)).toEqual(history);
+      const { network = [] } = record.evidence.behaviour ?? {};
+      return network.filter(({ seen }) => seen).map(({ level }) => level);
+    };
+    expect(knownLevels("whole-1")).toEqual(["country", "asn", "prefix", "address"]);
+    expect(knownLevels("whole-2")).toEqual(["country", "asn", "prefix"]);
+    expect(knownLevels()).toEqual(["country", "asn", "prefix"]);
+  });
+
   test("reveals another operating system at the address within minutes, confirmed or not, but not within hours", () => {
     const minutesAgo = (ago: number) => [
       knownSession({

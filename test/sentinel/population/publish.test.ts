@@ -21,8 +21,16 @@ const windows =
 /** A tenant with this many users, each with one confirmed session. */
 async function createTenantWithLogins(count: number): Promise<Tenant> {
   const tenant = await Tenant.create("live");
-  for (let n = 0; n < count; n += 1) await login(await User.provision(tenant));
+  for (let n = 0; n < count; n += 1) await login(await provisionEarlier(tenant));
   return tenant;
+}
+
+/** A user whose account is old enough to count. */
+async function provisionEarlier(tenant: Tenant): Promise<User> {
+  vi.useFakeTimers({ toFake: ["Date"], now: Date.now() - 8 * day });
+  const user = await User.provision(tenant);
+  vi.useRealTimers();
+  return user;
 }
 
 async function login(user: User): Promise<void> {
@@ -55,10 +63,44 @@ describe("The job that publishes populations", () => {
     expect((await readPublished(other))?.logins).toBe(1);
   });
 
+  it("counts no account of less than a week, however many there are and whatever they confirm", async () => {
+    const tenant = await createTenantWithLogins(3);
+    const own = await User.provision(tenant);
+    const { body } = await own.discover({ ip: "177.38.4.9", ua: "Attack/1.0" });
+    await own.sendFeedback(body.assessment_id, "legitimate");
+    await own.events();
+    await env.DB.batch([
+      env.DB.prepare(
+        `INSERT INTO identities (tenant_id, id, external_id, status, created_at, updated_at, version)
+        WITH RECURSIVE own(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM own WHERE n < 1000)
+        SELECT ?, printf('f%023x', n), 'own' || n, 'active', ?, 0, 1 FROM own`,
+      ).bind(tenant.id, Date.now()),
+      env.DB.prepare(
+        `INSERT INTO assessments (tenant_id, id, identity_id, at, model, risk_score, recommendation,
+          reasons, degraded, evidence, context_digest, verdict)
+        WITH RECURSIVE again(k) AS (SELECT 1 UNION ALL SELECT k + 1 FROM again WHERE k < 3)
+        SELECT tenant_id, printf('f%023x', k) || identities.id, identities.id, at, model, risk_score,
+          recommendation, reasons, degraded, evidence, context_digest, verdict
+        FROM (SELECT * FROM assessments WHERE tenant_id = ?1 AND identity_id = ?2) AS one
+          JOIN identities USING (tenant_id) JOIN again WHERE identities.id >= 'f'`,
+      ).bind(tenant.id, own.id),
+    ]);
+    await publishPopulations(env, Date.now());
+    const population = await readPublished(tenant);
+    expect(population?.logins).toBe(3);
+    expect(JSON.stringify(population?.shares)).not.toContain("Attack");
+    // A week later they count.
+    await env.DB.prepare("UPDATE populations SET built_at = 0 WHERE tenant_id = ?")
+      .bind(tenant.id)
+      .run();
+    await publishPopulations(env, Date.now() + 8 * day);
+    expect((await readPublished(tenant))?.logins).toBe(3_004);
+  });
+
   it("publishes again after a new assessment, but at most once an hour", async () => {
     const tenant = await createTenantWithLogins(1);
     await publishPopulations(env, Date.now());
-    const user = await User.provision(tenant);
+    const user = await provisionEarlier(tenant);
     await user.sendFeedback((await user.assess()).assessment_id, "legitimate");
     await publishPopulations(env, Date.now() + 59 * minute);
     expect((await readPublished(tenant))?.logins).toBe(1);
@@ -99,7 +141,7 @@ describe("The job that publishes populations", () => {
 
   it("recounts a tenant after an erasure, and deletes the population of its last user", async () => {
     const tenant = await Tenant.create("live");
-    const users = [await User.provision(tenant), await User.provision(tenant)];
+    const users = [await provisionEarlier(tenant), await provisionEarlier(tenant)];
     for (const user of users) await login(user);
     await publishPopulations(env, Date.now());
     for (const [index, user] of users.entries()) {
@@ -115,7 +157,7 @@ describe("The job that publishes populations", () => {
     ["the first count", 2],
   ])("counts again after an erasure during %s", async (_what, users) => {
     const tenant = await createTenantWithLogins(2);
-    const leaver = await User.provision(tenant);
+    const leaver = await provisionEarlier(tenant);
     await login(leaver);
     if (users === 3) await publishPopulations(env, Date.now() - 2 * hour);
     await login(leaver);

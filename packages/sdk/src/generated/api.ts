@@ -1334,7 +1334,7 @@ export interface components {
                 /** @description The user's session. Address and agent are personal parts of the event of the attempt, and decide nothing. The device token may be here in place of `device_token`; sent twice, both must be equal. */
                 context?: {
                     /**
-                     * @description An IPv4 or IPv6 address. It may have a port, and an IPv6 address brackets and a zone id; only the address is used.
+                     * @description An IPv4 or IPv6 address. It may have a port, and an IPv6 address brackets and a zone id; only the address is used. An IPv4 address that 6to4, Teredo or NAT64 embeds in IPv6 counts as that IPv4 address.
                      * @example 1.1.1.1
                      * @example 2606:4700:4700::1111
                      * @example 192.0.2.1:5678
@@ -1551,7 +1551,7 @@ export interface components {
                 /** @description The user's session. Address and agent are personal parts of the event of the login, and decide nothing. The device token may be here in place of `device_token`; sent twice, both must be equal. */
                 context?: {
                     /**
-                     * @description An IPv4 or IPv6 address. It may have a port, and an IPv6 address brackets and a zone id; only the address is used.
+                     * @description An IPv4 or IPv6 address. It may have a port, and an IPv6 address brackets and a zone id; only the address is used. An IPv4 address that 6to4, Teredo or NAT64 embeds in IPv6 counts as that IPv4 address.
                      * @example 1.1.1.1
                      * @example 2606:4700:4700::1111
                      * @example 192.0.2.1:5678
@@ -1661,7 +1661,7 @@ export interface components {
                 external_id?: string;
                 context: {
                     /**
-                     * @description An IPv4 or IPv6 address. It may have a port, and an IPv6 address brackets and a zone id; only the address is used.
+                     * @description An IPv4 or IPv6 address. It may have a port, and an IPv6 address brackets and a zone id; only the address is used. An IPv4 address that 6to4, Teredo or NAT64 embeds in IPv6 counts as that IPv4 address.
                      * @example 1.1.1.1
                      * @example 2606:4700:4700::1111
                      * @example 192.0.2.1:5678
@@ -1783,7 +1783,7 @@ export interface components {
                      *       "hour_of_week"
                      *     ]
                      */
-                    signals_off?: ("tenant_deny_list" | "tenant_allow_list" | "threat_list" | "tor_exit" | "vpn" | "proxy" | "scanner" | "hosting_network" | "privacy_relay" | "reserved_address" | "agent_empty" | "agent_headless" | "agent_scripted" | "agent_impossible" | "agent_switch" | "network_history" | "agent_history" | "hour_of_week" | "impossible_travel" | "reported_fraud" | "credential_stuffing" | "user_mismatch" | "recent_failures" | "locked" | "velocity" | "known_device" | "no_known_device" | "client_history" | "gradual_change")[];
+                    signals_off?: ("tenant_deny_list" | "tenant_allow_list" | "threat_list" | "tor_exit" | "vpn" | "proxy" | "scanner" | "hosting_network" | "privacy_relay" | "reserved_address" | "agent_empty" | "agent_headless" | "agent_scripted" | "agent_impossible" | "agent_switch" | "network_history" | "agent_history" | "hour_of_week" | "impossible_travel" | "reported_fraud" | "credential_stuffing" | "user_mismatch" | "recent_failures" | "locked" | "velocity" | "known_device" | "no_known_device" | "client_history" | "gradual_change" | "network_stuffing" | "many_networks" | "nearby_fraud")[];
                     /**
                      * @description Thresholds by kind of attacker, compared with `kinds` of an assessment. They raise the recommendation that follows from the score, and never lower it. Null removes a threshold, or both of a kind.
                      * @example {
@@ -2001,7 +2001,7 @@ export interface components {
                      *       "hour_of_week"
                      *     ]
                      */
-                    signals_off?: ("tenant_deny_list" | "tenant_allow_list" | "threat_list" | "tor_exit" | "vpn" | "proxy" | "scanner" | "hosting_network" | "privacy_relay" | "reserved_address" | "agent_empty" | "agent_headless" | "agent_scripted" | "agent_impossible" | "agent_switch" | "network_history" | "agent_history" | "hour_of_week" | "impossible_travel" | "reported_fraud" | "credential_stuffing" | "user_mismatch" | "recent_failures" | "locked" | "velocity" | "known_device" | "no_known_device" | "client_history" | "gradual_change")[];
+                    signals_off?: ("tenant_deny_list" | "tenant_allow_list" | "threat_list" | "tor_exit" | "vpn" | "proxy" | "scanner" | "hosting_network" | "privacy_relay" | "reserved_address" | "agent_empty" | "agent_headless" | "agent_scripted" | "agent_impossible" | "agent_switch" | "network_history" | "agent_history" | "hour_of_week" | "impossible_travel" | "reported_fraud" | "credential_stuffing" | "user_mismatch" | "recent_failures" | "locked" | "velocity" | "known_device" | "no_known_device" | "client_history" | "gradual_change" | "network_stuffing" | "many_networks" | "nearby_fraud")[];
                     /**
                      * @description Thresholds by kind of attacker, compared with `kinds` of an assessment. They raise the recommendation that follows from the score, and never lower it. Null removes a threshold, or both of a kind.
                      * @example {
@@ -2223,7 +2223,7 @@ export interface components {
         /** @description A reason for a risk score. */
         Reason: {
             /**
-             * @description Values: `tenant_deny_list`, `tenant_allow_list`, `threat_list`, `tor_exit`, `vpn`, `proxy`, `scanner`, `hosting_network`, `privacy_relay`, `reserved_address`, `agent_empty`, `agent_headless`, `agent_scripted`, `agent_impossible`, `agent_switch`, `network_history`, `agent_history`, `hour_of_week`, `impossible_travel`, `reported_fraud`, `credential_stuffing`, `user_mismatch`, `recent_failures`, `locked`, `velocity`, `user_locked`, `user_suspended`, `test_address`, `known_device`, `no_known_device`, `kind_threshold`, `client_history`, `gradual_change`; expect further ones.
+             * @description Values: `tenant_deny_list`, `tenant_allow_list`, `threat_list`, `tor_exit`, `vpn`, `proxy`, `scanner`, `hosting_network`, `privacy_relay`, `reserved_address`, `agent_empty`, `agent_headless`, `agent_scripted`, `agent_impossible`, `agent_switch`, `network_history`, `agent_history`, `hour_of_week`, `impossible_travel`, `reported_fraud`, `credential_stuffing`, `user_mismatch`, `recent_failures`, `locked`, `velocity`, `user_locked`, `user_suspended`, `test_address`, `known_device`, `no_known_device`, `kind_threshold`, `client_history`, `gradual_change`, `network_stuffing`, `many_networks`, `nearby_fraud`; expect further ones.
              * @example network_history
              */
             signal: string;
@@ -3299,26 +3299,6 @@ export interface components {
                          * @example newer
                          */
                         step?: string;
-                        habits?: {
-                            here: {
-                                /** Format: int64 */
-                                count: number;
-                                /** Format: int64 */
-                                all: number;
-                            } & {
-                                [key: string]: unknown;
-                            };
-                            everywhere: {
-                                /** Format: int64 */
-                                count: number;
-                                /** Format: int64 */
-                                all: number;
-                            } & {
-                                [key: string]: unknown;
-                            };
-                        } & {
-                            [key: string]: unknown;
-                        };
                     } & {
                         [key: string]: unknown;
                     })[];
@@ -3375,26 +3355,6 @@ export interface components {
                          * @example newer
                          */
                         step?: string;
-                        habits?: {
-                            here: {
-                                /** Format: int64 */
-                                count: number;
-                                /** Format: int64 */
-                                all: number;
-                            } & {
-                                [key: string]: unknown;
-                            };
-                            everywhere: {
-                                /** Format: int64 */
-                                count: number;
-                                /** Format: int64 */
-                                all: number;
-                            } & {
-                                [key: string]: unknown;
-                            };
-                        } & {
-                            [key: string]: unknown;
-                        };
                     } & {
                         [key: string]: unknown;
                     })[];
@@ -3501,26 +3461,6 @@ export interface components {
                              * @example newer
                              */
                             step?: string;
-                            habits?: {
-                                here: {
-                                    /** Format: int64 */
-                                    count: number;
-                                    /** Format: int64 */
-                                    all: number;
-                                } & {
-                                    [key: string]: unknown;
-                                };
-                                everywhere: {
-                                    /** Format: int64 */
-                                    count: number;
-                                    /** Format: int64 */
-                                    all: number;
-                                } & {
-                                    [key: string]: unknown;
-                                };
-                            } & {
-                                [key: string]: unknown;
-                            };
                         } & {
                             [key: string]: unknown;
                         })[];
@@ -3577,26 +3517,6 @@ export interface components {
                              * @example newer
                              */
                             step?: string;
-                            habits?: {
-                                here: {
-                                    /** Format: int64 */
-                                    count: number;
-                                    /** Format: int64 */
-                                    all: number;
-                                } & {
-                                    [key: string]: unknown;
-                                };
-                                everywhere: {
-                                    /** Format: int64 */
-                                    count: number;
-                                    /** Format: int64 */
-                                    all: number;
-                                } & {
-                                    [key: string]: unknown;
-                                };
-                            } & {
-                                [key: string]: unknown;
-                            };
                         } & {
                             [key: string]: unknown;
                         })[];
@@ -3656,26 +3576,6 @@ export interface components {
                          * @example newer
                          */
                         step?: string;
-                        habits?: {
-                            here: {
-                                /** Format: int64 */
-                                count: number;
-                                /** Format: int64 */
-                                all: number;
-                            } & {
-                                [key: string]: unknown;
-                            };
-                            everywhere: {
-                                /** Format: int64 */
-                                count: number;
-                                /** Format: int64 */
-                                all: number;
-                            } & {
-                                [key: string]: unknown;
-                            };
-                        } & {
-                            [key: string]: unknown;
-                        };
                     } & {
                         [key: string]: unknown;
                     })[];
@@ -3763,26 +3663,6 @@ export interface components {
                          * @example newer
                          */
                         step?: string;
-                        habits?: {
-                            here: {
-                                /** Format: int64 */
-                                count: number;
-                                /** Format: int64 */
-                                all: number;
-                            } & {
-                                [key: string]: unknown;
-                            };
-                            everywhere: {
-                                /** Format: int64 */
-                                count: number;
-                                /** Format: int64 */
-                                all: number;
-                            } & {
-                                [key: string]: unknown;
-                            };
-                        } & {
-                            [key: string]: unknown;
-                        };
                     } & {
                         [key: string]: unknown;
                     })[];
@@ -3839,26 +3719,6 @@ export interface components {
                          * @example newer
                          */
                         step?: string;
-                        habits?: {
-                            here: {
-                                /** Format: int64 */
-                                count: number;
-                                /** Format: int64 */
-                                all: number;
-                            } & {
-                                [key: string]: unknown;
-                            };
-                            everywhere: {
-                                /** Format: int64 */
-                                count: number;
-                                /** Format: int64 */
-                                all: number;
-                            } & {
-                                [key: string]: unknown;
-                            };
-                        } & {
-                            [key: string]: unknown;
-                        };
                     } & {
                         [key: string]: unknown;
                     })[];
@@ -3965,26 +3825,6 @@ export interface components {
                              * @example newer
                              */
                             step?: string;
-                            habits?: {
-                                here: {
-                                    /** Format: int64 */
-                                    count: number;
-                                    /** Format: int64 */
-                                    all: number;
-                                } & {
-                                    [key: string]: unknown;
-                                };
-                                everywhere: {
-                                    /** Format: int64 */
-                                    count: number;
-                                    /** Format: int64 */
-                                    all: number;
-                                } & {
-                                    [key: string]: unknown;
-                                };
-                            } & {
-                                [key: string]: unknown;
-                            };
                         } & {
                             [key: string]: unknown;
                         })[];
@@ -4041,26 +3881,6 @@ export interface components {
                              * @example newer
                              */
                             step?: string;
-                            habits?: {
-                                here: {
-                                    /** Format: int64 */
-                                    count: number;
-                                    /** Format: int64 */
-                                    all: number;
-                                } & {
-                                    [key: string]: unknown;
-                                };
-                                everywhere: {
-                                    /** Format: int64 */
-                                    count: number;
-                                    /** Format: int64 */
-                                    all: number;
-                                } & {
-                                    [key: string]: unknown;
-                                };
-                            } & {
-                                [key: string]: unknown;
-                            };
                         } & {
                             [key: string]: unknown;
                         })[];
@@ -4120,32 +3940,37 @@ export interface components {
                          * @example newer
                          */
                         step?: string;
-                        habits?: {
-                            here: {
-                                /** Format: int64 */
-                                count: number;
-                                /** Format: int64 */
-                                all: number;
-                            } & {
-                                [key: string]: unknown;
-                            };
-                            everywhere: {
-                                /** Format: int64 */
-                                count: number;
-                                /** Format: int64 */
-                                all: number;
-                            } & {
-                                [key: string]: unknown;
-                            };
-                        } & {
-                            [key: string]: unknown;
-                        };
                     } & {
                         [key: string]: unknown;
                     })[];
                 } & {
                     [key: string]: unknown;
                 };
+                networkCrowd?: {
+                    /** Format: int64 */
+                    users: number;
+                    /** Format: int64 */
+                    fromNetwork: number;
+                    population?: {
+                        /** Format: int64 */
+                        count: number;
+                        /** Format: int64 */
+                        all: number;
+                    } & {
+                        [key: string]: unknown;
+                    };
+                } & {
+                    [key: string]: unknown;
+                };
+                triedFrom?: {
+                    /** Format: int64 */
+                    blocks: number;
+                    /** Format: int64 */
+                    networks: number;
+                } & {
+                    [key: string]: unknown;
+                };
+                readonly nearbyFraud?: string[];
             } & {
                 [key: string]: unknown;
             }) | null;
@@ -10174,17 +9999,7 @@ export interface operations {
                      *                     "count": 0,
                      *                     "all": 0
                      *                   },
-                     *                   "step": "newer",
-                     *                   "habits": {
-                     *                     "here": {
-                     *                       "count": 0,
-                     *                       "all": 0
-                     *                     },
-                     *                     "everywhere": {
-                     *                       "count": 0,
-                     *                       "all": 0
-                     *                     }
-                     *                   }
+                     *                   "step": "newer"
                      *                 }
                      *               ],
                      *               "agent": [
@@ -10212,17 +10027,7 @@ export interface operations {
                      *                     "count": 0,
                      *                     "all": 0
                      *                   },
-                     *                   "step": "newer",
-                     *                   "habits": {
-                     *                     "here": {
-                     *                       "count": 0,
-                     *                       "all": 0
-                     *                     },
-                     *                     "everywhere": {
-                     *                       "count": 0,
-                     *                       "all": 0
-                     *                     }
-                     *                   }
+                     *                   "step": "newer"
                      *                 }
                      *               ],
                      *               "hour": {
@@ -10277,17 +10082,7 @@ export interface operations {
                      *                       "count": 0,
                      *                       "all": 0
                      *                     },
-                     *                     "step": "newer",
-                     *                     "habits": {
-                     *                       "here": {
-                     *                         "count": 0,
-                     *                         "all": 0
-                     *                       },
-                     *                       "everywhere": {
-                     *                         "count": 0,
-                     *                         "all": 0
-                     *                       }
-                     *                     }
+                     *                     "step": "newer"
                      *                   }
                      *                 ],
                      *                 "agent": [
@@ -10315,17 +10110,7 @@ export interface operations {
                      *                       "count": 0,
                      *                       "all": 0
                      *                     },
-                     *                     "step": "newer",
-                     *                     "habits": {
-                     *                       "here": {
-                     *                         "count": 0,
-                     *                         "all": 0
-                     *                       },
-                     *                       "everywhere": {
-                     *                         "count": 0,
-                     *                         "all": 0
-                     *                       }
-                     *                     }
+                     *                     "step": "newer"
                      *                   }
                      *                 ]
                      *               },
@@ -10354,17 +10139,7 @@ export interface operations {
                      *                     "count": 0,
                      *                     "all": 0
                      *                   },
-                     *                   "step": "newer",
-                     *                   "habits": {
-                     *                     "here": {
-                     *                       "count": 0,
-                     *                       "all": 0
-                     *                     },
-                     *                     "everywhere": {
-                     *                       "count": 0,
-                     *                       "all": 0
-                     *                     }
-                     *                   }
+                     *                   "step": "newer"
                      *                 }
                      *               ]
                      *             },
@@ -10412,17 +10187,7 @@ export interface operations {
                      *                     "count": 0,
                      *                     "all": 0
                      *                   },
-                     *                   "step": "newer",
-                     *                   "habits": {
-                     *                     "here": {
-                     *                       "count": 0,
-                     *                       "all": 0
-                     *                     },
-                     *                     "everywhere": {
-                     *                       "count": 0,
-                     *                       "all": 0
-                     *                     }
-                     *                   }
+                     *                   "step": "newer"
                      *                 }
                      *               ],
                      *               "agent": [
@@ -10450,17 +10215,7 @@ export interface operations {
                      *                     "count": 0,
                      *                     "all": 0
                      *                   },
-                     *                   "step": "newer",
-                     *                   "habits": {
-                     *                     "here": {
-                     *                       "count": 0,
-                     *                       "all": 0
-                     *                     },
-                     *                     "everywhere": {
-                     *                       "count": 0,
-                     *                       "all": 0
-                     *                     }
-                     *                   }
+                     *                   "step": "newer"
                      *                 }
                      *               ],
                      *               "hour": {
@@ -10515,17 +10270,7 @@ export interface operations {
                      *                       "count": 0,
                      *                       "all": 0
                      *                     },
-                     *                     "step": "newer",
-                     *                     "habits": {
-                     *                       "here": {
-                     *                         "count": 0,
-                     *                         "all": 0
-                     *                       },
-                     *                       "everywhere": {
-                     *                         "count": 0,
-                     *                         "all": 0
-                     *                       }
-                     *                     }
+                     *                     "step": "newer"
                      *                   }
                      *                 ],
                      *                 "agent": [
@@ -10553,17 +10298,7 @@ export interface operations {
                      *                       "count": 0,
                      *                       "all": 0
                      *                     },
-                     *                     "step": "newer",
-                     *                     "habits": {
-                     *                       "here": {
-                     *                         "count": 0,
-                     *                         "all": 0
-                     *                       },
-                     *                       "everywhere": {
-                     *                         "count": 0,
-                     *                         "all": 0
-                     *                       }
-                     *                     }
+                     *                     "step": "newer"
                      *                   }
                      *                 ]
                      *               },
@@ -10592,20 +10327,25 @@ export interface operations {
                      *                     "count": 0,
                      *                     "all": 0
                      *                   },
-                     *                   "step": "newer",
-                     *                   "habits": {
-                     *                     "here": {
-                     *                       "count": 0,
-                     *                       "all": 0
-                     *                     },
-                     *                     "everywhere": {
-                     *                       "count": 0,
-                     *                       "all": 0
-                     *                     }
-                     *                   }
+                     *                   "step": "newer"
                      *                 }
                      *               ]
-                     *             }
+                     *             },
+                     *             "networkCrowd": {
+                     *               "users": 0,
+                     *               "fromNetwork": 0,
+                     *               "population": {
+                     *                 "count": 0,
+                     *                 "all": 0
+                     *               }
+                     *             },
+                     *             "triedFrom": {
+                     *               "blocks": 0,
+                     *               "networks": 0
+                     *             },
+                     *             "nearbyFraud": [
+                     *               "address"
+                     *             ]
                      *           },
                      *           "inputs_digest": "0a1b0a1b0a1b0a1b0a1b0a1b0a1b0a1b0a1b0a1b0a1b0a1b0a1b0a1b0a1b0a1b"
                      *         }
