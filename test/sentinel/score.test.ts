@@ -675,7 +675,8 @@ describe("The known devices of a user", () => {
     // Whoever imitates the user's habits has no token.
     expect(contribution(usualContext).no_known_device).toBe(alone);
     const newNetwork = { asn: 41164, prefix: "prefix-9", address: "address-9" };
-    const sums = contribution({ ...usualContext, ...newNetwork, agent: "agent-9" });
+    const newAgent = { browser: "Chrome 139", agent: "agent-9" };
+    const sums = contribution({ ...usualContext, ...newNetwork, ...newAgent });
     expect(sums.no_known_device).toBeLessThan(alone);
     expect(sums.no_known_device).toBeGreaterThan(0);
     const sum = Object.values(sums).reduce((total, one) => total + one, 0);
