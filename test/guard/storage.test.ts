@@ -309,13 +309,13 @@ describe("Sessions", () => {
     });
   });
 
-  it("have rows if there are more than sixteen without a verdict, so that the state stays short", async () => {
+  it("have rows if there are more than 28 without a verdict, so that the state stays short", async () => {
     await runInGuard((open, { sql }, countWrites) => {
-      const sessions = Array.from({ length: 18 }, (_, n) =>
+      const sessions = Array.from({ length: 30 }, (_, n) =>
         createSession({ id: `s${n}`, at: now - hour + n, verdict: null }),
       );
       const storage = open();
-      storage.write(buildIdentity(), 1, { history: sessions.slice(0, 17) });
+      storage.write(buildIdentity(), 1, { history: sessions.slice(0, 29) });
       expect(sql.exec("SELECT id FROM sessions").toArray()).toEqual([{ id: "s0" }]);
       expect(countWrites(() => storage.write(buildIdentity(), 2, { history: sessions }))).toBe(2);
       for (const seen of [storage, open()]) expect(seen.readHistory()).toEqual(sessions);

@@ -125,7 +125,7 @@ describe("When its assessments are deleted", () => {
       await deleteExpired(env, Date.now());
       expect(await countStored(user)).toBe(0);
       const { risk_score: later, reasons } = await user.assess();
-      expect(reasons[0].detail).toContain("1 confirmed session");
+      expect(reasons[0].detail).toContain("the last of 2 sessions, 1 of them");
       expect(known).toBeLessThan(0.05);
       expect(later).toBeLessThan(0.05);
     } finally {

@@ -133,7 +133,7 @@ describe("With a full data set and a population,", () => {
     });
     const { degraded, reasons } = await user.assess({ ip: listed });
     expect(degraded).toEqual([]);
-    expect(reasons.map(({ signal }: { signal: string }) => signal)).toContain("vpn");
+    expect(reasons.map(({ signal }: { signal: string }) => signal)).toContain("network_history");
     vi.restoreAllMocks();
   });
 });

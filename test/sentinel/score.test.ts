@@ -501,6 +501,38 @@ describe("The signals:", () => {
     expect(office?.contribution).toBeLessThan(weighCrowd(100, 100) / 2);
   });
 
+  test("a VPN and a hosting network on the same address are one finding", () => {
+    const both = { ...withKinds("vpn", "hosting"), agent: "browser" as const };
+    expect(signalsOf(both)).toEqual(["vpn"]);
+    expect(scoreOf(findReasons(both, []))).toBe(scoreOf(findReasons(withKinds("vpn"), [])));
+  });
+
+  test("an exit and a relay weigh by how often this user comes from there", () => {
+    const weigh = (kind: "vpn" | "relay", usual: boolean) => {
+      const context = { ...usualContext, ...(usual ? { placeHidden: true, prefix: null } : {}) };
+      const behaviour = compareWithHistory(createLogins(10, day, context), context, null, now);
+      const reasons = findReasons({ ...withKinds(kind), behaviour }, []);
+      const signal = kind === "vpn" ? "vpn" : "privacy_relay";
+      return reasons.find((one) => one.signal === signal)?.contribution ?? 0;
+    };
+    expect(weigh("vpn", false)).toBe(weights.exits.max);
+    expect(weigh("vpn", true)).toBe(0);
+    expect(weigh("relay", false)).toBeGreaterThan(0);
+    expect(weigh("relay", true)).toBe(0);
+  });
+
+  test("the words of a reason about habits are on the side of its sign", () => {
+    fc.assert(
+      fc.property(anyEvidence, (evidence) => {
+        for (const { signal, contribution, detail } of findReasons(evidence, [])) {
+          if (signal !== "network_history" && signal !== "agent_history") continue;
+          const side = contribution < 0 ? "likelier of the user" : "likelier of an attacker";
+          expect(detail).toContain(side);
+        }
+      }),
+    );
+  });
+
   test("many users behind a privacy relay give only the relay's own reason", () => {
     const evidence = { ...withKinds("relay"), crowd: { fromAddress: 500, fromPrefix: 500 } };
     expect(signalsOf(evidence)).toEqual(["privacy_relay"]);
@@ -702,7 +734,8 @@ describe("The known devices of a user", () => {
     // Whoever imitates the user's habits has no token.
     expect(contribution(usualContext).no_known_device).toBe(alone);
     const newNetwork = { asn: 41164, prefix: "prefix-9", address: "address-9" };
-    const sums = contribution({ ...usualContext, ...newNetwork, agent: "agent-9" });
+    const newAgent = { browser: "Chrome 139", agent: "agent-9" };
+    const sums = contribution({ ...usualContext, ...newNetwork, ...newAgent });
     expect(sums.no_known_device).toBeLessThan(alone);
     expect(sums.no_known_device).toBeGreaterThan(0);
     const sum = Object.values(sums).reduce((total, one) => total + one, 0);

@@ -117,11 +117,8 @@ test("six small daily steps from one continent to another are not allowed throug
 test("what was learned step by step within a week stands against the session, and later for it", () => {
   const old = createLogins(20, 30 * day, home);
   const reasonsAt = (ago: number) => {
-    const [first, second] = [
-      { ...brazil, asn: 1 },
-      { ...home, asn: 28573, country: "BR" },
-    ];
-    const young = [...createLogins(1, ago + hour, first), ...createLogins(1, ago, second)];
+    const { device, os, browser, agent } = home;
+    const young = createLogins(2, ago, { ...brazil, device, os, browser, agent });
     return assessWith([...old, ...young], brazil).assessment.reasons;
   };
   const [young] = reasonsAt(day).filter(({ signal }) => signal === "gradual_change");
