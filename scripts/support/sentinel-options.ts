@@ -1,5 +1,5 @@
 /** The options of `npm run sentinel:import`. */
-import { parseArgs } from "node:util";
+import { type ParseArgsOptionsConfig, parseArgs } from "node:util";
 import { networkKinds } from "../../src/sentinel/network/network-facts.ts";
 import { Failure } from "./failure.ts";
 import { type FeedPlan, planCatalogue, planFeeds } from "./sentinel-feeds.ts";
@@ -58,18 +58,33 @@ export interface ImportOptions {
   readonly json: boolean;
 }
 
+/** The options that name lists and geography. */
+export const networkOptions = {
+  feed: { type: "string", multiple: true, default: [] },
+  catalogue: { type: "boolean", default: false },
+  geography: { type: "boolean", default: false },
+  "country-table": { type: "string" },
+  "geography-version": { type: "string" },
+  asn: { type: "string", multiple: true, default: [] },
+  country: { type: "string", multiple: true, default: [] },
+} as const satisfies ParseArgsOptionsConfig;
+
+export interface NetworkValues {
+  readonly feed: readonly string[];
+  readonly catalogue: boolean;
+  readonly geography: boolean;
+  readonly "country-table"?: string | undefined;
+  readonly "geography-version"?: string | undefined;
+  readonly asn: readonly string[];
+  readonly country: readonly string[];
+}
+
 function parse(args: readonly string[]) {
   try {
     return parseArgs({
       args: [...args],
       options: {
-        feed: { type: "string", multiple: true, default: [] },
-        catalogue: { type: "boolean", default: false },
-        geography: { type: "boolean", default: false },
-        "country-table": { type: "string" },
-        "geography-version": { type: "string" },
-        asn: { type: "string", multiple: true, default: [] },
-        country: { type: "string", multiple: true, default: [] },
+        ...networkOptions,
         local: { type: "boolean", default: false },
         remote: { type: "boolean", default: false },
         "namespace-id": { type: "string" },
@@ -92,7 +107,7 @@ function parseCountryTable(name: string | undefined): CountryTable {
   throw new Failure(`--country-table ${name}: expected ${countryTables.join(" or ")}.`);
 }
 
-function planGeography(values: Values): GeographyPlan {
+function planGeography(values: NetworkValues): GeographyPlan {
   const version = values["geography-version"] ?? geographyVersion;
   if (!/^\d+(\.\d+){2}$/.test(version)) {
     throw new Failure(
@@ -116,20 +131,28 @@ function parseTarget(values: Values): ImportOptions["target"] {
   return { to: "local", persistTo: values["persist-to"] };
 }
 
-/** Parses the arguments. @returns undefined for --help. @throws Failure for an invalid argument */
-export function parseOptions(args: readonly string[]): ImportOptions | undefined {
-  const values = parse(args);
-  if (values.help) return undefined;
+/** @returns undefined if no list and no table is named. @throws Failure for an invalid argument */
+export function planNetwork(
+  values: NetworkValues,
+): Pick<ImportOptions, "feeds" | "geography"> | undefined {
   const given = planFeeds(values.feed);
   const feeds = values.catalogue ? [...given, ...planCatalogue(given)] : given;
   const geography = planGeography(values);
   const tables = geography.asn.length + geography.country.length;
-  if (feeds.length + tables === 0 && geography.packages === undefined) {
+  const isEmpty = feeds.length + tables === 0 && geography.packages === undefined;
+  return isEmpty ? undefined : { feeds, geography };
+}
+
+/** Parses the arguments. @returns undefined for --help. @throws Failure for an invalid argument */
+export function parseOptions(args: readonly string[]): ImportOptions | undefined {
+  const values = parse(args);
+  if (values.help) return undefined;
+  const network = planNetwork(values);
+  if (network === undefined) {
     throw new Failure("Nothing to import: add --feed, --catalogue or --geography; see --help.");
   }
   return {
-    feeds,
-    geography,
+    ...network,
     target: parseTarget(values),
     dryRun: values["dry-run"],
     json: values.json,

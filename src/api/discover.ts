@@ -14,10 +14,9 @@ import { type CountedAttempt, countAttempt } from "../sentinel/activity/client.t
 import { type AgentFacts, agentFactsOf } from "../sentinel/agent.ts";
 import { cleanAgent } from "../sentinel/agent-text.ts";
 import { assessmentIdOf } from "../sentinel/assessment.ts";
+import { buildContext } from "../sentinel/assessments/build-context.ts";
 import type { Surroundings } from "../sentinel/assessments/surroundings.ts";
-import { isSatelliteNetwork } from "../sentinel/behaviour/travel.ts";
 import { type ClientFields, hashClientFields } from "../sentinel/client-fields.ts";
-import type { Context } from "../sentinel/context.ts";
 import type { DataSource, NetworkEvidence } from "../sentinel/evidence.ts";
 import {
   type Address,
@@ -90,44 +89,6 @@ async function findTenantList(
     }
   }
   return null;
-}
-
-type AddressFacts = Pick<NetworkEvidence, "facts" | "reservedRange">;
-
-/** Whether many people share the address, or nobody owns it. Such an address is neither compared nor learned. */
-function isShared({ facts, reservedRange }: AddressFacts): boolean {
-  const kinds = facts?.kinds ?? [];
-  return reservedRange !== null || kinds.includes("relay") || kinds.includes("tor");
-}
-
-/** Whether the address says nothing about the person's location. */
-function hidesLocation(network: AddressFacts): boolean {
-  const { kinds = [], asn } = network.facts ?? {};
-  const isExit = kinds.some((kind) => kind === "vpn" || kind === "proxy" || kind === "hosting");
-  return isShared(network) || isExit || isSatelliteNetwork(asn);
-}
-
-/** What is kept of a session, and compared with others. */
-export function buildContext(
-  network: AddressFacts,
-  hashes: Pick<SessionHashes, "address" | "prefix" | "pool" | "agent">,
-  { browser, os, device }: AgentFacts,
-  client: ClientFields,
-): Context {
-  const shared = isShared(network);
-  return {
-    country: shared ? null : (network.facts?.country ?? null),
-    asn: shared ? null : (network.facts?.asn ?? null),
-    prefix: shared ? null : hashes.prefix,
-    address: shared ? null : hashes.address,
-    device,
-    os,
-    browser,
-    agent: hashes.agent,
-    placeHidden: hidesLocation(network),
-    pool: shared ? null : hashes.pool,
-    ...client,
-  };
 }
 
 async function gatherSurroundings(

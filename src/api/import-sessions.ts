@@ -14,13 +14,13 @@ import { externalId, requestInstant } from "../http/schemas.ts";
 import { agentFactsOf } from "../sentinel/agent.ts";
 import { cleanAgent } from "../sentinel/agent-text.ts";
 import { assessmentIdOf } from "../sentinel/assessment.ts";
+import { buildContext } from "../sentinel/assessments/build-context.ts";
 import { hashClientFields } from "../sentinel/client-fields.ts";
 import { type KnownSession, maxSessionAgeMs, maxUnconfirmedAgeMs } from "../sentinel/history.ts";
 import { type Address, isReserved } from "../sentinel/network/address.ts";
 import { lookupNetwork } from "../sentinel/network/lookup.ts";
 import { hashSession } from "../sentinel/session-hashes.ts";
 import { priorProbability } from "../sentinel/weights.ts";
-import { buildContext } from "./discover.ts";
 import { address, agent, optionalClientFields, readClientFields } from "./session-schemas.ts";
 
 /** A Worker has six connections at once, to KV among others. */

@@ -296,7 +296,10 @@ async function runJourney(answers: string[]): Promise<Secrets> {
   const listed = (await ask("listAuditEvents", target, asTenant, "/v1/audit/events?limit=100"))
     .body;
   const { body: exported } = await ask("exportAudit", target, asTenant);
-  trail.listed = JSON.stringify(listed);
+  // The sessions of the user are on the second page.
+  const older = `/v1/audit/events?limit=100&after=${listed.next_after}`;
+  const { body: earlier } = await ask("listAuditEvents", target, asTenant, older);
+  trail.listed = JSON.stringify([listed, earlier]);
   trail.exported = exported;
   await ask("proveAuditEvent", { ...target, eventId: listed.events.at(-1).id }, asTenant);
   await ask("proveAuditConsistency", target, asTenant);

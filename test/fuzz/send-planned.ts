@@ -8,6 +8,8 @@ import { knownNames, placeholder } from "./texts.ts";
 
 const origin = "https://idp.test";
 const sixteenKiB = 16 * 1024;
+/** Of any route. */
+const largestBody = 128 * 1024;
 
 function joinBytes(...parts: readonly Uint8Array[]): Uint8Array {
   const all = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));
@@ -38,7 +40,7 @@ function damageBytes(text: string, damage: Damage | undefined): Uint8Array {
     case "doubled":
       return joinBytes(bytes, bytes);
     case "too large":
-      return joinBytes(bytes, spaces(sixteenKiB + 1 - bytes.length));
+      return joinBytes(bytes, spaces(largestBody + 1));
     case "exactly 16 KiB":
       return joinBytes(bytes, spaces(sixteenKiB - bytes.length));
   }

@@ -223,15 +223,18 @@ describe.each(guarded)("$method $path ($name)", (definition) => {
       ]) {
         expectError(await sendBody(value), 400, "invalid_request");
       }
-      const [group] = Object.keys(body);
+      const [[group, content] = ["", {}]] = Object.entries(body);
+      // In a list, the first item is meant.
+      const isList = Array.isArray(content);
       for (const field of ["tenant_id", "locked", "__proto__", "constructor"]) {
         const outer = await sendBody(`${good.slice(0, -1)},"${field}":{}}`);
         expectError(outer, 400, "invalid_request");
         expect(outer.body.issues.map(({ path: at }: { path: string }) => at)).toContain(field);
-        const inner = await sendBody(`{"${group}":{"${field}":1}}`);
+        const object = `{"${field}":1}`;
+        const inner = await sendBody(`{"${group}":${isList ? `[${object}]` : object}}`);
         expectError(inner, 400, "invalid_request");
         expect(inner.body.issues.map(({ path: at }: { path: string }) => at)).toContain(
-          `${group}.${field}`,
+          `${group}.${isList ? "0." : ""}${field}`,
         );
       }
     });

@@ -5,13 +5,14 @@ import {
   recompute,
   type StoredAssessment,
 } from "../../scripts/support/sentinel-recompute.ts";
+import { attackerKinds } from "../../src/sentinel/weights.ts";
 import { Tenant, User } from "../support/client.ts";
 
 let stored: StoredAssessment;
 
 beforeAll(async () => {
   const tenant = await Tenant.create();
-  const kinds = { stuffing: { deny_at: 0.05 } };
+  const kinds = Object.fromEntries(attackerKinds.map((kind) => [kind, { deny_at: 0.06 }]));
   await tenant.setSettings({ sentinel: { challenge_at: 0.999, deny_at: 0.9999, kinds } });
   const user = await User.provision(tenant);
   await user.sendFeedback((await user.assess()).assessment_id, "legitimate");

@@ -422,6 +422,7 @@ describe("The signals:", () => {
   const habits = ["network_history", "agent_history", "hour_of_week"];
 
   test("every signal is tested alone below or is one of the three about habits", () => {
+    // The facts about the client have their own tests (client-fields.test.ts).
     const names = [...alone.map(([signal]) => signal), ...habits, "client_history"];
     expect(names.toSorted()).toEqual([...signalNames].toSorted());
   });

@@ -1,6 +1,6 @@
 import { createUnexpectedAnswer, IdpError } from "./idp-error.ts";
 import { isJsonObject, type JsonObject } from "./json.ts";
-import type { Device, DiscoverResult, Reason } from "./types.ts";
+import type { Device, DiscoverResult, Kinds, Reason } from "./types.ts";
 
 export type Recommendation = "allow" | "challenge" | "deny";
 
@@ -19,6 +19,8 @@ export interface Assessment {
   readonly model: string;
   /** The reasons for the score, the strongest first. */
   readonly reasons: readonly Reason[];
+  /** The probability of each kind of attacker, and of the real user; null if the service did not compute it. */
+  readonly kinds: Kinds | null;
   /** Kinds of data that were missing or stale, and gave no evidence. */
   readonly degraded: readonly string[];
   readonly user: DiscoverResult["user"];
@@ -28,7 +30,9 @@ export interface Assessment {
   readonly device?: Device;
 }
 
-function isAssessed(body: JsonObject): body is JsonObject & Omit<Assessment, "recommendation"> {
+function isAssessed(
+  body: JsonObject,
+): body is JsonObject & Omit<Assessment, "recommendation" | "kinds"> & { kinds?: Kinds | null } {
   const { risk_score, assessment_id, model, reasons, degraded, user, factors } = body;
   return (
     typeof risk_score === "number" &&
@@ -45,7 +49,8 @@ export function readAssessment(body: JsonObject): Assessment {
   }
   const { recommendation } = body;
   const isKnown = recommendation === "allow" || recommendation === "deny";
-  return { ...body, recommendation: isKnown ? recommendation : "challenge" };
+  const { kinds = null } = body;
+  return { ...body, kinds, recommendation: isKnown ? recommendation : "challenge" };
 }
 
 /**
@@ -57,5 +62,6 @@ export function readDenial(error: unknown): Assessment {
   if (!(error instanceof IdpError) || error.status !== 403 || !isAssessed(error.fields)) {
     throw error;
   }
-  return { ...error.fields, recommendation: "deny" };
+  const { kinds = null } = error.fields;
+  return { ...error.fields, kinds, recommendation: "deny" };
 }

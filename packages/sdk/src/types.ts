@@ -59,6 +59,12 @@ export type KnownDevice = Schemas["KnownDevice"];
 
 export type DiscoverResult = Schemas["DiscoverResult"];
 export type SessionContext = Schemas["DiscoverInput"]["sentinel"]["context"];
+/** The probability of each kind of attacker, such as `phisher`, and of the real user (`real`). The sum is 1. */
+export type Kinds = NonNullable<DiscoverResult["kinds"]>;
+/** A past session of a user, to be imported. */
+export type PastSession = Schemas["ImportSessionsInput"]["sessions"][number];
+/** What became of a past session. */
+export type ImportedSession = Schemas["ImportedSession"];
 export type StoredAssessment = Schemas["Assessment"];
 export type AssessmentFilters = Filters<"listAssessments">;
 export type SimulationInput = Schemas["SimulatePolicyInput"]["simulation"];

@@ -69,6 +69,15 @@ async function assessSessions(sdk: Sdk, idp: EdgeIdp, app: Authenticator): Promi
   expectEqual("reason", denied.reasons[0]?.signal, "tenant_deny_list");
   await expectError(sdk, "user_not_found", idp.sentinel.assess("nobody", context));
 
+  const time = addSeconds(new Date(), -3 * 24 * 60 * 60).toISOString();
+  const [imported, unknown] = await idp.sentinel.importHistory([
+    { external_id: alexander, time, context },
+    { external_id: "nobody", time, context },
+  ]);
+  expectEqual("import", imported, { external_id: alexander, outcome: "imported" });
+  expectEqual("import of an unknown user", unknown?.code, "user_not_found");
+  expectEqual("kinds", Object.keys(assessment.kinds ?? {}).includes("phisher"), true);
+
   expectEqual("feeds", Array.isArray((await idp.sentinel.feeds()).feeds), true);
 }
 

@@ -1783,7 +1783,7 @@ export interface components {
                      *       "hour_of_week"
                      *     ]
                      */
-                    signals_off?: ("tenant_deny_list" | "tenant_allow_list" | "threat_list" | "tor_exit" | "vpn" | "proxy" | "scanner" | "hosting_network" | "privacy_relay" | "reserved_address" | "agent_empty" | "agent_headless" | "agent_scripted" | "agent_impossible" | "agent_switch" | "network_history" | "agent_history" | "hour_of_week" | "impossible_travel" | "reported_fraud" | "credential_stuffing" | "user_mismatch" | "recent_failures" | "locked" | "velocity" | "known_device" | "no_known_device" | "client_history")[];
+                    signals_off?: ("tenant_deny_list" | "tenant_allow_list" | "threat_list" | "tor_exit" | "vpn" | "proxy" | "scanner" | "hosting_network" | "privacy_relay" | "reserved_address" | "agent_empty" | "agent_headless" | "agent_scripted" | "agent_impossible" | "agent_switch" | "network_history" | "agent_history" | "hour_of_week" | "impossible_travel" | "reported_fraud" | "credential_stuffing" | "user_mismatch" | "recent_failures" | "locked" | "velocity" | "known_device" | "no_known_device" | "client_history" | "gradual_change")[];
                     /**
                      * @description Thresholds by kind of attacker, compared with `kinds` of an assessment. They raise the recommendation that follows from the score, and never lower it. Null removes a threshold, or both of a kind.
                      * @example {
@@ -2001,7 +2001,7 @@ export interface components {
                      *       "hour_of_week"
                      *     ]
                      */
-                    signals_off?: ("tenant_deny_list" | "tenant_allow_list" | "threat_list" | "tor_exit" | "vpn" | "proxy" | "scanner" | "hosting_network" | "privacy_relay" | "reserved_address" | "agent_empty" | "agent_headless" | "agent_scripted" | "agent_impossible" | "agent_switch" | "network_history" | "agent_history" | "hour_of_week" | "impossible_travel" | "reported_fraud" | "credential_stuffing" | "user_mismatch" | "recent_failures" | "locked" | "velocity" | "known_device" | "no_known_device" | "client_history")[];
+                    signals_off?: ("tenant_deny_list" | "tenant_allow_list" | "threat_list" | "tor_exit" | "vpn" | "proxy" | "scanner" | "hosting_network" | "privacy_relay" | "reserved_address" | "agent_empty" | "agent_headless" | "agent_scripted" | "agent_impossible" | "agent_switch" | "network_history" | "agent_history" | "hour_of_week" | "impossible_travel" | "reported_fraud" | "credential_stuffing" | "user_mismatch" | "recent_failures" | "locked" | "velocity" | "known_device" | "no_known_device" | "client_history" | "gradual_change")[];
                     /**
                      * @description Thresholds by kind of attacker, compared with `kinds` of an assessment. They raise the recommendation that follows from the score, and never lower it. Null removes a threshold, or both of a kind.
                      * @example {
@@ -2223,7 +2223,7 @@ export interface components {
         /** @description A reason for a risk score. */
         Reason: {
             /**
-             * @description Values: `tenant_deny_list`, `tenant_allow_list`, `threat_list`, `tor_exit`, `vpn`, `proxy`, `scanner`, `hosting_network`, `privacy_relay`, `reserved_address`, `agent_empty`, `agent_headless`, `agent_scripted`, `agent_impossible`, `agent_switch`, `network_history`, `agent_history`, `hour_of_week`, `impossible_travel`, `reported_fraud`, `credential_stuffing`, `user_mismatch`, `recent_failures`, `locked`, `velocity`, `user_locked`, `user_suspended`, `test_address`, `known_device`, `no_known_device`, `kind_threshold`, `client_history`; expect further ones.
+             * @description Values: `tenant_deny_list`, `tenant_allow_list`, `threat_list`, `tor_exit`, `vpn`, `proxy`, `scanner`, `hosting_network`, `privacy_relay`, `reserved_address`, `agent_empty`, `agent_headless`, `agent_scripted`, `agent_impossible`, `agent_switch`, `network_history`, `agent_history`, `hour_of_week`, `impossible_travel`, `reported_fraud`, `credential_stuffing`, `user_mismatch`, `recent_failures`, `locked`, `velocity`, `user_locked`, `user_suspended`, `test_address`, `known_device`, `no_known_device`, `kind_threshold`, `client_history`, `gradual_change`; expect further ones.
              * @example network_history
              */
             signal: string;
@@ -3181,6 +3181,7 @@ export interface components {
                     browser: string | null;
                     agent: string;
                     placeHidden: boolean;
+                    pool?: string | null;
                     timeZone?: string;
                     acceptLanguage?: string;
                     clientHints?: string;
@@ -3247,7 +3248,7 @@ export interface components {
                     sinceLastMs: number;
                     readonly network: ({
                         /**
-                         * @description Values: `country`, `asn`, `prefix`, `address`, `device`, `os`, `family`, `browser`, `agent`, `timeZone`, `acceptLanguage`, `clientHints`, `ja4`; expect further ones.
+                         * @description Values: `country`, `asn`, `prefix`, `address`, `device`, `os`, `family`, `browser`, `agent`, `pool`, `timeZone`, `acceptLanguage`, `clientHints`, `ja4`; expect further ones.
                          * @example country
                          */
                         level: string;
@@ -3274,6 +3275,47 @@ export interface components {
                             count: number;
                             /** Format: int64 */
                             all: number;
+                        } & {
+                            [key: string]: unknown;
+                        };
+                        changes?: {
+                            /** Format: int64 */
+                            observed: number;
+                            /** Format: int64 */
+                            expected: number;
+                        } & {
+                            [key: string]: unknown;
+                        };
+                        known?: {
+                            /** Format: int64 */
+                            count: number;
+                            /** Format: int64 */
+                            all: number;
+                        } & {
+                            [key: string]: unknown;
+                        };
+                        /**
+                         * @description Values: `newer`, `older`; expect further ones.
+                         * @example newer
+                         */
+                        step?: string;
+                        habits?: {
+                            here: {
+                                /** Format: int64 */
+                                count: number;
+                                /** Format: int64 */
+                                all: number;
+                            } & {
+                                [key: string]: unknown;
+                            };
+                            everywhere: {
+                                /** Format: int64 */
+                                count: number;
+                                /** Format: int64 */
+                                all: number;
+                            } & {
+                                [key: string]: unknown;
+                            };
                         } & {
                             [key: string]: unknown;
                         };
@@ -3282,7 +3324,7 @@ export interface components {
                     })[];
                     readonly agent: ({
                         /**
-                         * @description Values: `country`, `asn`, `prefix`, `address`, `device`, `os`, `family`, `browser`, `agent`, `timeZone`, `acceptLanguage`, `clientHints`, `ja4`; expect further ones.
+                         * @description Values: `country`, `asn`, `prefix`, `address`, `device`, `os`, `family`, `browser`, `agent`, `pool`, `timeZone`, `acceptLanguage`, `clientHints`, `ja4`; expect further ones.
                          * @example country
                          */
                         level: string;
@@ -3309,6 +3351,47 @@ export interface components {
                             count: number;
                             /** Format: int64 */
                             all: number;
+                        } & {
+                            [key: string]: unknown;
+                        };
+                        changes?: {
+                            /** Format: int64 */
+                            observed: number;
+                            /** Format: int64 */
+                            expected: number;
+                        } & {
+                            [key: string]: unknown;
+                        };
+                        known?: {
+                            /** Format: int64 */
+                            count: number;
+                            /** Format: int64 */
+                            all: number;
+                        } & {
+                            [key: string]: unknown;
+                        };
+                        /**
+                         * @description Values: `newer`, `older`; expect further ones.
+                         * @example newer
+                         */
+                        step?: string;
+                        habits?: {
+                            here: {
+                                /** Format: int64 */
+                                count: number;
+                                /** Format: int64 */
+                                all: number;
+                            } & {
+                                [key: string]: unknown;
+                            };
+                            everywhere: {
+                                /** Format: int64 */
+                                count: number;
+                                /** Format: int64 */
+                                all: number;
+                            } & {
+                                [key: string]: unknown;
+                            };
                         } & {
                             [key: string]: unknown;
                         };
@@ -3321,9 +3404,208 @@ export interface components {
                     } & {
                         [key: string]: unknown;
                     };
+                    courses?: {
+                        network: {
+                            /** Format: int64 */
+                            logins: number;
+                            /** Format: int64 */
+                            sinceMs: number;
+                            /** Format: int64 */
+                            bucket: number;
+                        } & {
+                            [key: string]: unknown;
+                        };
+                        agent: {
+                            /** Format: int64 */
+                            logins: number;
+                            /** Format: int64 */
+                            sinceMs: number;
+                            /** Format: int64 */
+                            bucket: number;
+                        } & {
+                            [key: string]: unknown;
+                        };
+                    } & {
+                        [key: string]: unknown;
+                    };
+                    exits?: {
+                        /** Format: int64 */
+                        count: number;
+                        /** Format: int64 */
+                        all: number;
+                    } & {
+                        [key: string]: unknown;
+                    };
+                    relays?: {
+                        /** Format: int64 */
+                        count: number;
+                        /** Format: int64 */
+                        all: number;
+                    } & {
+                        [key: string]: unknown;
+                    };
+                    /** Format: int64 */
+                    weak?: number;
+                    isOnlyWeak?: boolean;
+                    nearer?: {
+                        readonly network: ({
+                            /**
+                             * @description Values: `country`, `asn`, `prefix`, `address`, `device`, `os`, `family`, `browser`, `agent`, `pool`, `timeZone`, `acceptLanguage`, `clientHints`, `ja4`; expect further ones.
+                             * @example country
+                             */
+                            level: string;
+                            seen: boolean;
+                            own: number;
+                            population: {
+                                /** Format: int64 */
+                                count: number;
+                                /** Format: int64 */
+                                all: number;
+                            } & {
+                                [key: string]: unknown;
+                            };
+                            ownNovelty: {
+                                /** Format: int64 */
+                                count: number;
+                                /** Format: int64 */
+                                all: number;
+                            } & {
+                                [key: string]: unknown;
+                            };
+                            novelty: {
+                                /** Format: int64 */
+                                count: number;
+                                /** Format: int64 */
+                                all: number;
+                            } & {
+                                [key: string]: unknown;
+                            };
+                            changes?: {
+                                /** Format: int64 */
+                                observed: number;
+                                /** Format: int64 */
+                                expected: number;
+                            } & {
+                                [key: string]: unknown;
+                            };
+                            known?: {
+                                /** Format: int64 */
+                                count: number;
+                                /** Format: int64 */
+                                all: number;
+                            } & {
+                                [key: string]: unknown;
+                            };
+                            /**
+                             * @description Values: `newer`, `older`; expect further ones.
+                             * @example newer
+                             */
+                            step?: string;
+                            habits?: {
+                                here: {
+                                    /** Format: int64 */
+                                    count: number;
+                                    /** Format: int64 */
+                                    all: number;
+                                } & {
+                                    [key: string]: unknown;
+                                };
+                                everywhere: {
+                                    /** Format: int64 */
+                                    count: number;
+                                    /** Format: int64 */
+                                    all: number;
+                                } & {
+                                    [key: string]: unknown;
+                                };
+                            } & {
+                                [key: string]: unknown;
+                            };
+                        } & {
+                            [key: string]: unknown;
+                        })[];
+                        readonly agent: ({
+                            /**
+                             * @description Values: `country`, `asn`, `prefix`, `address`, `device`, `os`, `family`, `browser`, `agent`, `pool`, `timeZone`, `acceptLanguage`, `clientHints`, `ja4`; expect further ones.
+                             * @example country
+                             */
+                            level: string;
+                            seen: boolean;
+                            own: number;
+                            population: {
+                                /** Format: int64 */
+                                count: number;
+                                /** Format: int64 */
+                                all: number;
+                            } & {
+                                [key: string]: unknown;
+                            };
+                            ownNovelty: {
+                                /** Format: int64 */
+                                count: number;
+                                /** Format: int64 */
+                                all: number;
+                            } & {
+                                [key: string]: unknown;
+                            };
+                            novelty: {
+                                /** Format: int64 */
+                                count: number;
+                                /** Format: int64 */
+                                all: number;
+                            } & {
+                                [key: string]: unknown;
+                            };
+                            changes?: {
+                                /** Format: int64 */
+                                observed: number;
+                                /** Format: int64 */
+                                expected: number;
+                            } & {
+                                [key: string]: unknown;
+                            };
+                            known?: {
+                                /** Format: int64 */
+                                count: number;
+                                /** Format: int64 */
+                                all: number;
+                            } & {
+                                [key: string]: unknown;
+                            };
+                            /**
+                             * @description Values: `newer`, `older`; expect further ones.
+                             * @example newer
+                             */
+                            step?: string;
+                            habits?: {
+                                here: {
+                                    /** Format: int64 */
+                                    count: number;
+                                    /** Format: int64 */
+                                    all: number;
+                                } & {
+                                    [key: string]: unknown;
+                                };
+                                everywhere: {
+                                    /** Format: int64 */
+                                    count: number;
+                                    /** Format: int64 */
+                                    all: number;
+                                } & {
+                                    [key: string]: unknown;
+                                };
+                            } & {
+                                [key: string]: unknown;
+                            };
+                        } & {
+                            [key: string]: unknown;
+                        })[];
+                    } & {
+                        [key: string]: unknown;
+                    };
                     readonly client?: ({
                         /**
-                         * @description Values: `country`, `asn`, `prefix`, `address`, `device`, `os`, `family`, `browser`, `agent`, `timeZone`, `acceptLanguage`, `clientHints`, `ja4`; expect further ones.
+                         * @description Values: `country`, `asn`, `prefix`, `address`, `device`, `os`, `family`, `browser`, `agent`, `pool`, `timeZone`, `acceptLanguage`, `clientHints`, `ja4`; expect further ones.
                          * @example country
                          */
                         level: string;
@@ -3350,6 +3632,47 @@ export interface components {
                             count: number;
                             /** Format: int64 */
                             all: number;
+                        } & {
+                            [key: string]: unknown;
+                        };
+                        changes?: {
+                            /** Format: int64 */
+                            observed: number;
+                            /** Format: int64 */
+                            expected: number;
+                        } & {
+                            [key: string]: unknown;
+                        };
+                        known?: {
+                            /** Format: int64 */
+                            count: number;
+                            /** Format: int64 */
+                            all: number;
+                        } & {
+                            [key: string]: unknown;
+                        };
+                        /**
+                         * @description Values: `newer`, `older`; expect further ones.
+                         * @example newer
+                         */
+                        step?: string;
+                        habits?: {
+                            here: {
+                                /** Format: int64 */
+                                count: number;
+                                /** Format: int64 */
+                                all: number;
+                            } & {
+                                [key: string]: unknown;
+                            };
+                            everywhere: {
+                                /** Format: int64 */
+                                count: number;
+                                /** Format: int64 */
+                                all: number;
+                            } & {
+                                [key: string]: unknown;
+                            };
                         } & {
                             [key: string]: unknown;
                         };
@@ -3379,6 +3702,447 @@ export interface components {
                     id?: string;
                     /** Format: int64 */
                     sinceVerifiedMs?: number;
+                } & {
+                    [key: string]: unknown;
+                };
+                settled?: {
+                    /** Format: int64 */
+                    logins: number;
+                    /** Format: int64 */
+                    sinceLastMs: number;
+                    readonly network: ({
+                        /**
+                         * @description Values: `country`, `asn`, `prefix`, `address`, `device`, `os`, `family`, `browser`, `agent`, `pool`, `timeZone`, `acceptLanguage`, `clientHints`, `ja4`; expect further ones.
+                         * @example country
+                         */
+                        level: string;
+                        seen: boolean;
+                        own: number;
+                        population: {
+                            /** Format: int64 */
+                            count: number;
+                            /** Format: int64 */
+                            all: number;
+                        } & {
+                            [key: string]: unknown;
+                        };
+                        ownNovelty: {
+                            /** Format: int64 */
+                            count: number;
+                            /** Format: int64 */
+                            all: number;
+                        } & {
+                            [key: string]: unknown;
+                        };
+                        novelty: {
+                            /** Format: int64 */
+                            count: number;
+                            /** Format: int64 */
+                            all: number;
+                        } & {
+                            [key: string]: unknown;
+                        };
+                        changes?: {
+                            /** Format: int64 */
+                            observed: number;
+                            /** Format: int64 */
+                            expected: number;
+                        } & {
+                            [key: string]: unknown;
+                        };
+                        known?: {
+                            /** Format: int64 */
+                            count: number;
+                            /** Format: int64 */
+                            all: number;
+                        } & {
+                            [key: string]: unknown;
+                        };
+                        /**
+                         * @description Values: `newer`, `older`; expect further ones.
+                         * @example newer
+                         */
+                        step?: string;
+                        habits?: {
+                            here: {
+                                /** Format: int64 */
+                                count: number;
+                                /** Format: int64 */
+                                all: number;
+                            } & {
+                                [key: string]: unknown;
+                            };
+                            everywhere: {
+                                /** Format: int64 */
+                                count: number;
+                                /** Format: int64 */
+                                all: number;
+                            } & {
+                                [key: string]: unknown;
+                            };
+                        } & {
+                            [key: string]: unknown;
+                        };
+                    } & {
+                        [key: string]: unknown;
+                    })[];
+                    readonly agent: ({
+                        /**
+                         * @description Values: `country`, `asn`, `prefix`, `address`, `device`, `os`, `family`, `browser`, `agent`, `pool`, `timeZone`, `acceptLanguage`, `clientHints`, `ja4`; expect further ones.
+                         * @example country
+                         */
+                        level: string;
+                        seen: boolean;
+                        own: number;
+                        population: {
+                            /** Format: int64 */
+                            count: number;
+                            /** Format: int64 */
+                            all: number;
+                        } & {
+                            [key: string]: unknown;
+                        };
+                        ownNovelty: {
+                            /** Format: int64 */
+                            count: number;
+                            /** Format: int64 */
+                            all: number;
+                        } & {
+                            [key: string]: unknown;
+                        };
+                        novelty: {
+                            /** Format: int64 */
+                            count: number;
+                            /** Format: int64 */
+                            all: number;
+                        } & {
+                            [key: string]: unknown;
+                        };
+                        changes?: {
+                            /** Format: int64 */
+                            observed: number;
+                            /** Format: int64 */
+                            expected: number;
+                        } & {
+                            [key: string]: unknown;
+                        };
+                        known?: {
+                            /** Format: int64 */
+                            count: number;
+                            /** Format: int64 */
+                            all: number;
+                        } & {
+                            [key: string]: unknown;
+                        };
+                        /**
+                         * @description Values: `newer`, `older`; expect further ones.
+                         * @example newer
+                         */
+                        step?: string;
+                        habits?: {
+                            here: {
+                                /** Format: int64 */
+                                count: number;
+                                /** Format: int64 */
+                                all: number;
+                            } & {
+                                [key: string]: unknown;
+                            };
+                            everywhere: {
+                                /** Format: int64 */
+                                count: number;
+                                /** Format: int64 */
+                                all: number;
+                            } & {
+                                [key: string]: unknown;
+                            };
+                        } & {
+                            [key: string]: unknown;
+                        };
+                    } & {
+                        [key: string]: unknown;
+                    })[];
+                    hour: {
+                        own: number;
+                        population: number;
+                    } & {
+                        [key: string]: unknown;
+                    };
+                    courses?: {
+                        network: {
+                            /** Format: int64 */
+                            logins: number;
+                            /** Format: int64 */
+                            sinceMs: number;
+                            /** Format: int64 */
+                            bucket: number;
+                        } & {
+                            [key: string]: unknown;
+                        };
+                        agent: {
+                            /** Format: int64 */
+                            logins: number;
+                            /** Format: int64 */
+                            sinceMs: number;
+                            /** Format: int64 */
+                            bucket: number;
+                        } & {
+                            [key: string]: unknown;
+                        };
+                    } & {
+                        [key: string]: unknown;
+                    };
+                    exits?: {
+                        /** Format: int64 */
+                        count: number;
+                        /** Format: int64 */
+                        all: number;
+                    } & {
+                        [key: string]: unknown;
+                    };
+                    relays?: {
+                        /** Format: int64 */
+                        count: number;
+                        /** Format: int64 */
+                        all: number;
+                    } & {
+                        [key: string]: unknown;
+                    };
+                    /** Format: int64 */
+                    weak?: number;
+                    isOnlyWeak?: boolean;
+                    nearer?: {
+                        readonly network: ({
+                            /**
+                             * @description Values: `country`, `asn`, `prefix`, `address`, `device`, `os`, `family`, `browser`, `agent`, `pool`, `timeZone`, `acceptLanguage`, `clientHints`, `ja4`; expect further ones.
+                             * @example country
+                             */
+                            level: string;
+                            seen: boolean;
+                            own: number;
+                            population: {
+                                /** Format: int64 */
+                                count: number;
+                                /** Format: int64 */
+                                all: number;
+                            } & {
+                                [key: string]: unknown;
+                            };
+                            ownNovelty: {
+                                /** Format: int64 */
+                                count: number;
+                                /** Format: int64 */
+                                all: number;
+                            } & {
+                                [key: string]: unknown;
+                            };
+                            novelty: {
+                                /** Format: int64 */
+                                count: number;
+                                /** Format: int64 */
+                                all: number;
+                            } & {
+                                [key: string]: unknown;
+                            };
+                            changes?: {
+                                /** Format: int64 */
+                                observed: number;
+                                /** Format: int64 */
+                                expected: number;
+                            } & {
+                                [key: string]: unknown;
+                            };
+                            known?: {
+                                /** Format: int64 */
+                                count: number;
+                                /** Format: int64 */
+                                all: number;
+                            } & {
+                                [key: string]: unknown;
+                            };
+                            /**
+                             * @description Values: `newer`, `older`; expect further ones.
+                             * @example newer
+                             */
+                            step?: string;
+                            habits?: {
+                                here: {
+                                    /** Format: int64 */
+                                    count: number;
+                                    /** Format: int64 */
+                                    all: number;
+                                } & {
+                                    [key: string]: unknown;
+                                };
+                                everywhere: {
+                                    /** Format: int64 */
+                                    count: number;
+                                    /** Format: int64 */
+                                    all: number;
+                                } & {
+                                    [key: string]: unknown;
+                                };
+                            } & {
+                                [key: string]: unknown;
+                            };
+                        } & {
+                            [key: string]: unknown;
+                        })[];
+                        readonly agent: ({
+                            /**
+                             * @description Values: `country`, `asn`, `prefix`, `address`, `device`, `os`, `family`, `browser`, `agent`, `pool`, `timeZone`, `acceptLanguage`, `clientHints`, `ja4`; expect further ones.
+                             * @example country
+                             */
+                            level: string;
+                            seen: boolean;
+                            own: number;
+                            population: {
+                                /** Format: int64 */
+                                count: number;
+                                /** Format: int64 */
+                                all: number;
+                            } & {
+                                [key: string]: unknown;
+                            };
+                            ownNovelty: {
+                                /** Format: int64 */
+                                count: number;
+                                /** Format: int64 */
+                                all: number;
+                            } & {
+                                [key: string]: unknown;
+                            };
+                            novelty: {
+                                /** Format: int64 */
+                                count: number;
+                                /** Format: int64 */
+                                all: number;
+                            } & {
+                                [key: string]: unknown;
+                            };
+                            changes?: {
+                                /** Format: int64 */
+                                observed: number;
+                                /** Format: int64 */
+                                expected: number;
+                            } & {
+                                [key: string]: unknown;
+                            };
+                            known?: {
+                                /** Format: int64 */
+                                count: number;
+                                /** Format: int64 */
+                                all: number;
+                            } & {
+                                [key: string]: unknown;
+                            };
+                            /**
+                             * @description Values: `newer`, `older`; expect further ones.
+                             * @example newer
+                             */
+                            step?: string;
+                            habits?: {
+                                here: {
+                                    /** Format: int64 */
+                                    count: number;
+                                    /** Format: int64 */
+                                    all: number;
+                                } & {
+                                    [key: string]: unknown;
+                                };
+                                everywhere: {
+                                    /** Format: int64 */
+                                    count: number;
+                                    /** Format: int64 */
+                                    all: number;
+                                } & {
+                                    [key: string]: unknown;
+                                };
+                            } & {
+                                [key: string]: unknown;
+                            };
+                        } & {
+                            [key: string]: unknown;
+                        })[];
+                    } & {
+                        [key: string]: unknown;
+                    };
+                    readonly client?: ({
+                        /**
+                         * @description Values: `country`, `asn`, `prefix`, `address`, `device`, `os`, `family`, `browser`, `agent`, `pool`, `timeZone`, `acceptLanguage`, `clientHints`, `ja4`; expect further ones.
+                         * @example country
+                         */
+                        level: string;
+                        seen: boolean;
+                        own: number;
+                        population: {
+                            /** Format: int64 */
+                            count: number;
+                            /** Format: int64 */
+                            all: number;
+                        } & {
+                            [key: string]: unknown;
+                        };
+                        ownNovelty: {
+                            /** Format: int64 */
+                            count: number;
+                            /** Format: int64 */
+                            all: number;
+                        } & {
+                            [key: string]: unknown;
+                        };
+                        novelty: {
+                            /** Format: int64 */
+                            count: number;
+                            /** Format: int64 */
+                            all: number;
+                        } & {
+                            [key: string]: unknown;
+                        };
+                        changes?: {
+                            /** Format: int64 */
+                            observed: number;
+                            /** Format: int64 */
+                            expected: number;
+                        } & {
+                            [key: string]: unknown;
+                        };
+                        known?: {
+                            /** Format: int64 */
+                            count: number;
+                            /** Format: int64 */
+                            all: number;
+                        } & {
+                            [key: string]: unknown;
+                        };
+                        /**
+                         * @description Values: `newer`, `older`; expect further ones.
+                         * @example newer
+                         */
+                        step?: string;
+                        habits?: {
+                            here: {
+                                /** Format: int64 */
+                                count: number;
+                                /** Format: int64 */
+                                all: number;
+                            } & {
+                                [key: string]: unknown;
+                            };
+                            everywhere: {
+                                /** Format: int64 */
+                                count: number;
+                                /** Format: int64 */
+                                all: number;
+                            } & {
+                                [key: string]: unknown;
+                            };
+                        } & {
+                            [key: string]: unknown;
+                        };
+                    } & {
+                        [key: string]: unknown;
+                    })[];
                 } & {
                     [key: string]: unknown;
                 };
@@ -9346,6 +10110,7 @@ export interface operations {
                      *               "browser": "…",
                      *               "agent": "…",
                      *               "placeHidden": true,
+                     *               "pool": "…",
                      *               "timeZone": "…",
                      *               "acceptLanguage": "…",
                      *               "clientHints": "…",
@@ -9400,6 +10165,25 @@ export interface operations {
                      *                   "novelty": {
                      *                     "count": 0,
                      *                     "all": 0
+                     *                   },
+                     *                   "changes": {
+                     *                     "observed": 0,
+                     *                     "expected": 0
+                     *                   },
+                     *                   "known": {
+                     *                     "count": 0,
+                     *                     "all": 0
+                     *                   },
+                     *                   "step": "newer",
+                     *                   "habits": {
+                     *                     "here": {
+                     *                       "count": 0,
+                     *                       "all": 0
+                     *                     },
+                     *                     "everywhere": {
+                     *                       "count": 0,
+                     *                       "all": 0
+                     *                     }
                      *                   }
                      *                 }
                      *               ],
@@ -9419,12 +10203,131 @@ export interface operations {
                      *                   "novelty": {
                      *                     "count": 0,
                      *                     "all": 0
+                     *                   },
+                     *                   "changes": {
+                     *                     "observed": 0,
+                     *                     "expected": 0
+                     *                   },
+                     *                   "known": {
+                     *                     "count": 0,
+                     *                     "all": 0
+                     *                   },
+                     *                   "step": "newer",
+                     *                   "habits": {
+                     *                     "here": {
+                     *                       "count": 0,
+                     *                       "all": 0
+                     *                     },
+                     *                     "everywhere": {
+                     *                       "count": 0,
+                     *                       "all": 0
+                     *                     }
                      *                   }
                      *                 }
                      *               ],
                      *               "hour": {
                      *                 "own": 0,
                      *                 "population": 0
+                     *               },
+                     *               "courses": {
+                     *                 "network": {
+                     *                   "logins": 0,
+                     *                   "sinceMs": 0,
+                     *                   "bucket": 0
+                     *                 },
+                     *                 "agent": {
+                     *                   "logins": 0,
+                     *                   "sinceMs": 0,
+                     *                   "bucket": 0
+                     *                 }
+                     *               },
+                     *               "exits": {
+                     *                 "count": 0,
+                     *                 "all": 0
+                     *               },
+                     *               "relays": {
+                     *                 "count": 0,
+                     *                 "all": 0
+                     *               },
+                     *               "weak": 0,
+                     *               "isOnlyWeak": true,
+                     *               "nearer": {
+                     *                 "network": [
+                     *                   {
+                     *                     "level": "country",
+                     *                     "seen": true,
+                     *                     "own": 0,
+                     *                     "population": {
+                     *                       "count": 0,
+                     *                       "all": 0
+                     *                     },
+                     *                     "ownNovelty": {
+                     *                       "count": 0,
+                     *                       "all": 0
+                     *                     },
+                     *                     "novelty": {
+                     *                       "count": 0,
+                     *                       "all": 0
+                     *                     },
+                     *                     "changes": {
+                     *                       "observed": 0,
+                     *                       "expected": 0
+                     *                     },
+                     *                     "known": {
+                     *                       "count": 0,
+                     *                       "all": 0
+                     *                     },
+                     *                     "step": "newer",
+                     *                     "habits": {
+                     *                       "here": {
+                     *                         "count": 0,
+                     *                         "all": 0
+                     *                       },
+                     *                       "everywhere": {
+                     *                         "count": 0,
+                     *                         "all": 0
+                     *                       }
+                     *                     }
+                     *                   }
+                     *                 ],
+                     *                 "agent": [
+                     *                   {
+                     *                     "level": "country",
+                     *                     "seen": true,
+                     *                     "own": 0,
+                     *                     "population": {
+                     *                       "count": 0,
+                     *                       "all": 0
+                     *                     },
+                     *                     "ownNovelty": {
+                     *                       "count": 0,
+                     *                       "all": 0
+                     *                     },
+                     *                     "novelty": {
+                     *                       "count": 0,
+                     *                       "all": 0
+                     *                     },
+                     *                     "changes": {
+                     *                       "observed": 0,
+                     *                       "expected": 0
+                     *                     },
+                     *                     "known": {
+                     *                       "count": 0,
+                     *                       "all": 0
+                     *                     },
+                     *                     "step": "newer",
+                     *                     "habits": {
+                     *                       "here": {
+                     *                         "count": 0,
+                     *                         "all": 0
+                     *                       },
+                     *                       "everywhere": {
+                     *                         "count": 0,
+                     *                         "all": 0
+                     *                       }
+                     *                     }
+                     *                   }
+                     *                 ]
                      *               },
                      *               "client": [
                      *                 {
@@ -9442,6 +10345,25 @@ export interface operations {
                      *                   "novelty": {
                      *                     "count": 0,
                      *                     "all": 0
+                     *                   },
+                     *                   "changes": {
+                     *                     "observed": 0,
+                     *                     "expected": 0
+                     *                   },
+                     *                   "known": {
+                     *                     "count": 0,
+                     *                     "all": 0
+                     *                   },
+                     *                   "step": "newer",
+                     *                   "habits": {
+                     *                     "here": {
+                     *                       "count": 0,
+                     *                       "all": 0
+                     *                     },
+                     *                     "everywhere": {
+                     *                       "count": 0,
+                     *                       "all": 0
+                     *                     }
                      *                   }
                      *                 }
                      *               ]
@@ -9461,6 +10383,228 @@ export interface operations {
                      *               "known": true,
                      *               "id": "…",
                      *               "sinceVerifiedMs": 0
+                     *             },
+                     *             "settled": {
+                     *               "logins": 1,
+                     *               "sinceLastMs": 0,
+                     *               "network": [
+                     *                 {
+                     *                   "level": "country",
+                     *                   "seen": true,
+                     *                   "own": 0,
+                     *                   "population": {
+                     *                     "count": 0,
+                     *                     "all": 0
+                     *                   },
+                     *                   "ownNovelty": {
+                     *                     "count": 0,
+                     *                     "all": 0
+                     *                   },
+                     *                   "novelty": {
+                     *                     "count": 0,
+                     *                     "all": 0
+                     *                   },
+                     *                   "changes": {
+                     *                     "observed": 0,
+                     *                     "expected": 0
+                     *                   },
+                     *                   "known": {
+                     *                     "count": 0,
+                     *                     "all": 0
+                     *                   },
+                     *                   "step": "newer",
+                     *                   "habits": {
+                     *                     "here": {
+                     *                       "count": 0,
+                     *                       "all": 0
+                     *                     },
+                     *                     "everywhere": {
+                     *                       "count": 0,
+                     *                       "all": 0
+                     *                     }
+                     *                   }
+                     *                 }
+                     *               ],
+                     *               "agent": [
+                     *                 {
+                     *                   "level": "country",
+                     *                   "seen": true,
+                     *                   "own": 0,
+                     *                   "population": {
+                     *                     "count": 0,
+                     *                     "all": 0
+                     *                   },
+                     *                   "ownNovelty": {
+                     *                     "count": 0,
+                     *                     "all": 0
+                     *                   },
+                     *                   "novelty": {
+                     *                     "count": 0,
+                     *                     "all": 0
+                     *                   },
+                     *                   "changes": {
+                     *                     "observed": 0,
+                     *                     "expected": 0
+                     *                   },
+                     *                   "known": {
+                     *                     "count": 0,
+                     *                     "all": 0
+                     *                   },
+                     *                   "step": "newer",
+                     *                   "habits": {
+                     *                     "here": {
+                     *                       "count": 0,
+                     *                       "all": 0
+                     *                     },
+                     *                     "everywhere": {
+                     *                       "count": 0,
+                     *                       "all": 0
+                     *                     }
+                     *                   }
+                     *                 }
+                     *               ],
+                     *               "hour": {
+                     *                 "own": 0,
+                     *                 "population": 0
+                     *               },
+                     *               "courses": {
+                     *                 "network": {
+                     *                   "logins": 0,
+                     *                   "sinceMs": 0,
+                     *                   "bucket": 0
+                     *                 },
+                     *                 "agent": {
+                     *                   "logins": 0,
+                     *                   "sinceMs": 0,
+                     *                   "bucket": 0
+                     *                 }
+                     *               },
+                     *               "exits": {
+                     *                 "count": 0,
+                     *                 "all": 0
+                     *               },
+                     *               "relays": {
+                     *                 "count": 0,
+                     *                 "all": 0
+                     *               },
+                     *               "weak": 0,
+                     *               "isOnlyWeak": true,
+                     *               "nearer": {
+                     *                 "network": [
+                     *                   {
+                     *                     "level": "country",
+                     *                     "seen": true,
+                     *                     "own": 0,
+                     *                     "population": {
+                     *                       "count": 0,
+                     *                       "all": 0
+                     *                     },
+                     *                     "ownNovelty": {
+                     *                       "count": 0,
+                     *                       "all": 0
+                     *                     },
+                     *                     "novelty": {
+                     *                       "count": 0,
+                     *                       "all": 0
+                     *                     },
+                     *                     "changes": {
+                     *                       "observed": 0,
+                     *                       "expected": 0
+                     *                     },
+                     *                     "known": {
+                     *                       "count": 0,
+                     *                       "all": 0
+                     *                     },
+                     *                     "step": "newer",
+                     *                     "habits": {
+                     *                       "here": {
+                     *                         "count": 0,
+                     *                         "all": 0
+                     *                       },
+                     *                       "everywhere": {
+                     *                         "count": 0,
+                     *                         "all": 0
+                     *                       }
+                     *                     }
+                     *                   }
+                     *                 ],
+                     *                 "agent": [
+                     *                   {
+                     *                     "level": "country",
+                     *                     "seen": true,
+                     *                     "own": 0,
+                     *                     "population": {
+                     *                       "count": 0,
+                     *                       "all": 0
+                     *                     },
+                     *                     "ownNovelty": {
+                     *                       "count": 0,
+                     *                       "all": 0
+                     *                     },
+                     *                     "novelty": {
+                     *                       "count": 0,
+                     *                       "all": 0
+                     *                     },
+                     *                     "changes": {
+                     *                       "observed": 0,
+                     *                       "expected": 0
+                     *                     },
+                     *                     "known": {
+                     *                       "count": 0,
+                     *                       "all": 0
+                     *                     },
+                     *                     "step": "newer",
+                     *                     "habits": {
+                     *                       "here": {
+                     *                         "count": 0,
+                     *                         "all": 0
+                     *                       },
+                     *                       "everywhere": {
+                     *                         "count": 0,
+                     *                         "all": 0
+                     *                       }
+                     *                     }
+                     *                   }
+                     *                 ]
+                     *               },
+                     *               "client": [
+                     *                 {
+                     *                   "level": "country",
+                     *                   "seen": true,
+                     *                   "own": 0,
+                     *                   "population": {
+                     *                     "count": 0,
+                     *                     "all": 0
+                     *                   },
+                     *                   "ownNovelty": {
+                     *                     "count": 0,
+                     *                     "all": 0
+                     *                   },
+                     *                   "novelty": {
+                     *                     "count": 0,
+                     *                     "all": 0
+                     *                   },
+                     *                   "changes": {
+                     *                     "observed": 0,
+                     *                     "expected": 0
+                     *                   },
+                     *                   "known": {
+                     *                     "count": 0,
+                     *                     "all": 0
+                     *                   },
+                     *                   "step": "newer",
+                     *                   "habits": {
+                     *                     "here": {
+                     *                       "count": 0,
+                     *                       "all": 0
+                     *                     },
+                     *                     "everywhere": {
+                     *                       "count": 0,
+                     *                       "all": 0
+                     *                     }
+                     *                   }
+                     *                 }
+                     *               ]
                      *             }
                      *           },
                      *           "inputs_digest": "0a1b0a1b0a1b0a1b0a1b0a1b0a1b0a1b0a1b0a1b0a1b0a1b0a1b0a1b0a1b0a1b"

@@ -5,6 +5,8 @@ import { Pages, queryOf } from "../pages.ts";
 import type {
   AssessmentFilters,
   Feeds,
+  ImportedSession,
+  PastSession,
   SessionContext,
   Simulation,
   SimulationInput,
@@ -52,6 +54,20 @@ export class Sentinel {
   ): Promise<void> {
     const body = { feedback: { assessment_id: assessmentId, outcome } };
     await this.#connection.api(options).POST("/v1/sentinel/feedback", { body });
+  }
+
+  /**
+   * Imports past sessions that you let pass and nobody reported, at most 100 in a call, so that Sentinel knows your
+   * users before it has assessed them. Each session has a result of its own, in the order sent, and one that is sent
+   * again changes nothing. Permission: `sentinel:write`.
+   */
+  async importHistory(
+    sessions: readonly PastSession[],
+    options?: RequestOptions,
+  ): Promise<readonly ImportedSession[]> {
+    const body = { sessions: [...sessions] };
+    const call = this.#connection.api(options).POST("/v1/sentinel/history", { body });
+    return (await bodyOf(call)).results;
   }
 
   /** Lists assessments, the newest first, with the inputs of their scores. Permission: `sentinel:read`. */
