@@ -51,6 +51,8 @@ beforeAll(async () => {
 async function startNewDay(builtAt?: number): Promise<void> {
   start += 2 * day;
   vi.useFakeTimers({ toFake: ["Date"], now: start });
+  // Another user, of whom nothing is known: a day later an allowed session counts.
+  user = await User.provision(user.tenant);
   for (const [key, value] of encodeDataSet(feeds, builtAt ?? start)) {
     await env.IP_REPUTATION.put(key, value);
   }

@@ -26,6 +26,7 @@ describe("Discover", () => {
       recommendation: "allow",
       assessment_id: expect.stringMatching(/^[0-9a-f]{48}$/),
       model: "sentinel-3",
+      kinds: expect.objectContaining({ real: 0.95 }),
       reasons: [],
       degraded: [],
       user: { status: "active", locked_until: null, otp_status: "active" },
