@@ -102,7 +102,7 @@ const anyAct = weighted(
   [6, passkey],
   [9, wrongCode],
   [8, actOf("configure", "add", "regenerate", "unlock", "read")],
-  [1, remove],
+  [5, remove],
   [3, actOf("suspend", "reactivate", "reactivate")],
   [1, actOf("evict", "evict", "evict", "crash")],
 );
@@ -116,7 +116,7 @@ const themes: readonly fc.Arbitrary<Act>[] = [
     [3, actOf("configure")],
     [1, actOf("unlock", "suspend", "reactivate")],
   ),
-  weighted([8, code], [2, replay], [3, actOf("add")], [1, remove], [1, actOf("configure")]),
+  weighted([8, code], [2, replay], [5, actOf("add")], [6, remove], [1, actOf("configure")]),
   weighted([6, backupCode], [2, actOf("regenerate")], [1, actOf("read", "unlock", "evict")]),
   weighted([8, wrongCode], [2, code], [2, passkey], [2, actOf("unlock", "configure", "read")]),
   weighted([8, passkey], [1, code], [3, actOf("suspend", "reactivate", "reactivate", "evict")]),
