@@ -32,13 +32,7 @@ import {
 } from "./decisions/authenticators.ts";
 import { configureTotp, removeTotp, replaceBackupCodes } from "./decisions/credentials.ts";
 import type { KnownDevice } from "./decisions/device-state.ts";
-import {
-  applyDevice,
-  findDevice,
-  listDevices,
-  removeAllDevices,
-  removeDevice,
-} from "./decisions/devices.ts";
+import { applyDevice, listDevices, removeAllDevices, removeDevice } from "./decisions/devices.ts";
 import { isPossibleCode } from "./decisions/evaluate-totp.ts";
 import { type Attempt, type Purpose, stale } from "./decisions/evaluation.ts";
 import { type JudgedSession, recordFeedback } from "./decisions/feedback.ts";
@@ -52,7 +46,7 @@ import {
 import type { StoredPasskey } from "./decisions/passkey-state.ts";
 import { type PasskeyDemand, removePasskey, renamePasskey } from "./decisions/passkeys.ts";
 import { completeProfile, type Profile, profileOf } from "./decisions/profile.ts";
-import { checkRateLimit, countRequest, refuseAboveLimit } from "./decisions/rate-limit.ts";
+import { decideWithinLimit } from "./decisions/rate-limit.ts";
 import { type Assessed, completeAssessed, hasStanding } from "./decisions/standing.ts";
 import type { IdentityState } from "./decisions/state.ts";
 import {
@@ -62,7 +56,7 @@ import {
   succeed,
   type Transition,
 } from "./decisions/transition.ts";
-import { type Evidence, type Verified, verify } from "./decisions/verify.ts";
+import { type Verified, verify } from "./decisions/verify.ts";
 import { AuditKeys } from "./delivery/audit-keys.ts";
 import { prepareDevice } from "./device-token.ts";
 import { GuardLedger } from "./ledger.ts";
@@ -151,12 +145,7 @@ export class IdentityGuard extends DurableObject<Env> {
   }
 
   async getProfile(call: GuardCall): Promise<GuardResult<Profile>> {
-    return await this.#answer(async () => {
-      const state = await this.#ledger.load(call);
-      return state === undefined
-        ? fail({ code: "user_not_found" })
-        : succeed(profileOf(state, call.now));
-    });
+    return await this.#read(call, (state) => profileOf(state, call.now));
   }
 
   /** Creates the primary TOTP secret. It leaves the guard once, with this answer. */
@@ -172,7 +161,7 @@ export class IdentityGuard extends DurableObject<Env> {
   }
 
   async removeTotp(call: GuardCall): Promise<GuardResult<void>> {
-    return await this.#answer(() => this.#ledger.change(call, (state) => removeTotp(state, call)));
+    return await this.#change(call, (state) => removeTotp(state, call));
   }
 
   /** Creates a TOTP secret beside the others. It leaves the guard once, with this answer. */
@@ -193,11 +182,9 @@ export class IdentityGuard extends DurableObject<Env> {
   }
 
   async listAuthenticators(call: GuardCall): Promise<GuardResult<readonly ShownAuthenticator[]>> {
-    return await this.#answer(async () => {
-      const state = await this.#ledger.load(call);
-      if (state === undefined) return fail({ code: "user_not_found" });
-      return succeed(listAuthenticators(state, call.now).map(showAuthenticator));
-    });
+    return await this.#read(call, (state) =>
+      listAuthenticators(state, call.now).map((secret) => showAuthenticator(state, secret)),
+    );
   }
 
   async renameAuthenticator(
@@ -205,15 +192,11 @@ export class IdentityGuard extends DurableObject<Env> {
     id: string,
     name: string,
   ): Promise<GuardResult<ShownAuthenticator>> {
-    return await this.#answer(() =>
-      this.#ledger.change(call, (state) => renameAuthenticator(state, call, id, name)),
-    );
+    return await this.#change(call, (state) => renameAuthenticator(state, call, id, name));
   }
 
   async removeAuthenticator(call: GuardCall, id: string): Promise<GuardResult<void>> {
-    return await this.#answer(() =>
-      this.#ledger.change(call, (state) => removeAuthenticator(state, call, id)),
-    );
+    return await this.#change(call, (state) => removeAuthenticator(state, call, id));
   }
 
   /** Creates a set of backup codes. They leave the guard once, with this answer. */
@@ -254,8 +237,13 @@ export class IdentityGuard extends DurableObject<Env> {
           gatherCodeEvidence(config, this.#totpKeys, call, state, attempt, purpose, windowSteps),
           sealSession(this.#auditKeys, config.sealingKeys, recorded, state, call.session),
         ]);
-        const result = await this.#ledger.commit(sealed, (present) =>
-          this.#decideAttempt(present, prepared.call, evidence, policy, purpose, assessed),
+        const result = await this.#ledger.commit(
+          sealed,
+          decideWithinLimit("attempts", "otp.verified", call, (present) => {
+            const verified = verify(present, call, evidence, policy, purpose);
+            if (verified === stale) return stale;
+            return this.#confirmAttempt(present, prepared.call, verified, assessed);
+          }),
         );
         if (result !== stale) return prepared.complete(result);
       }
@@ -295,36 +283,23 @@ export class IdentityGuard extends DurableObject<Env> {
     id: string,
     name: string,
   ): Promise<GuardResult<StoredPasskey>> {
-    return await this.#answer(() =>
-      this.#ledger.change(call, (state) => renamePasskey(state, call, id, name)),
-    );
+    return await this.#change(call, (state) => renamePasskey(state, call, id, name));
   }
 
   async removePasskey(call: GuardCall, id: string): Promise<GuardResult<void>> {
-    return await this.#answer(() =>
-      this.#ledger.change(call, (state) => removePasskey(state, call, id)),
-    );
+    return await this.#change(call, (state) => removePasskey(state, call, id));
   }
 
   async listDevices(call: GuardCall): Promise<GuardResult<readonly KnownDevice[]>> {
-    return await this.#answer(async () => {
-      const state = await this.#ledger.load(call);
-      return state === undefined
-        ? fail({ code: "user_not_found" })
-        : succeed(listDevices(state, call.now));
-    });
+    return await this.#read(call, (state) => listDevices(state, call.now));
   }
 
   async removeDevice(call: GuardCall, id: string): Promise<GuardResult<void>> {
-    return await this.#answer(() =>
-      this.#ledger.change(call, (state) => removeDevice(state, call, id)),
-    );
+    return await this.#change(call, (state) => removeDevice(state, call, id));
   }
 
   async removeAllDevices(call: GuardCall): Promise<GuardResult<void>> {
-    return await this.#answer(() =>
-      this.#ledger.change(call, (state) => removeAllDevices(state, call)),
-    );
+    return await this.#change(call, (state) => removeAllDevices(state, call));
   }
 
   async startPasskeyAuthentication(
@@ -344,9 +319,7 @@ export class IdentityGuard extends DurableObject<Env> {
   }
 
   async setStatus(call: GuardCall, status: "active" | "suspended"): Promise<GuardResult<Profile>> {
-    return await this.#answer(() =>
-      this.#ledger.change(call, (state) => setStatus(state, call, status)),
-    );
+    return await this.#change(call, (state) => setStatus(state, call, status));
   }
 
   async unlock(call: GuardCall): Promise<GuardResult<Profile>> {
@@ -401,19 +374,19 @@ export class IdentityGuard extends DurableObject<Env> {
         read,
       ]);
       if (state === undefined) return fail({ code: "user_not_found" });
-      return await this.#ledger.commit(sealed, (present) =>
-        this.#decideAssessment(present, call, session, found, policy),
+      return await this.#ledger.commit(
+        sealed,
+        decideWithinLimit("assessments", "session.assessed", call, (present) =>
+          assess(present, call, session, found, policy, this.#storage.readHistory()),
+        ),
       );
     });
     if (!result.ok || hasStanding(result.value)) return result;
-    return await this.#answer(async () => {
-      const state = await this.#ledger.load(call);
-      if (state === undefined) return fail({ code: "user_not_found" });
-      return {
-        ...result,
-        value: completeAssessed(result.value, state, call, session.passkeys),
-      };
-    });
+    const kept = result.value;
+    const completed = await this.#read(call, (state) =>
+      completeAssessed(kept, state, call, session.passkeys),
+    );
+    return completed.ok ? { ...result, value: completed.value } : completed;
   }
 
   /** Records the tenant's verdict on a session, which is read from D1 if the guard no longer keeps it. */
@@ -490,36 +463,30 @@ export class IdentityGuard extends DurableObject<Env> {
     return result;
   }
 
-  #decideAttempt(
-    state: IdentityState,
-    call: GuardCall,
-    evidence: Evidence,
-    policy: LockoutPolicy,
-    purpose: Purpose,
-    assessed: FoundSession | undefined,
-  ): Transition<Verified> | typeof stale {
-    const isKnown = findDevice(state, call) !== undefined;
-    const limit = checkRateLimit(isKnown ? "devices" : "attempts", state, call.now);
-    if (!limit.isWithin) return refuseAboveLimit(state, call, "otp.verified", limit);
-    const verified = verify(state, call, evidence, policy, purpose);
-    if (verified === stale) return stale;
-    const allowed = this.#sessions.withoutFraudulentDevice(call, assessed);
-    const applied = applyDevice(state, allowed, verified, null);
-    return countRequest(this.#sessions.confirm(applied, call, assessed), limit);
+  /** Answers from the present state, and changes nothing. */
+  async #read<T>(call: GuardCall, show: (state: IdentityState) => T): Promise<GuardResult<T>> {
+    return await this.#answer(async () => {
+      const state = await this.#ledger.load(call);
+      return state === undefined ? fail({ code: "user_not_found" }) : succeed(show(state));
+    });
   }
 
-  #decideAssessment(
+  /** Answers with a decision that needs no evidence. */
+  async #change<T>(
+    call: GuardCall,
+    decide: (state: IdentityState) => Transition<T>,
+  ): Promise<GuardResult<T>> {
+    return await this.#answer(() => this.#ledger.change(call, decide));
+  }
+
+  #confirmAttempt(
     state: IdentityState,
     call: GuardCall,
-    session: Session,
-    surroundings: Surroundings,
-    policy: RiskPolicy,
-  ): Transition<Assessed> {
-    const isKnown = findDevice(state, call) !== undefined;
-    const limit = checkRateLimit(isKnown ? "devices" : "assessments", state, call.now);
-    if (!limit.isWithin) return refuseAboveLimit(state, call, "session.assessed", limit);
-    const history = this.#storage.readHistory();
-    return countRequest(assess(state, call, session, surroundings, policy, history), limit);
+    verified: Transition<Verified>,
+    assessed: FoundSession | undefined,
+  ): Transition<Verified> {
+    const allowed = this.#sessions.withoutFraudulentDevice(call, assessed);
+    return this.#sessions.confirm(applyDevice(state, allowed, verified, null), call, assessed);
   }
 
   /** Answers a request that may carry an `Idempotency-Key`: a repeated one gets the first answer. */

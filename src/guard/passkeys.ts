@@ -15,11 +15,11 @@ import {
   type PasskeyEvidence,
   type PasskeyVerified,
 } from "./decisions/authenticate-passkey.ts";
-import { applyDevice, findDevice } from "./decisions/devices.ts";
+import { applyDevice } from "./decisions/devices.ts";
 import { stale } from "./decisions/evaluation.ts";
 import type { StoredPasskey } from "./decisions/passkey-state.ts";
 import { listPasskeys, listUsablePasskeys, type PasskeyDemand } from "./decisions/passkeys.ts";
-import { checkRateLimit, countRequest, refuseAboveLimit } from "./decisions/rate-limit.ts";
+import { decideWithinLimit } from "./decisions/rate-limit.ts";
 import { refuse } from "./decisions/refusals.ts";
 import {
   findRegistrationRefusal,
@@ -27,7 +27,7 @@ import {
   registerPasskey,
   unclaimed,
 } from "./decisions/register-passkey.ts";
-import type { IdentityState, RateKind, RefusableAction } from "./decisions/state.ts";
+import type { IdentityState } from "./decisions/state.ts";
 import {
   fail,
   type GuardCall,
@@ -63,21 +63,6 @@ export interface PasskeyAttempt extends Ceremony {
   readonly answer: ParsedAuthentication;
   /** Whether the challenge is for this identity alone. */
   readonly isNamed: boolean;
-}
-
-/** Counts the answer against a rate limit, and decides on it if it is within the limit. */
-function decideWithinLimit<T, NotDecided extends symbol>(
-  kindOf: (state: IdentityState) => RateKind,
-  action: RefusableAction,
-  call: GuardCall,
-  decide: (state: IdentityState) => Transition<T> | NotDecided,
-): (state: IdentityState) => Transition<T> | NotDecided {
-  return (state) => {
-    const limit = checkRateLimit(kindOf(state), state, call.now);
-    if (!limit.isWithin) return refuseAboveLimit<T>(state, call, action, limit);
-    const decided = decide(state);
-    return typeof decided === "symbol" ? decided : countRequest(decided, limit);
-  };
 }
 
 export class GuardPasskeys {
@@ -150,7 +135,7 @@ export class GuardPasskeys {
     ) =>
       this.#ledger.commit(
         recorded,
-        decideWithinLimit(() => "passkeys", "passkey.registered", call, decide),
+        decideWithinLimit("passkeys", "passkey.registered", call, decide),
       );
     const decide = (claimId: string | null) => (state: IdentityState) =>
       registerPasskey(state, call, evidence, registration.recentVerificationSeconds, claimId);
@@ -180,8 +165,6 @@ export class GuardPasskeys {
     const recorded = await addReceipt(prepared.secrets);
     const assessed = await this.#sessions.findOfAttempt(call);
     const { credentialId } = attempt.answer;
-    const kindOf = (present: IdentityState) =>
-      findDevice(present, call) === undefined ? "passkeys" : "devices";
     for (let gathering = 0; gathering < maxGatherings; gathering += 1) {
       const state = await this.#ledger.load(call);
       if (state === undefined) return fail({ code: "user_not_found" });
@@ -191,7 +174,7 @@ export class GuardPasskeys {
       ]);
       const result = await this.#ledger.commit(
         sealed,
-        decideWithinLimit(kindOf, "passkey.verified", call, (present) => {
+        decideWithinLimit("passkeys", "passkey.verified", call, (present) => {
           const verified = authenticatePasskey(present, call, credentialId, evidence);
           if (verified === stale) return stale;
           const allowed = this.#sessions.withoutFraudulentDevice(prepared.call, assessed);

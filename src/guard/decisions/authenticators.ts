@@ -2,6 +2,7 @@
 import { joinParts, toHex } from "../../crypto/bytes.ts";
 import { sha256Of } from "../../crypto/digest.ts";
 import { idPattern, timeOfId } from "../../crypto/id-time.ts";
+import type { Owner } from "../../crypto/seal-context.ts";
 import { defaultParameters, type TotpParameters, timeStepOf } from "../../otp/totp.ts";
 import type { PendingSecret, PrimarySecret } from "./authenticator-state.ts";
 import { countDeviceFailures } from "./devices.ts";
@@ -22,59 +23,45 @@ export interface Authenticator extends TotpParameters {
   readonly isPrimary: boolean;
   /** When it expires unless a code of it is accepted; null once it is live. */
   readonly pendingUntil: number | null;
-  /** Null for a primary secret that an older build created. */
-  readonly createdAt: number | null;
   readonly lastTimeStep: number | null;
   readonly lastUsedAt: number | null;
 }
 
-/** Older builds gave a primary secret no id, or one that is no id of the service, so that one is derived. */
+/** The id of a primary secret that an older build gave none, or one that is no id of the service. */
+function deriveId({ tenantId, identityId }: Owner, place: "primary" | "pending"): string {
+  return toHex(sha256Of(joinParts(tenantId, identityId, place)).subarray(0, 12));
+}
+
 function describePrimary(
-  { tenantId, identityId }: IdentityState,
-  secret: PrimarySecret | PendingSecret,
+  owner: Owner,
+  { id, name, sealed, lastTimeStep, lastUsedAt }: PrimarySecret | PendingSecret,
   place: "primary" | "pending",
 ) {
-  const derive = (of: string) =>
-    toHex(sha256Of(joinParts(tenantId, identityId, of)).subarray(0, 12));
-  const { id: stored } = secret;
-  const id = stored !== undefined && idPattern.test(stored) ? stored : derive(place);
-  // A derived id has no time. It is stored with the first accepted code.
-  const isDerived = id === derive("primary") || id === derive("pending");
   return {
-    id,
-    name: secret.name ?? defaultName,
-    sealed: secret.sealed,
-    isPrimary: true,
-    createdAt: isDerived ? null : timeOfId(id),
-    lastTimeStep: secret.lastTimeStep ?? null,
-    lastUsedAt: secret.lastUsedAt ?? null,
     ...defaultParameters,
+    id: id !== undefined && idPattern.test(id) ? id : deriveId(owner, place),
+    ...{ name: name ?? defaultName, sealed, isPrimary: true },
+    ...{ lastTimeStep: lastTimeStep ?? null, lastUsedAt: lastUsedAt ?? null },
   };
+}
+
+/** Whether a code can still be compared with the secret. */
+function isUnexpired({ pendingUntil }: Pick<Authenticator, "pendingUntil">, now: number): boolean {
+  return pendingUntil === null || now < pendingUntil;
 }
 
 /** The secrets that are live or can still be confirmed, in the order in which a code is compared with them. */
 export function listAuthenticators(state: IdentityState, now: number): readonly Authenticator[] {
   const { totp, pendingTotp, authenticators } = state;
   const all: readonly (Authenticator | null)[] = [
-    totp && {
-      ...describePrimary(state, totp, "primary"),
-      pendingUntil: null,
-    },
+    totp && { ...describePrimary(state, totp, "primary"), pendingUntil: null },
     pendingTotp && {
       ...describePrimary(state, pendingTotp, "pending"),
       pendingUntil: pendingTotp.expiresAt,
     },
-    ...authenticators.map((secret) => ({
-      ...secret,
-      isPrimary: false,
-      createdAt: timeOfId(secret.id),
-    })),
+    ...authenticators.map((secret) => ({ ...secret, isPrimary: false })),
   ];
-  return all
-    .filter(
-      (secret) => secret !== null && (secret.pendingUntil === null || now < secret.pendingUntil),
-    )
-    .flatMap((secret) => secret ?? []);
+  return all.flatMap((secret) => (secret !== null && isUnexpired(secret, now) ? [secret] : []));
 }
 
 /** How far a step is after the step of a moment, in seconds. @param at Unix ms */
@@ -88,18 +75,26 @@ export function driftOf(
 
 /** An authenticator as the API shows it. */
 export interface ShownAuthenticator extends Omit<Authenticator, "sealed" | "lastTimeStep"> {
+  /** Null for a primary secret that an older build created. */
+  readonly createdAt: number | null;
   /** Of the code accepted last; null before the first one. */
   readonly driftSeconds: number | null;
 }
 
-export function showAuthenticator({
-  sealed: _sealed,
-  lastTimeStep,
-  ...shown
-}: Authenticator): ShownAuthenticator {
-  const { lastUsedAt } = shown;
+export function showAuthenticator(
+  owner: Owner,
+  { sealed: _sealed, lastTimeStep, ...shown }: Authenticator,
+): ShownAuthenticator {
+  const { id, isPrimary, lastUsedAt } = shown;
+  // A derived id has no time. It is stored with the first accepted code.
+  const isDerived =
+    isPrimary && (id === deriveId(owner, "primary") || id === deriveId(owner, "pending"));
   const isUnused = lastTimeStep === null || lastUsedAt === null;
-  return { ...shown, driftSeconds: isUnused ? null : driftOf(shown, lastTimeStep, lastUsedAt) };
+  return {
+    ...shown,
+    createdAt: isDerived ? null : timeOfId(id),
+    driftSeconds: isUnused ? null : driftOf(shown, lastTimeStep, lastUsedAt),
+  };
 }
 
 export function isLive({ pendingUntil }: Pick<Authenticator, "pendingUntil">): boolean {
@@ -113,7 +108,7 @@ export function hasLiveSecret({ totp, authenticators }: IdentityState): boolean 
 
 /** What no code can be compared with any more is left out. */
 export function listUnexpired({ authenticators }: IdentityState, now: number) {
-  return authenticators.filter(({ pendingUntil }) => pendingUntil === null || now < pendingUntil);
+  return authenticators.filter((secret) => isUnexpired(secret, now));
 }
 
 /** Whether a secret more than the identity has would be too many. The primary one and its replacement count once. */

@@ -4,7 +4,7 @@ import { removeDevices } from "./devices.ts";
 import { heldClaimsOf } from "./held-claims.ts";
 import { isLocked, noFailures } from "./lockout.ts";
 import { type Profile, profileOf } from "./profile.ts";
-import { checkRateLimit, countRequest, refuseAboveLimit } from "./rate-limit.ts";
+import { decideWithinLimit } from "./rate-limit.ts";
 import { applyChange, refuse } from "./refusals.ts";
 import { raiseFloor } from "./spent-challenges.ts";
 import type { IdentityState } from "./state.ts";
@@ -62,9 +62,10 @@ export function create(
 
 /** Refuses to create an identity that exists already. */
 export function refuseExisting(state: IdentityState, call: GuardCall): Transition<Profile> {
-  const limit = checkRateLimit("provisioning", state, call.now);
-  if (!limit.isWithin) return refuseAboveLimit(state, call, "user.provisioned", limit);
-  return countRequest(refuse(state, call, "user.provisioned", { code: "user_exists" }), limit);
+  const decide = decideWithinLimit("provisioning", "user.provisioned", call, (present) =>
+    refuse<Profile>(present, call, "user.provisioned", { code: "user_exists" }),
+  );
+  return decide(state);
 }
 
 /** Sets the status. An administrative act has its audit event even if it changes nothing. */

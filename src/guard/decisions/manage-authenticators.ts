@@ -1,5 +1,4 @@
 /** Adding, renaming and removing one of an identity's TOTP secrets (pure). */
-import { timeOfId } from "../../crypto/id-time.ts";
 import type { TotpParameters } from "../../otp/totp.ts";
 import {
   type Authenticator,
@@ -75,7 +74,7 @@ export function addAuthenticator(
       },
       ...removal.entries,
     ],
-    succeed(showAuthenticator({ ...added, isPrimary: false, createdAt: timeOfId(secret.id) })),
+    succeed(showAuthenticator(state, { ...added, isPrimary: false })),
     now,
   );
 }
@@ -108,7 +107,7 @@ export function renameAuthenticator(
     state,
     renamed,
     [entry],
-    succeed(showAuthenticator({ ...found, name })),
+    succeed(showAuthenticator(state, { ...found, name })),
     call.now,
   );
 }

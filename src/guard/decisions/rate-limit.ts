@@ -3,6 +3,7 @@
  * together. They keep a faulty client from filling the identity's audit trail; guessing is bounded by the
  * lockout. Windows are fixed and start with their first request.
  */
+import { findDevice } from "./devices.ts";
 import { refuse } from "./refusals.ts";
 import type { IdentityState, RateKind, RateWindow, RefusableAction } from "./state.ts";
 import type { GuardCall, GuardError, Rate, Transition } from "./transition.ts";
@@ -20,7 +21,7 @@ export const rateQuotas: Readonly<
 };
 
 /** What a rate limit says about one request. */
-export interface RateCheck {
+interface RateCheck {
   readonly isWithin: boolean;
   /** The window to store: with this request counted if it is within the limit. */
   readonly window: RateWindow;
@@ -35,7 +36,7 @@ function findWindow(window: RateWindow | undefined, windowMs: number, now: numbe
 }
 
 /** @param now Unix ms */
-export function checkRateLimit(kind: RateKind, state: IdentityState, now: number): RateCheck {
+function checkRateLimit(kind: RateKind, state: IdentityState, now: number): RateCheck {
   const { requests, windowSeconds } = rateQuotas[kind];
   const before = findWindow(state.rates[kind], windowSeconds * 1000, now);
   const isWithin = before.count < requests;
@@ -52,7 +53,7 @@ export function checkRateLimit(kind: RateKind, state: IdentityState, now: number
 }
 
 /** Refuses a request above the limit, without evaluating it. */
-export function refuseAboveLimit<T>(
+function refuseAboveLimit<T>(
   state: IdentityState,
   call: GuardCall,
   action: RefusableAction,
@@ -64,14 +65,42 @@ export function refuseAboveLimit<T>(
 }
 
 /** Adds the counted request to a decision within the limit. */
-export function countRequest<T>(
-  decided: Transition<T>,
-  { window, rate }: RateCheck,
-): Transition<T> {
+function countRequest<T>(decided: Transition<T>, { window, rate }: RateCheck): Transition<T> {
   const rates = { ...decided.state.rates, [rate.name]: window };
   return {
     ...decided,
     state: { ...decided.state, rates },
     result: { ...decided.result, rate },
+  };
+}
+
+/**
+ * Counts a request against a rate limit, and decides on it if it is within the limit. One from a known device counts
+ * against the limit of devices. A symbol that `decide` returns is passed on, and nothing is counted.
+ */
+export function decideWithinLimit<T>(
+  kind: RateKind,
+  action: RefusableAction,
+  call: GuardCall,
+  decide: (state: IdentityState) => Transition<T>,
+): (state: IdentityState) => Transition<T>;
+export function decideWithinLimit<T, NotDecided extends symbol>(
+  kind: RateKind,
+  action: RefusableAction,
+  call: GuardCall,
+  decide: (state: IdentityState) => Transition<T> | NotDecided,
+): (state: IdentityState) => Transition<T> | NotDecided;
+export function decideWithinLimit<T, NotDecided extends symbol>(
+  kind: RateKind,
+  action: RefusableAction,
+  call: GuardCall,
+  decide: (state: IdentityState) => Transition<T> | NotDecided,
+): (state: IdentityState) => Transition<T> | NotDecided {
+  return (state) => {
+    const isKnown = findDevice(state, call) !== undefined;
+    const limit = checkRateLimit(isKnown ? "devices" : kind, state, call.now);
+    if (!limit.isWithin) return refuseAboveLimit<T>(state, call, action, limit);
+    const decided = decide(state);
+    return typeof decided === "symbol" ? decided : countRequest(decided, limit);
   };
 }

@@ -1,29 +1,26 @@
 import { describe, expect, test } from "vitest";
-import {
-  checkRateLimit,
-  countRequest,
-  rateQuotas,
-  refuseAboveLimit,
-} from "../../../src/guard/decisions/rate-limit.ts";
-import type { IdentityState } from "../../../src/guard/decisions/state.ts";
+import { decideWithinLimit, rateQuotas } from "../../../src/guard/decisions/rate-limit.ts";
+import type { IdentityState, RateKind } from "../../../src/guard/decisions/state.ts";
 import {
   type GuardCall,
   succeed,
   type Transition,
 } from "../../../src/guard/decisions/transition.ts";
-import { buildIdentity, callAt, now } from "./example.ts";
+import { buildIdentity, callAt, exampleDevice, now } from "./example.ts";
 
 const { requests, windowSeconds } = rateQuotas.attempts;
 
-function attempt(state: IdentityState, call: GuardCall): Transition<"decided"> {
-  const limit = checkRateLimit("attempts", state, call.now);
-  if (!limit.isWithin) return refuseAboveLimit(state, call, "otp.verified", limit);
-  const decided = {
-    state: { ...state, updatedAt: call.now },
+function attempt(
+  state: IdentityState,
+  call: GuardCall,
+  kind: RateKind = "attempts",
+): Transition<"decided"> {
+  const decide = decideWithinLimit(kind, "otp.verified", call, (present) => ({
+    state: { ...present, updatedAt: call.now },
     entries: [],
     result: succeed("decided" as const),
-  };
-  return countRequest(decided, limit);
+  }));
+  return decide(state);
 }
 
 /** Returns the state after this many attempts at one time. */
@@ -83,11 +80,17 @@ describe("A rate limit of an identity", () => {
 
   test("counts each kind separately", () => {
     const state = attemptRepeatedly(requests, now);
-    const limit = checkRateLimit("assessments", state, now);
-    expect(limit.isWithin).toBe(true);
-    const assess = countRequest({ state, entries: [], result: succeed("decided") }, limit);
+    const assess = attempt(state, callAt(now), "assessments");
     expect(assess.result.ok).toBe(true);
     expect(assess.state.rates.attempts?.count).toBe(requests);
+  });
+
+  test("counts a request from a known device against the limit of devices alone", () => {
+    const state = attemptRepeatedly(requests, now, buildIdentity({ devices: [exampleDevice] }));
+    const device = { digest: exampleDevice.digest, remember: null };
+    const { result, state: next } = attempt(state, { ...callAt(now), device });
+    expect(result).toMatchObject({ ok: true, rate: { name: "devices", remaining: requests - 1 } });
+    expect(next.rates.attempts?.count).toBe(requests);
   });
 
   test("counts a request that was overtaken, and starts again when the clock is set back", () => {
