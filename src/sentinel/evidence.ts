@@ -90,6 +90,11 @@ const levelEvidenceSchema = z.object({
 export type Counted = Readonly<z.infer<typeof countedSchema>>;
 export type LevelEvidence = Readonly<z.infer<typeof levelEvidenceSchema>>;
 
+const comparedSchema = z.object({
+  network: z.array(levelEvidenceSchema).readonly(),
+  agent: z.array(levelEvidenceSchema).readonly(),
+});
+
 const courseSchema = z.object({ logins: count, sinceMs: count, bucket: count });
 
 /** How the session compares with the identity's confirmed history. */
@@ -113,15 +118,13 @@ export const behaviourEvidenceSchema = z.object({
   relays: countedSchema.optional(),
   /** How many of the sessions are weakly confirmed. */
   weak: count.optional(),
-  /** Some value that is known is known from weakly confirmed sessions alone. */
-  isOnlyWeak: z.boolean().optional(),
   /** A session that would be nearer to the history and riskier: the risk is at least its own. */
-  nearer: z
-    .object({
-      network: z.array(levelEvidenceSchema).readonly(),
-      agent: z.array(levelEvidenceSchema).readonly(),
-    })
-    .optional(),
+  nearer: comparedSchema.optional(),
+  /**
+   * The same comparison with what confirmed sessions know, or a nearer and riskier one, if weakly confirmed sessions
+   * know more.
+   */
+  confirmed: comparedSchema.optional(),
   /** What the request says of the client, field by field; absent if no field can be compared. */
   client: z.array(levelEvidenceSchema).readonly().optional(),
 });

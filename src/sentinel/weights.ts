@@ -367,7 +367,7 @@ export const behaviourBounds = {
   maxCommonness: 4,
   /** Bounds of the evidence, log-odds: habits must not outweigh everything else. */
   min: -4,
-  /** While some value is known from weakly confirmed sessions alone. One confirmation gives more. */
+  /** While no session is confirmed but weakly. One confirmation gives more. */
   minOnlyWeak: -1.2,
   max: 6,
   /**

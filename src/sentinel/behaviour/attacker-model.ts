@@ -216,14 +216,50 @@ function computeClientRatios(behaviour: BehaviourEvidence): Ratios {
 /** The bounds of what network and agent say together. */
 function findBounds(behaviour: BehaviourEvidence): { readonly min: number; readonly max: number } {
   const { min, minOnlyWeak, max, few } = behaviourBounds;
-  const { network, agent, isOnlyWeak, weak = 0, logins } = behaviour;
+  const { network, agent, confirmed, weak = 0, logins } = behaviour;
   const isFew = countTrusted(behaviour) < few.minLogins || isAgentNearlyKnown(behaviour);
   const isAllKnown = isKnown(network) && isKnown(agent);
   return {
     // Beside confirmed sessions, what only weak ones know is no evidence for the user.
-    min: isOnlyWeak !== true ? min : weak < logins ? 0 : minOnlyWeak,
+    min: weak === logins ? minOnlyWeak : confirmed === undefined ? min : 0,
     max: isAllKnown ? 0 : isFew ? few.max : max,
   };
+}
+
+function hasKnownAgent({ agent }: BehaviourEvidence, off: readonly BehaviourPart[]): boolean {
+  return agent.length > 0 && !off.includes("agent") && isKnown(agent);
+}
+
+/** The evidence of network and agent together, and that of the network alone. */
+function weighBoth(
+  behaviour: BehaviourEvidence,
+  off: readonly BehaviourPart[],
+): { readonly ofBoth: number; readonly ofNetwork: number } {
+  const { network, agent } = findRatios(behaviour, off, { isBound: true });
+  const { min, max } = findBounds(behaviour);
+  const isCompared = (hierarchy: HierarchyName) =>
+    behaviour[hierarchy].length > 0 && !off.includes(hierarchy);
+  const stated = Math.log(mixKinds(network, agent));
+  const isCalibrated = isCompared("network") && isCompared("agent");
+  const calibrated = isCalibrated ? calibrate(stated) : stated;
+  const isSoftened = hasKnownAgent(behaviour, off);
+  const ofBoth = clamp(isSoftened ? softenKnownAgent(calibrated) : calibrated, min, max);
+  const ofNetwork = isCompared("agent")
+    ? clamp(Math.log(mixKinds(network, neutralRatios)), min, max)
+    : ofBoth;
+  return { ofBoth, ofNetwork };
+}
+
+/**
+ * What only weakly confirmed sessions know is no evidence for the user, but none against the user either: the session
+ * is at most as risky as if they did not know it.
+ */
+function weighHabits(behaviour: BehaviourEvidence, off: readonly BehaviourPart[]) {
+  const own = weighBoth(behaviour, off);
+  const { confirmed, nearer: _nearer, ...others } = behaviour;
+  if (confirmed === undefined) return own;
+  const ofConfirmed = weighBoth({ ...others, ...confirmed }, off);
+  return ofConfirmed.ofBoth < own.ofBoth ? ofConfirmed : own;
 }
 
 /** @param off parts that are left out */
@@ -231,24 +267,14 @@ export function computeContributions(
   behaviour: BehaviourEvidence,
   off: readonly BehaviourPart[] = [],
 ): BehaviourContributions {
+  const { ofBoth, ofNetwork } = weighHabits(behaviour, off);
   const { network, agent } = findRatios(behaviour, off, { isBound: true });
-  const { min, max } = findBounds(behaviour);
   const { minClient, maxClient, knownAgent } = behaviourBounds;
-  const isCompared = (hierarchy: HierarchyName) =>
-    behaviour[hierarchy].length > 0 && !off.includes(hierarchy);
-  const stated = Math.log(mixKinds(network, agent));
-  const isCalibrated = isCompared("network") && isCompared("agent");
-  const calibrated = isCalibrated ? calibrate(stated) : stated;
-  const hasKnownAgent = isCompared("agent") && isKnown(behaviour.agent);
-  const ofBoth = clamp(hasKnownAgent ? softenKnownAgent(calibrated) : calibrated, min, max);
-  const ofNetwork = isCompared("agent")
-    ? clamp(Math.log(mixKinds(network, neutralRatios)), min, max)
-    : ofBoth;
   const hour = off.includes("hour") ? neutralRatios : computeHourRatios(behaviour);
   const ofHour = clamp(
     Math.log(mixKinds(neutralRatios, neutralRatios, hour)),
     behaviourBounds.hour.min,
-    hasKnownAgent
+    hasKnownAgent(behaviour, off)
       ? Math.min(behaviourBounds.hour.max, Math.max(0, knownAgent.max - ofBoth))
       : behaviourBounds.hour.max,
   );

@@ -10,6 +10,7 @@ import type { Population } from "../population/population.ts";
 import { settledAfterMs } from "../weights.ts";
 import {
   type ComparedHierarchy,
+  type Comparison,
   compareClient,
   compareLevels,
   countsInOne,
@@ -31,9 +32,16 @@ function storeCourse({ logins, sinceMs, bucket }: PlacedCourse) {
   return { logins: Math.round(logins * countsInOne), sinceMs, bucket };
 }
 
-/** Whether the known values are known from weakly confirmed sessions alone. */
-function isOnlyWeak({ levels, agreeing }: ComparedHierarchy): boolean {
-  return levels.some(({ seen }) => seen) && !agreeing.some(({ isStrong }) => isStrong);
+/** Undefined if the confirmed sessions know as much as all sessions. */
+function compareWithConfirmed(
+  network: ComparedHierarchy,
+  agent: ComparedHierarchy,
+  comparison: Comparison,
+): BehaviourEvidence["confirmed"] {
+  if (network.confirmed === undefined && agent.confirmed === undefined) return undefined;
+  const [ofNetwork, ofAgent] = [network.confirmed ?? network, agent.confirmed ?? agent];
+  const nearer = findRiskiestNearer(ofNetwork, ofAgent, comparison);
+  return nearer ?? { network: ofNetwork.levels, agent: ofAgent.levels };
 }
 
 /**
@@ -57,6 +65,8 @@ export function compareWithHistory(
   const nearer = findRiskiestNearer(network, agent, comparison);
   const client = compareClient(comparison);
   const { count: weak } = countSessions(settled, ({ isStrong }) => !isStrong);
+  const isMixed = weak > 0 && weak < settled.length;
+  const confirmed = isMixed ? compareWithConfirmed(network, agent, comparison) : undefined;
   return {
     logins: settled.length,
     sinceLastMs: now - last.at,
@@ -76,8 +86,8 @@ export function compareWithHistory(
       ({ context: { placeHidden, prefix } }) => placeHidden && prefix === null,
     ),
     ...(weak === 0 ? {} : { weak }),
-    ...(isOnlyWeak(network) || isOnlyWeak(agent) ? { isOnlyWeak: true } : {}),
     ...(nearer === undefined ? {} : { nearer }),
+    ...(confirmed === undefined ? {} : { confirmed }),
     ...(client.length === 0 ? {} : { client }),
   };
 }

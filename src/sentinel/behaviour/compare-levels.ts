@@ -35,6 +35,8 @@ export function readLearned(
 
 interface LevelMatch {
   readonly evidence: LevelEvidence;
+  /** The evidence if the value were new; undefined if it is, or if a confirmed session has it. */
+  readonly ifNew?: LevelEvidence;
   /** The sessions that the next level is compared with. */
   readonly matching: readonly LearnedSession[];
 }
@@ -44,6 +46,8 @@ export interface ComparedHierarchy {
   readonly levels: readonly LevelEvidence[];
   /** The sessions that agree on all known levels. */
   readonly agreeing: readonly LearnedSession[];
+  /** The same with what confirmed sessions know; absent if the others know no more. */
+  readonly confirmed?: ComparedHierarchy;
 }
 
 /** What all comparisons of one session have in common. */
@@ -222,7 +226,13 @@ function compareLevel(
   if (isSeen) {
     const evidence = describeKnown(basis, level, matching, value, comparison);
     const isComplete = isProven || onProbation.length === 0;
-    return { matching: isComplete ? matching : [...matching, ...onProbation], evidence };
+    return {
+      matching: isComplete ? matching : [...matching, ...onProbation],
+      evidence,
+      ...(matching.some(({ isStrong }) => isStrong)
+        ? {}
+        : { ifNew: describeNew(basis, level, comparison) }),
+    };
   }
   const step = findStep(level, context, agreeing);
   return {
@@ -236,15 +246,18 @@ function compareLevel(
 
 export function compareLevels(hierarchy: HierarchyName, comparison: Comparison): ComparedHierarchy {
   const levels: LevelEvidence[] = [];
+  let confirmed: ComparedHierarchy | undefined;
   let agreeing = comparison.learned.sessions;
   for (const level of hierarchies[hierarchy]) {
     const match = compareLevel(hierarchy, level, agreeing, comparison);
     if (match === undefined) continue;
-    levels.push(match.evidence);
-    if (!match.evidence.seen) break;
-    agreeing = match.matching;
+    const { evidence, ifNew, matching } = match;
+    if (ifNew !== undefined) confirmed ??= { levels: [...levels, ifNew], agreeing };
+    levels.push(evidence);
+    if (!evidence.seen) break;
+    agreeing = matching;
   }
-  return { levels, agreeing };
+  return { levels, agreeing, ...(confirmed === undefined ? {} : { confirmed }) };
 }
 
 /**

@@ -40,6 +40,19 @@ describe("A tenant that confirms nothing", () => {
     expect(scoreOf(course.history, home, now + 31 * day)).toBeLessThan(quiet);
   });
 
+  test("gains nothing for an address that only such logins know beside confirmed ones, and loses nothing", () => {
+    const quiet = createLogins(1, 2 * day, newPrefix).map((one) => ({
+      ...{ ...one, id: "quiet", verdict: null },
+      risk: { score: 0.1, recommendation: "allow" } as const,
+    }));
+    const history = [...createLogins(10, 3 * day, home), ...quiet];
+    const [atHome, known, nextDoor] = [home, newPrefix, { ...newPrefix, address: "address-3" }].map(
+      (one) => scoreOf(history, one),
+    );
+    expect(known).toBeGreaterThan(Number(atHome));
+    expect(known).toBeLessThanOrEqual(Number(nextDoor));
+  });
+
   test("has learned a session a day later, without a further write, and never a challenged one", () => {
     const course = new SessionCourse();
     course.assess(home, now);
