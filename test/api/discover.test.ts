@@ -305,7 +305,7 @@ describe("A test address", () => {
     { ip: "192.0.2.1", status: 200, recommendation: "allow", score: 0.05 },
     { ip: "192.0.2.2", status: 200, recommendation: "challenge", score: 0.65 },
     { ip: "192.0.2.3", status: 403, recommendation: "deny", score: 0.95 },
-  ];
+  ] as const;
   const suspicious = { ua: "curl/8.9", user_id: "another user" };
 
   it("has a fixed result in a test tenant, whatever the session and the policy are", async () => {
@@ -393,16 +393,24 @@ describe("A test address", () => {
     expect(simulated.body.simulation).toMatchObject({ replayed: 3, changed: [] });
   });
 
-  it("teaches Sentinel no more than another documentation address does", async () => {
+  it("teaches Sentinel no more than another documentation address with the same result does", async () => {
+    const thresholds = {
+      allow: { challenge_at: 0.98, deny_at: 0.99 },
+      challenge: { challenge_at: 0.001, deny_at: 0.99 },
+      deny: { challenge_at: 0.001, deny_at: 0.001 },
+    };
     const scores = [];
-    for (const addresses of [fixed.map(({ ip }) => ip), ["192.0.2.4", "192.0.2.5", "192.0.2.6"]]) {
+    for (const others of [undefined, ["192.0.2.4", "192.0.2.5", "192.0.2.6"]]) {
       const tenant = await Tenant.create();
       tenant.clock = "2026-11-02T09:00:00Z";
       const user = await User.provision(tenant);
-      for (const ip of addresses) {
-        const { body } = await discover(user, { ip, ua: browser });
+      for (const [index, { ip, recommendation }] of fixed.entries()) {
+        await tenant.setSettings({ sentinel: thresholds[recommendation] });
+        const { body } = await discover(user, { ip: others?.[index] ?? ip, ua: browser });
+        expect(body.recommendation).toBe(recommendation);
         await user.sendFeedback(body.assessment_id, "legitimate");
       }
+      await tenant.setSettings({ sentinel: thresholds.allow });
       for (const ip of ["84.208.20.110", "192.0.2.9"]) {
         scores.push((await discover(user, { ip, ua: "curl/8.9" })).body);
       }

@@ -185,9 +185,13 @@ describe("Sentinel", () => {
       return body.reasons.find((one: { signal: string }) => one.signal === "network_history")
         ?.detail;
     };
-    expect(await detailAt(home("99:99:99:99"))).toMatch(/^Known address block and address, /);
+    expect(await detailAt(home("99:99:99:99"))).toMatch(
+      /^Known pool of addresses, address block and address, /,
+    );
     const nextDoor = { ...desk, ip: "2a02:3035:600:13:a:b:c:d" };
-    expect(await detailAt(nextDoor)).toMatch(/^Known address block, new address, /);
+    expect(await detailAt(nextDoor)).toMatch(
+      /^Known pool of addresses and address block, new address, /,
+    );
     const { results } = await env.DB.prepare(
       "SELECT evidence FROM assessments WHERE identity_id = ?",
     )

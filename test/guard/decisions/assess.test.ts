@@ -90,12 +90,16 @@ test("a session without evidence scores 0.05 and is allowed", () => {
     at: now,
     model,
     riskScore: 0.05,
+    kinds: record.kinds,
     recommendation: "allow",
     reasons: [],
     degraded: [],
     evidence: neutralEvidence,
     policy,
   });
+  const { real, ...attackers } = record.kinds ?? {};
+  const sum = Object.values(attackers).reduce((total, part) => total + part, 0);
+  expect([real, sum]).toEqual([0.95, expect.closeTo(0.05, 10)]);
   expect(describeEntries(entries)).toEqual(["session.assessed success allow"]);
   expect(entries[0]?.details).toEqual({ assessment_id: record.id, risk_score: 0.05 });
 });
@@ -107,6 +111,7 @@ test("the answer has only what the Worker shows", () => {
     "degraded",
     "factors",
     "id",
+    "kinds",
     "model",
     "reasons",
     "recommendation",
@@ -168,10 +173,10 @@ describe("the status of the user", () => {
     for (const state of [locked, suspended]) {
       const { assessment } = assessWith(state, { surroundings: allowed });
       if (assessment === undefined) throw new Error("no assessment");
-      const { evidence, recommendation, reasons, riskScore } = assessment;
+      const { evidence, recommendation, reasons, riskScore, kinds } = assessment;
       const stored = parseContent(formatContent(assessment));
       expect(stored?.evidence).toEqual(evidence);
-      expect(judge(evidence, policy)).toEqual({ recommendation, reasons, riskScore });
+      expect(judge(evidence, policy)).toEqual({ recommendation, reasons, riskScore, kinds });
       expect(describeReasons(evidence, stored?.reasons ?? [], policy)).toEqual(reasons);
       const { status: _status, ...olderIdentity } = evidence.identity;
       const older = judge({ ...evidence, identity: olderIdentity }, policy);
