@@ -239,10 +239,13 @@ export const attackers: Readonly<Record<AttackerKind, Attacker>> = {
 
 /**
  * The kinds of attacker that a signal speaks of, if it does not speak of all alike: who tries many users or writes
- * programs does not imitate one victim, and who imitates the victim's own network needs no exit.
+ * programs does not imitate one victim, who imitates the victim's own network needs no exit, and who comes from many
+ * networks has residential proxies.
  */
 export const signalKinds: Readonly<Partial<Record<string, readonly AttackerKind[]>>> = {
   credential_stuffing: ["stuffing", "proxy"],
+  network_stuffing: ["stuffing", "proxy"],
+  many_networks: ["proxy"],
   agent_empty: ["stuffing", "proxy"],
   agent_headless: ["stuffing", "proxy"],
   agent_scripted: ["stuffing", "proxy"],

@@ -1,7 +1,7 @@
 /**
- * What a signal that speaks of some kinds of attacker alone adds to the history (pure). Many users at one address are
- * what stuffing looks like; but if the history has ruled out the kinds that stuff, such as by the user's own browser,
- * they are colleagues in a new office.
+ * What a signal that speaks of some kinds of attacker alone adds to the history (pure). Many users at one address, or
+ * in one network that is new to them, are what stuffing looks like; but if the history has ruled out the kinds that
+ * stuff, such as by the user's own browser, they are colleagues in a new office or with a new provider.
  */
 import { shareKinds } from "../behaviour/attacker-model.ts";
 import type { BehaviourEvidence } from "../evidence.ts";
@@ -9,7 +9,7 @@ import type { IsOff, Reason, ReasonName } from "../reason.ts";
 import { attackerKinds, attackers, signalKinds } from "../weights.ts";
 import { listHabitsOff } from "./habits.ts";
 
-const fitted: readonly ReasonName[] = ["credential_stuffing"];
+const fitted: readonly ReasonName[] = ["credential_stuffing", "network_stuffing"];
 
 /** Finds the contribution of such a signal from the one that it has without a history. */
 export function fitKinds(

@@ -70,7 +70,7 @@ export function findReasons(evidence: SessionEvidence, off: readonly string[]): 
     ...keepOn(findNetworkReasons(evidence, isOff)),
     ...keepOn(findAgentReasons(evidence.agent)),
     ...keepOn(findBehaviourReasons(evidence).map(fitToHistory)),
-    ...keepOn(findNetworkStuffingReasons(evidence)),
+    ...keepOn(findNetworkStuffingReasons(evidence).map(fitToHistory)),
     ...keepOn(findManyNetworksReasons(evidence)),
     ...keepOn(findNearbyFraudReasons(evidence)),
     ...ofHistory,
