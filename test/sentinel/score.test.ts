@@ -20,6 +20,7 @@ import {
 import { judge } from "../../src/sentinel/signals/judgement.ts";
 import { findReasons } from "../../src/sentinel/signals/reasons.ts";
 import {
+  type AttackerKind,
   behaviourBounds,
   maxFailuresCounted,
   priorProbability,
@@ -195,6 +196,41 @@ describe("The kinds", () => {
         }
       }),
     );
+  });
+
+  test.each<[string, Partial<SessionEvidence>, AttackerKind]>([
+    [
+      "many users tried from one address",
+      { crowd: { fromAddress: 100, fromPrefix: 100 } },
+      "stuffing",
+    ],
+    [
+      "many users tried from one network",
+      { networkCrowd: { users: 400, fromNetwork: 400 } },
+      "stuffing",
+    ],
+    ["one user tried from many networks", { triedFrom: { blocks: 30, networks: 20 } }, "proxy"],
+  ])("of %s are foremost: %j", (_, activity, kind) => {
+    const policy = { challengeAt: 0.5, denyAt: 0.8, signalsOff: [] };
+    const shareIn = (evidence: SessionEvidence) => {
+      const { kinds, riskScore } = judge(evidence, policy);
+      return kinds[kind] / riskScore;
+    };
+    expect(shareIn({ ...neutralEvidence, ...activity })).toBeGreaterThan(
+      2 * shareIn(neutralEvidence),
+    );
+  });
+
+  test("that stuff are ruled out by the user's own browser, so colleagues with a new provider are no attack", () => {
+    const networkCrowd = { users: 400, fromNetwork: 400 };
+    const weigh = (context: Context) => {
+      const behaviour = compareWithHistory(createLogins(10, day), context, null, now);
+      const reasons = findReasons({ ...neutralEvidence, context, behaviour, networkCrowd }, []);
+      return reasons.find(({ signal }) => signal === "network_stuffing")?.contribution ?? 0;
+    };
+    const { country, asn, prefix, address } = strangerContext;
+    const ownBrowser = weigh({ ...usualContext, country, asn, prefix, address });
+    expect(ownBrowser).toBeLessThan(weigh(strangerContext) / 2);
   });
 });
 
@@ -521,6 +557,26 @@ describe("The signals:", () => {
     expect(weigh("relay", true)).toBe(0);
   });
 
+  test("a relay or a reserved address that is new to a user of some logins is evidence", () => {
+    const hidden: Context = { ...usualContext, placeHidden: true, prefix: null, address: null };
+    const sessions = [
+      ["privacy_relay", withKinds("relay")],
+      ["reserved_address", withNetwork({ reservedRange: "private" })],
+    ] as const;
+    for (const [name, evidence] of sessions) {
+      const weigh = (context: Context, logins: number) => {
+        const behaviour = compareWithHistory(createLogins(logins, day, context), hidden, null, now);
+        const reasons = findReasons({ ...evidence, context: hidden, behaviour }, []);
+        return reasons.find(({ signal }) => signal === name);
+      };
+      const found = weigh(usualContext, 10);
+      expect(found?.contribution).toBeGreaterThan(0.5);
+      expect(found?.detail).toContain("from which 0 of this user's 10 sessions came");
+      expect(weigh(hidden, 10)?.contribution).toBe(0);
+      expect(weigh(usualContext, 2)?.contribution).toBe(0);
+    }
+  });
+
   test("the words of a reason about habits are on the side of its sign", () => {
     fc.assert(
       fc.property(anyEvidence, (evidence) => {
@@ -642,9 +698,16 @@ describe("The reasons", () => {
           signal,
         );
         fc.pre(signal !== "tenant_allow_list" && signal !== "privacy_relay" && isIndependent);
+        // A journey that no person can make contributes what the others lack to a challenge.
+        const isOther = (name: string) => name !== signal && name !== "impossible_travel";
         const all = findReasons(evidence, []);
-        expect(findReasons(evidence, [signal])).toEqual(all.filter((one) => one.signal !== signal));
+        const some = findReasons(evidence, [signal]);
+        expect(some.map((one) => one.signal)).not.toContain(signal);
+        expect(some.filter((one) => isOther(one.signal))).toEqual(
+          all.filter((one) => isOther(one.signal)),
+        );
       }),
+      { numRuns: 300 },
     );
   });
 
