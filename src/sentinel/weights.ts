@@ -14,6 +14,9 @@ export const model = "sentinel-3";
 /** The assumed share of fraud among all sessions, before anything is known about this one. */
 export const priorProbability = 0.05;
 
+/** Evidence that reaches the default challenge. */
+export const challengeEvidence = 2.9445;
+
 export const weights = {
   /** By the number of threat lists that name the address, from 1. More lists count like the last entry. */
   threatListed: [2, 3, 3.4, 3.8, 4.1, 4.4, 4.7, 5],
@@ -35,7 +38,7 @@ export const weights = {
    * Added to the evidence of the new country itself, and what the session reaches at least with all other evidence:
    * the default challenge.
    */
-  impossibleTravel: { alone: 1.5, withOthers: 2.9445 },
+  impossibleTravel: { alone: 1.5, withOthers: challengeEvidence },
   /**
    * The bound of the evidence against a session that what was known a week ago gives: a challenge at any hour, and no
    * denial.

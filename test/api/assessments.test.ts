@@ -89,8 +89,7 @@ describe("The list of assessments", () => {
   it("filters by user, recommendation, outcome, score and time", async () => {
     const tenant = await Tenant.create();
     const [alice, bob] = [await User.provision(tenant), await User.provision(tenant)];
-    // Less than a day before the other one, so that it speaks for nobody yet.
-    const first = "2026-03-02T10:00:00Z";
+    const first = "2026-03-02T09:00:00Z";
     tenant.clock = first;
     const { assessment_id: calm } = await alice.assess();
     tenant.clock = "2026-03-03T09:00:00Z";

@@ -23,6 +23,7 @@ import { findNetworkReasons } from "./network.ts";
 import { findNetworkStuffingReasons } from "./network-stuffing.ts";
 import { createTestReason } from "./test-address.ts";
 import { findTravelReasons } from "./travel.ts";
+import { limitWeakTrust } from "./weak-trust.ts";
 
 const reportedAtZero: readonly ReasonName[] = ["reserved_address", "privacy_relay"];
 
@@ -56,7 +57,25 @@ export function findReasons(evidence: SessionEvidence, off: readonly string[]): 
     reasons
       .filter(({ signal }) => !isOff(signal))
       .map((one) => ({ ...one, contribution: roundContribution(one.contribution) }));
-  const habits = keepOn(findHabitReasons(evidence.behaviour, isOff));
+  const weigh = fitKinds(evidence.behaviour, isOff);
+  const fitToHistory = (one: Reason) => ({ ...one, contribution: weigh(one) });
+  const besideHistory = [
+    ...keepOn(findNetworkReasons(evidence, isOff)),
+    ...keepOn(findAgentReasons(evidence.agent)),
+    ...keepOn(findBehaviourReasons(evidence).map(fitToHistory)),
+    ...keepOn(findNetworkStuffingReasons(evidence).map(fitToHistory)),
+    ...keepOn(findManyNetworksReasons(evidence)),
+    ...keepOn(findNearbyFraudReasons(evidence)),
+    ...keepOn(mismatch),
+    ...keepOn(findIdentityReasons(evidence.identity)),
+  ];
+  const habits = keepOn(
+    limitWeakTrust(
+      findHabitReasons(evidence.behaviour, isOff),
+      evidence.behaviour,
+      sumContributions(besideHistory),
+    ),
+  );
   const ofHabits = sumContributions(habits);
   // All that follows from the history. A user of a few logins is not denied for it alone.
   const ofHistory = [
@@ -64,19 +83,7 @@ export function findReasons(evidence: SessionEvidence, off: readonly string[]): 
     ...keepOn(findGradualChangeReasons(evidence, ofHabits)),
     ...keepOn(findDeviceReasons(evidence.device, ofHabits)),
   ];
-  const weigh = fitKinds(evidence.behaviour, isOff);
-  const fitToHistory = (one: Reason) => ({ ...one, contribution: weigh(one) });
-  const others = [
-    ...keepOn(findNetworkReasons(evidence, isOff)),
-    ...keepOn(findAgentReasons(evidence.agent)),
-    ...keepOn(findBehaviourReasons(evidence).map(fitToHistory)),
-    ...keepOn(findNetworkStuffingReasons(evidence).map(fitToHistory)),
-    ...keepOn(findManyNetworksReasons(evidence)),
-    ...keepOn(findNearbyFraudReasons(evidence)),
-    ...ofHistory,
-    ...keepOn(mismatch),
-    ...keepOn(findIdentityReasons(evidence.identity)),
-  ];
+  const others = [...besideHistory, ...ofHistory];
   const maxTravel = maxOfHistory(evidence.behaviour) - sumContributions(ofHistory);
   return [...others, ...keepOn(findTravelReasons(evidence, sumContributions(others), maxTravel))]
     .filter(({ signal, contribution }) => contribution !== 0 || reportedAtZero.includes(signal))

@@ -1,6 +1,8 @@
 /** What an independent evaluation got past sentinel-2: each test failed there. */
 import { describe, expect, test } from "vitest";
 import type { Context } from "../../../src/sentinel/context.ts";
+import type { SessionEvidence } from "../../../src/sentinel/evidence.ts";
+import { judge } from "../../../src/sentinel/signals/judgement.ts";
 import { createLogins, day, hour, now, strangerContext, usualContext } from "../example.ts";
 import { assessWith, SessionCourse } from "../sessions.ts";
 
@@ -38,6 +40,25 @@ describe("A tenant that confirms nothing", () => {
     expect(quiet).toBeLessThan(0.05);
     course.confirm(now + 29 * day);
     expect(scoreOf(course.history, home, now + 31 * day)).toBeLessThan(quiet);
+  });
+
+  test("is challenged for whatever is challenged without such logins, until one is confirmed", () => {
+    const course = liveQuietly(30);
+    const { evidence, policy } = course.assess(home, now + 30 * day);
+    const judgeWith = (changes: Partial<SessionEvidence>) =>
+      judge({ ...evidence, ...changes }, policy);
+    const odd = { agent: "empty", userMismatch: true } as const;
+    expect(judgeWith({ ...odd, behaviour: null }).recommendation).toBe("challenge");
+    expect(judgeWith(odd).recommendation).toBe("challenge");
+    expect(judgeWith(odd).riskScore).toBeLessThan(judgeWith({ ...odd, behaviour: null }).riskScore);
+    // Evidence that leads to no challenge by itself is weakened as before.
+    const { agent: _agent, ...mismatch } = odd;
+    expect(judgeWith(mismatch).riskScore).toBeLessThan(
+      judgeWith({ ...mismatch, behaviour: null }).riskScore / 2,
+    );
+    course.confirm(now + 30 * day);
+    const { behaviour } = course.assess(home, now + 31 * day).evidence;
+    expect(judgeWith({ ...odd, behaviour }).recommendation).toBe("allow");
   });
 
   test("gains nothing for an address that only such logins know beside confirmed ones, and loses nothing", () => {
