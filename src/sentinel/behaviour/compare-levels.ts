@@ -17,9 +17,6 @@ import { countNovelty, countShare, type Population } from "../population/populat
 import type { LearnedHistory, LearnedSession } from "./learned-sessions.ts";
 import { estimateNewness } from "./newness.ts";
 
-/** A value that only sessions on probation have is known when as many have it. */
-const minOnProbation = 2;
-
 /** Counts with fractions are stored as whole numbers of this part. */
 export const countsInOne = 100;
 
@@ -195,6 +192,24 @@ export function describeNew(
   };
 }
 
+/** The values of a level that sessions on probation prove, because several of them have the value. */
+function findProven(
+  agreeing: readonly LearnedSession[],
+  level: Level,
+): ReadonlySet<string | number> {
+  const once = new Set<string | number>();
+  const proven = new Set<string | number>();
+  for (const session of agreeing) {
+    const value = session.isOnProbation ? (readLearned(session, level) ?? null) : null;
+    if (value === null) continue;
+    if (once.has(value)) proven.add(value);
+    once.add(value);
+  }
+  return proven;
+}
+
+const nothingProven: ReadonlySet<string | number> = new Set();
+
 /** Undefined if the level cannot be compared. */
 function compareLevel(
   hierarchy: HierarchyName,
@@ -202,46 +217,43 @@ function compareLevel(
   agreeing: readonly LearnedSession[],
   comparison: Comparison,
 ): LevelMatch | undefined {
-  const { context } = comparison;
+  const { context, learned } = comparison;
   const value = readLevel(context, level) ?? null;
   if (value === null) return undefined;
-  const onProbation = comparison.learned.hasProbation
-    ? agreeing.filter((one) => one.isOnProbation && readLearned(one, level) === value)
-    : [];
-  const isProven = onProbation.length >= minOnProbation;
+  const proven = learned.hasProbation ? findProven(agreeing, level) : nothingProven;
   const count = new LevelCount(hierarchy, level, comparison);
   const matching: LearnedSession[] = [];
+  // What is on probation says nothing on this level, and may do so on a finer one, together with other sessions.
+  const unproven: LearnedSession[] = [];
   // A build that did not record the level may have seen the value.
   let isUnrecorded = false;
   for (const session of agreeing) {
     const known = readLearned(session, level);
     if (known === undefined && level === "pool") isUnrecorded = true;
-    if (known === undefined || known === null || (session.isOnProbation && !isProven)) continue;
+    if (known === undefined || known === null) continue;
+    if (session.isOnProbation && !proven.has(known)) {
+      if (known === value) unproven.push(session);
+      continue;
+    }
     count.add(session, known);
     if (known === value) matching.push(session);
   }
   const { basis } = count;
   const isSeen = matching.length > 0;
   if (basis.all === 0 || (!isSeen && isUnrecorded)) return undefined;
-  if (isSeen) {
-    const evidence = describeKnown(basis, level, matching, value, comparison);
-    const isComplete = isProven || onProbation.length === 0;
+  const describeFresh = (others: readonly LearnedSession[]): LevelEvidence => {
+    const step = findStep(level, context, others);
     return {
-      matching: isComplete ? matching : [...matching, ...onProbation],
-      evidence,
-      ...(matching.some(({ isStrong }) => isStrong)
-        ? {}
-        : { ifNew: describeNew(basis, level, comparison) }),
-    };
-  }
-  const step = findStep(level, context, agreeing);
-  return {
-    matching: onProbation,
-    evidence: {
       ...describeNew(basis, level, comparison),
       ...(step === undefined ? {} : { step }),
-    },
+    };
   };
+  if (!isSeen) return { matching: unproven, evidence: describeFresh(agreeing) };
+  const evidence = describeKnown(basis, level, matching, value, comparison);
+  const all = [...matching, ...unproven];
+  if (matching.some(({ isStrong }) => isStrong)) return { matching: all, evidence };
+  const others = agreeing.filter((one) => !matching.includes(one));
+  return { matching: all, evidence, ifNew: describeFresh(others) };
 }
 
 export function compareLevels(hierarchy: HierarchyName, comparison: Comparison): ComparedHierarchy {

@@ -58,12 +58,23 @@ function relateChanges(
   return (weight + observed) / (weight + expected);
 }
 
-/** The probability that a real login of this user is new on a level that is compared. */
-function findNewness(hierarchy: HierarchyName, evidence: LevelEvidence, course: Course): number {
+/**
+ * The probability that a real login of this user has the value that it had before on a level that is compared, and on
+ * those above it that could not be. What changes seldom on a level changes as seldom on the coarser ones.
+ * @param newness on this level; found if it is absent
+ */
+function findConstancy(
+  path: Path,
+  hierarchy: HierarchyName,
+  evidence: LevelEvidence,
+  course: Course,
+  newness?: number,
+): number {
   const { minNewness, maxNewness } = behaviourBounds;
   const usual = estimateNewness(evidence.level, course, evidence.novelty);
   const relation = relateChanges(hierarchy, evidence, usual);
-  return clamp(1 - (1 - usual) ** relation, minNewness, maxNewness);
+  const found = newness ?? clamp(1 - (1 - usual) ** relation, minNewness, maxNewness);
+  return path.skippedKnown ** relation * (1 - found);
 }
 
 /** The probability that a person of the population has one of the values. */
@@ -102,11 +113,12 @@ export function stopAt(
   hierarchy: HierarchyName,
   evidence: LevelEvidence,
   course: Course,
-  newness = findNewness(hierarchy, evidence, course),
+  newness?: number,
 ): Ratios {
   const { level } = evidence;
   const share = estimateChance(level, evidence.known ?? evidence.population);
-  const step = weighStep(evidence) / (1 - path.skippedKnown * (1 - newness));
+  const constancy = findConstancy(path, hierarchy, evidence, course, newness);
+  const step = weighStep(evidence) / (1 - constancy);
   return attackerKinds.map((kind, index) => {
     const missed = 1 - (path.skippedHits[index] ?? 1) * hitOf(kind, level, share);
     return (path.ratios[index] ?? 1) * missed * step;
@@ -121,7 +133,7 @@ export function passLevel(
   course: Course,
 ): Path {
   const { level, own, population } = evidence;
-  const known = path.skippedKnown * (1 - findNewness(hierarchy, evidence, course));
+  const known = findConstancy(path, hierarchy, evidence, course);
   const commonness = Math.min(
     behaviourBounds.maxCommonness,
     estimateChance(level, population) / own,

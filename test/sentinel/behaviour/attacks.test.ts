@@ -20,15 +20,19 @@ function scoreOf(history: Parameters<typeof assessWith>[0], context: Context, at
 
 describe("A tenant that confirms nothing", () => {
   /** Daily sessions that nobody confirms or reports. */
-  function liveQuietly(days: number): SessionCourse {
+  function liveQuietly(days: number, context = home): SessionCourse {
     const course = new SessionCourse();
-    for (let n = 0; n < days; n += 1) course.assess(home, now + n * day);
+    for (let n = 0; n < days; n += 1) course.assess(context, now + n * day);
     return course;
   }
 
-  test("is warned of Brazil after 30 ordinary logins", () => {
-    const course = liveQuietly(30);
-    const { riskScore, recommendation, reasons } = course.assess(brazil, now + 30 * day);
+  test.each([
+    ["with", (context: Context) => context],
+    ["without", (context: Context): Context => ({ ...context, country: null, asn: null })],
+  ])("is warned of Brazil after 30 ordinary logins, %s geography", (_, seenAs) => {
+    const course = liveQuietly(30, seenAs(home));
+    const at = now + 30 * day;
+    const { riskScore, recommendation, reasons } = course.assess(seenAs(brazil), at);
     expect(recommendation).toBe("challenge");
     expect(riskScore).toBeGreaterThan(0.5);
     expect(reasons.map(({ detail }) => detail).join()).toContain("allowed and never reported");
