@@ -8,15 +8,10 @@ import type { BehaviourEvidence, Counted } from "../evidence.ts";
 import type { History, KnownSession } from "../history.ts";
 import type { Population } from "../population/population.ts";
 import { settledAfterMs } from "../weights.ts";
-import {
-  type ComparedHierarchy,
-  compareClient,
-  compareLevels,
-  countsInOne,
-} from "./compare-levels.ts";
+import { type ComparedHierarchy, compareClient, compareLevels } from "./compare-levels.ts";
 import { computeOwnHour, computePopulationHour } from "./hours.ts";
 import { type LearnedSession, type PlacedCourse, weighHistory } from "./learned-sessions.ts";
-import { findRiskiestNearer } from "./nearer.ts";
+import { countsInOne } from "./likelihood.ts";
 
 function countSessions(
   sessions: readonly LearnedSession[],
@@ -54,7 +49,7 @@ export function compareWithHistory(
   const comparison = { context, learned, population };
   const network = compareLevels("network", comparison);
   const agent = compareLevels("agent", comparison);
-  const nearer = findRiskiestNearer(network, agent, comparison);
+  const isNewSomewhere = network.finer.length + agent.finer.length > 0;
   const client = compareClient(comparison);
   const { count: weak } = countSessions(settled, ({ isStrong }) => !isStrong);
   return {
@@ -77,7 +72,7 @@ export function compareWithHistory(
     ),
     ...(weak === 0 ? {} : { weak }),
     ...(isOnlyWeak(network) || isOnlyWeak(agent) ? { isOnlyWeak: true } : {}),
-    ...(nearer === undefined ? {} : { nearer }),
+    ...(isNewSomewhere ? { finer: { network: network.finer, agent: agent.finer } } : {}),
     ...(client.length === 0 ? {} : { client }),
   };
 }
