@@ -22,6 +22,12 @@ const count = z.int().min(0);
 /** A count, and the total that it is a part of. */
 const countedSchema = z.object({ count, all: count });
 
+/**
+ * How often the user was new on a level, and how often anybody would have been at those times, in hundredths. Sessions
+ * on another platform count less.
+ */
+const changesSchema = z.object({ observed: count, expected: count });
+
 /** Facts about the address. The edge reads them while it calls the guard. */
 const networkEvidenceSchema = z.object({
   /** What the network data says about the address; null: nothing. */
@@ -77,23 +83,19 @@ const levelEvidenceSchema = z.object({
   ownNovelty: countedSchema,
   /** Sessions of the population that were new, of those after a similar time and number of logins. */
   novelty: countedSchema,
-  /**
-   * How often the user was new on this level, and how often anybody would have been at those times, in hundredths.
-   * Sessions on another platform count less. Absent before sentinel-3, as all that follows.
-   */
-  changes: z.object({ observed: count, expected: count }).optional(),
-  /** If the value is known: sessions of the population with any value of the history. */
-  known: countedSchema.optional(),
+  /** Absent before sentinel-3, as all that follows. */
+  changes: changesSchema.optional(),
   /** Whether a new version is above all known versions of the browser, or not. */
   step: z.enum(["newer", "older"]).optional(),
+  /** Sessions of the population whose block was new to their users: of those in this block, and of all. */
+  block: z.object({ here: countedSchema, everywhere: countedSchema }).optional(),
 });
 export type Counted = Readonly<z.infer<typeof countedSchema>>;
 export type LevelEvidence = Readonly<z.infer<typeof levelEvidenceSchema>>;
 
-const comparedSchema = z.object({
-  network: z.array(levelEvidenceSchema).readonly(),
-  agent: z.array(levelEvidenceSchema).readonly(),
-});
+/** A level that is below the first new one: how often a login of this user is new there. */
+const finerLevelSchema = levelEvidenceSchema.pick({ level: true, novelty: true, changes: true });
+export type FinerLevel = Readonly<z.infer<typeof finerLevelSchema>>;
 
 const courseSchema = z.object({ logins: count, sinceMs: count, bucket: count });
 
@@ -118,13 +120,18 @@ export const behaviourEvidenceSchema = z.object({
   relays: countedSchema.optional(),
   /** How many of the sessions are weakly confirmed. */
   weak: count.optional(),
-  /** A session that would be nearer to the history and riskier: the risk is at least its own. */
-  nearer: comparedSchema.optional(),
   /**
-   * The same comparison with what confirmed sessions know, or a nearer and riskier one, if weakly confirmed sessions
-   * know more.
+   * How many levels of each hierarchy confirmed sessions know as well, from coarse to fine. Absent if they know as much
+   * as all sessions do, and if no session is confirmed but weakly.
    */
-  confirmed: comparedSchema.optional(),
+  confirmedLevels: z.object({ network: count, agent: count }).optional(),
+  /** The levels below the first new ones; absent if there are none. */
+  finer: z
+    .object({
+      network: z.array(finerLevelSchema).readonly(),
+      agent: z.array(finerLevelSchema).readonly(),
+    })
+    .optional(),
   /** What the request says of the client, field by field; absent if no field can be compared. */
   client: z.array(levelEvidenceSchema).readonly().optional(),
 });

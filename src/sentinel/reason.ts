@@ -65,6 +65,12 @@ export interface Reason {
   readonly detail: string;
 }
 
+/** As contributions are answered and stored. */
+export function roundContribution(contribution: number): number {
+  // Adding 0 turns the -0 of rounding into 0.
+  return Math.round(contribution * 1e4) / 1e4 + 0;
+}
+
 /** Whether the tenant has switched a signal off. */
 export type IsOff = (signal: SignalName) => boolean;
 

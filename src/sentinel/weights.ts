@@ -168,7 +168,7 @@ interface Attacker {
 }
 
 const knowsNoAgent = { device: 0.13, os: 0.06, family: 0.06, browser: 0.01, agent: 0.01 };
-const knowsAgent = { device: 0.98, os: 0.98, family: 0.98, browser: 0.98, agent: 0.95 };
+const knowsAgent = { device: 0.98, os: 0.98, family: 0.98, browser: 0.98, agent: 0.99 };
 
 /**
  * What a backend may send of the client besides the agent. Assumed: few attackers set up a browser's time zone and
@@ -319,7 +319,7 @@ export const newness: Readonly<
 };
 
 /**
- * How many sessions of the population, or changes that anybody would have made, weigh as much as the assumption does.
+ * How many sessions of the population or of a block, or changes that anybody would have made, weigh as much as the assumption does.
  * A few logins show how a user changes addresses; it takes more to show how the user changes devices.
  */
 export const trust = {
@@ -327,6 +327,7 @@ export const trust = {
   changes: { network: 0.7, agent: 20 },
   shares: 20,
   hours: 6,
+  block: 15,
 } as const;
 
 /** What the changes of another platform of the user say about this one. */
@@ -369,8 +370,9 @@ export const behaviourBounds = {
   maxNewness: 0.97,
   /** On a level that cannot be compared. */
   maxSkippedNewness: 0.5,
-  /** Upper bound of the ratio between chance and the user's own share, for values the user rarely has. */
-  maxCommonness: 4,
+  /** Bounds of how much more often than elsewhere users are new in a block. */
+  minBlock: 0.1,
+  maxBlock: 10,
   /** Bounds of the evidence, log-odds: habits must not outweigh everything else. */
   min: -4,
   /** While no session is confirmed but weakly. One confirmation gives more. */

@@ -11,13 +11,14 @@
  *   as in Freeman et al., NDSS 2016.
  * - A new value: how often attackers miss it, over how often a real login of this user is new (newness.ts).
  *
- * Two rules keep the order of sessions. A farther session is at least as risky as any nearer one (nearer.ts). A
- * session that is known in everything is at most as risky as the same session would be if any of it were new and
- * the user always brought new values: what the user has confirmed does not speak against the user.
+ * A session is at least as risky as any that is nearer to the history would be, on either hierarchy: an attacker that
+ * imitates the victim well is most likely found near, and must not make what is farther harmless. The bound is taken
+ * over what is known of the user in general (likelihood.ts), so it holds for every nearer session at once.
  */
-import { type HierarchyName, hierarchies } from "../context.ts";
+import type { HierarchyName } from "../context.ts";
 import type { BehaviourEvidence, LevelEvidence } from "../evidence.ts";
 import { mapKinds } from "../kinds.ts";
+import { roundContribution } from "../reason.ts";
 import {
   type AttackerKind,
   attackerKinds,
@@ -27,14 +28,13 @@ import {
   trust,
   weakShare,
 } from "../weights.ts";
-import { countsInOne } from "./compare-levels.ts";
 import {
+  computeRatios,
+  computeRatiosOfLevel,
+  countsInOne,
+  type HierarchyRatios,
   neutralRatios,
-  passLevel,
   type Ratios,
-  skipLevel,
-  startOfPath,
-  stopAt,
 } from "./likelihood.ts";
 import type { Course } from "./newness.ts";
 
@@ -71,92 +71,41 @@ export function mixKinds(network: Ratios, agent: Ratios, hour = neutralRatios): 
   return all;
 }
 
-/** The ratios over one hierarchy. */
-export function computeRatios(
-  hierarchy: HierarchyName,
-  compared: readonly LevelEvidence[],
-  course: Course,
-): Ratios {
-  let path = startOfPath;
-  for (const level of hierarchies[hierarchy]) {
-    const evidence = compared.find((candidate) => candidate.level === level);
-    if (evidence === undefined) path = skipLevel(path, level, course);
-    else if (!evidence.seen) return stopAt(path, hierarchy, evidence, course);
-    else path = passLevel(path, hierarchy, evidence, course);
-  }
-  return path.ratios;
-}
-
-/**
- * The ratios over one hierarchy if any of its known levels were new, for a user that nearly always brings new
- * values, and those of the session itself.
- */
-function computeFartherRatios(
-  hierarchy: HierarchyName,
-  compared: readonly LevelEvidence[],
-  course: Course,
-): readonly Ratios[] {
-  const farther: Ratios[] = [];
-  let path = startOfPath;
-  for (const level of hierarchies[hierarchy]) {
-    const evidence = compared.find((candidate) => candidate.level === level);
-    if (evidence === undefined) path = skipLevel(path, level, course);
-    else {
-      farther.push(stopAt(path, hierarchy, evidence, course, behaviourBounds.maxNewness));
-      path = passLevel(path, hierarchy, evidence, course);
-    }
-  }
-  return [...farther, path.ratios];
-}
-
 function isKnown(compared: readonly LevelEvidence[]): boolean {
   return compared.every(({ seen }) => seen);
 }
 
-interface Ratio {
-  readonly network: Ratios;
-  readonly agent: Ratios;
+interface RatiosOfBoth {
+  readonly network: HierarchyRatios;
+  readonly agent: HierarchyRatios;
 }
 
-/** The ratios of the session, or those of the session to which its risk is bound. */
-function findRatios(
+function computeRatiosOfBoth(
   behaviour: BehaviourEvidence,
   off: readonly BehaviourPart[],
-  { isBound }: { readonly isBound: boolean },
-): Ratio {
-  const { network, agent, nearer } = behaviour;
-  const courses = { network: courseOf("network", behaviour), agent: courseOf("agent", behaviour) };
-  const ratiosOf = (hierarchy: HierarchyName, compared: readonly LevelEvidence[]) =>
-    off.includes(hierarchy)
-      ? neutralRatios
-      : computeRatios(hierarchy, compared, courses[hierarchy]);
-  const own = { network: ratiosOf("network", network), agent: ratiosOf("agent", agent) };
-  const riskOf = (ratio: Ratio) => mixKinds(ratio.network, ratio.agent);
-  if (!isBound) return own;
-  if (nearer !== undefined) {
-    const bound = {
-      network: ratiosOf("network", nearer.network),
-      agent: ratiosOf("agent", nearer.agent),
-    };
-    return riskOf(bound) > riskOf(own) ? bound : own;
-  }
-  if (!isKnown(network) || !isKnown(agent)) return own;
-  const fartherOf = (hierarchy: HierarchyName, compared: readonly LevelEvidence[]) =>
-    off.includes(hierarchy)
-      ? [neutralRatios]
-      : computeFartherRatios(hierarchy, compared, courses[hierarchy]);
-  const agents = fartherOf("agent", agent);
-  let least = own;
-  let risk = riskOf(own);
-  for (const one of fartherOf("network", network)) {
-    for (const other of agents) {
-      const mixed = mixKinds(one, other);
-      if (mixed >= risk) continue;
-      risk = mixed;
-      least = { network: one, agent: other };
+): RatiosOfBoth {
+  const ratiosOf = (hierarchy: HierarchyName): HierarchyRatios => {
+    if (off.includes(hierarchy)) return { own: neutralRatios, nearer: [] };
+    const { [hierarchy]: compared, finer } = behaviour;
+    return computeRatios(
+      hierarchy,
+      compared,
+      finer?.[hierarchy] ?? [],
+      courseOf(hierarchy, behaviour),
+    );
+  };
+  return { network: ratiosOf("network"), agent: ratiosOf("agent") };
+}
+
+/** The risk of the session, or the highest risk of those that would be nearer. */
+function mixRiskiest(network: HierarchyRatios, agent: HierarchyRatios): number {
+  let riskiest = mixKinds(network.own, agent.own);
+  for (const one of [network.own, ...network.nearer]) {
+    for (const other of [agent.own, ...agent.nearer]) {
+      riskiest = Math.max(riskiest, mixKinds(one, other));
     }
   }
-  return least;
+  return riskiest;
 }
 
 /** Sessions that were learned from; a weakly confirmed one counts as a part of one. */
@@ -206,9 +155,7 @@ function computeClientRatios(behaviour: BehaviourEvidence): Ratios {
   const { client = [] } = behaviour;
   const course = courseOf("agent", behaviour);
   return client.reduce<Ratios>((ratios, evidence) => {
-    const ofLevel = evidence.seen
-      ? passLevel(startOfPath, "agent", evidence, course).ratios
-      : stopAt(startOfPath, "agent", evidence, course);
+    const ofLevel = computeRatiosOfLevel("agent", evidence, course);
     return ratios.map((ratio, index) => ratio * (ofLevel[index] ?? 1));
   }, neutralRatios);
 }
@@ -216,12 +163,12 @@ function computeClientRatios(behaviour: BehaviourEvidence): Ratios {
 /** The bounds of what network and agent say together. */
 function findBounds(behaviour: BehaviourEvidence): { readonly min: number; readonly max: number } {
   const { min, minOnlyWeak, max, few } = behaviourBounds;
-  const { network, agent, confirmed, weak = 0, logins } = behaviour;
+  const { network, agent, confirmedLevels, weak = 0, logins } = behaviour;
   const isFew = countTrusted(behaviour) < few.minLogins || isAgentNearlyKnown(behaviour);
   const isAllKnown = isKnown(network) && isKnown(agent);
   return {
     // Beside confirmed sessions, what only weak ones know is no evidence for the user.
-    min: weak === logins ? minOnlyWeak : confirmed === undefined ? min : 0,
+    min: weak === logins ? minOnlyWeak : confirmedLevels === undefined ? min : 0,
     max: isAllKnown ? 0 : isFew ? few.max : max,
   };
 }
@@ -231,35 +178,65 @@ function hasKnownAgent({ agent }: BehaviourEvidence, off: readonly BehaviourPart
 }
 
 /** The evidence of network and agent together, and that of the network alone. */
-function weighBoth(
-  behaviour: BehaviourEvidence,
-  off: readonly BehaviourPart[],
-): { readonly ofBoth: number; readonly ofNetwork: number } {
-  const { network, agent } = findRatios(behaviour, off, { isBound: true });
+interface WeighedHabits {
+  readonly ofBoth: number;
+  readonly ofNetwork: number;
+}
+
+function weighHabits(behaviour: BehaviourEvidence, off: readonly BehaviourPart[]): WeighedHabits {
+  const { network, agent } = computeRatiosOfBoth(behaviour, off);
   const { min, max } = findBounds(behaviour);
   const isCompared = (hierarchy: HierarchyName) =>
     behaviour[hierarchy].length > 0 && !off.includes(hierarchy);
-  const stated = Math.log(mixKinds(network, agent));
+  const stated = Math.log(mixRiskiest(network, agent));
   const isCalibrated = isCompared("network") && isCompared("agent");
   const calibrated = isCalibrated ? calibrate(stated) : stated;
   const isSoftened = hasKnownAgent(behaviour, off);
-  const ofBoth = clamp(isSoftened ? softenKnownAgent(calibrated) : calibrated, min, max);
+  // Rounded here, so that the sum of the parts keeps the order.
+  const ofBoth = roundContribution(
+    clamp(isSoftened ? softenKnownAgent(calibrated) : calibrated, min, max),
+  );
   const ofNetwork = isCompared("agent")
-    ? clamp(Math.log(mixKinds(network, neutralRatios)), min, max)
+    ? roundContribution(clamp(Math.log(mixKinds(network.own, neutralRatios)), min, max))
     : ofBoth;
   return { ofBoth, ofNetwork };
+}
+
+/** The session as confirmed sessions know it: the first value that they do not know is new. */
+function keepConfirmed(behaviour: BehaviourEvidence): BehaviourEvidence {
+  const { confirmedLevels, finer, ...others } = behaviour;
+  const keep = (hierarchy: HierarchyName) => {
+    const compared = behaviour[hierarchy];
+    const confirmed = confirmedLevels?.[hierarchy] ?? compared.length;
+    const next = compared[confirmed];
+    const below = finer?.[hierarchy] ?? [];
+    if (next?.seen !== true) return { compared, below };
+    return {
+      compared: [...compared.slice(0, confirmed), { ...next, seen: false }],
+      below: [...compared.slice(confirmed + 1), ...below],
+    };
+  };
+  const [network, agent] = [keep("network"), keep("agent")];
+  return {
+    ...others,
+    network: network.compared,
+    agent: agent.compared,
+    finer: { network: network.below, agent: agent.below },
+  };
 }
 
 /**
  * What only weakly confirmed sessions know is no evidence for the user, but none against the user either: the session
  * is at most as risky as if they did not know it.
  */
-function weighHabits(behaviour: BehaviourEvidence, off: readonly BehaviourPart[]) {
-  const own = weighBoth(behaviour, off);
-  const { confirmed, nearer: _nearer, ...others } = behaviour;
-  if (confirmed === undefined) return own;
-  const ofConfirmed = weighBoth({ ...others, ...confirmed }, off);
-  return ofConfirmed.ofBoth < own.ofBoth ? ofConfirmed : own;
+function weighConfirmed(
+  behaviour: BehaviourEvidence,
+  off: readonly BehaviourPart[],
+): WeighedHabits {
+  const own = weighHabits(behaviour, off);
+  if (behaviour.confirmedLevels === undefined) return own;
+  const confirmed = weighHabits(keepConfirmed(behaviour), off);
+  return confirmed.ofBoth < own.ofBoth ? confirmed : own;
 }
 
 /** @param off parts that are left out */
@@ -267,8 +244,8 @@ export function computeContributions(
   behaviour: BehaviourEvidence,
   off: readonly BehaviourPart[] = [],
 ): BehaviourContributions {
-  const { ofBoth, ofNetwork } = weighHabits(behaviour, off);
-  const { network, agent } = findRatios(behaviour, off, { isBound: true });
+  const { ofBoth, ofNetwork } = weighConfirmed(behaviour, off);
+  const { network, agent } = computeRatiosOfBoth(behaviour, off);
   const { minClient, maxClient, knownAgent } = behaviourBounds;
   const hour = off.includes("hour") ? neutralRatios : computeHourRatios(behaviour);
   const ofHour = clamp(
@@ -279,7 +256,9 @@ export function computeContributions(
       : behaviourBounds.hour.max,
   );
   const client = off.includes("client") ? neutralRatios : computeClientRatios(behaviour);
-  const ofClient = Math.log(mixKinds(network, agent, client) / mixKinds(network, agent));
+  const ofClient = Math.log(
+    mixKinds(network.own, agent.own, client) / mixKinds(network.own, agent.own),
+  );
   return {
     network: ofNetwork,
     agent: ofBoth - ofNetwork,
@@ -297,10 +276,10 @@ export function shareKinds(
   off: readonly BehaviourPart[] = [],
 ): Readonly<Record<AttackerKind, number>> {
   if (behaviour === null) return mapKinds((kind) => attackers[kind].share);
-  const { network, agent } = findRatios(behaviour, off, { isBound: false });
+  const { network, agent } = computeRatiosOfBoth(behaviour, off);
   const hour = off.includes("hour") ? neutralRatios : computeHourRatios(behaviour);
   const client = off.includes("client") ? neutralRatios : computeClientRatios(behaviour);
-  const parts = [shares, network, agent, hour, client];
+  const parts = [shares, network.own, agent.own, hour, client];
   const ratioOf = (index: number) =>
     parts.reduce((product, ratios) => product * (ratios[index] ?? 1), 1);
   const all = shares.reduce((sum, _share, index) => sum + ratioOf(index), 0);

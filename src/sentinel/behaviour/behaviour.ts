@@ -8,16 +8,10 @@ import type { BehaviourEvidence, Counted } from "../evidence.ts";
 import type { History, KnownSession } from "../history.ts";
 import type { Population } from "../population/population.ts";
 import { settledAfterMs } from "../weights.ts";
-import {
-  type ComparedHierarchy,
-  type Comparison,
-  compareClient,
-  compareLevels,
-  countsInOne,
-} from "./compare-levels.ts";
+import { type ComparedHierarchy, compareClient, compareLevels } from "./compare-levels.ts";
 import { computeOwnHour, computePopulationHour } from "./hours.ts";
 import { type LearnedSession, type PlacedCourse, weighHistory } from "./learned-sessions.ts";
-import { findRiskiestNearer } from "./nearer.ts";
+import { countsInOne } from "./likelihood.ts";
 
 function countSessions(
   sessions: readonly LearnedSession[],
@@ -32,16 +26,8 @@ function storeCourse({ logins, sinceMs, bucket }: PlacedCourse) {
   return { logins: Math.round(logins * countsInOne), sinceMs, bucket };
 }
 
-/** Undefined if the confirmed sessions know as much as all sessions. */
-function compareWithConfirmed(
-  network: ComparedHierarchy,
-  agent: ComparedHierarchy,
-  comparison: Comparison,
-): BehaviourEvidence["confirmed"] {
-  if (network.confirmed === undefined && agent.confirmed === undefined) return undefined;
-  const [ofNetwork, ofAgent] = [network.confirmed ?? network, agent.confirmed ?? agent];
-  const nearer = findRiskiestNearer(ofNetwork, ofAgent, comparison);
-  return nearer ?? { network: ofNetwork.levels, agent: ofAgent.levels };
+function isConfirmed({ levels, confirmedLevels }: ComparedHierarchy): boolean {
+  return levels.filter(({ seen }) => seen).length === confirmedLevels;
 }
 
 /**
@@ -62,11 +48,10 @@ export function compareWithHistory(
   const comparison = { context, learned, population };
   const network = compareLevels("network", comparison);
   const agent = compareLevels("agent", comparison);
-  const nearer = findRiskiestNearer(network, agent, comparison);
+  const isNewSomewhere = network.finer.length + agent.finer.length > 0;
   const client = compareClient(comparison);
   const { count: weak } = countSessions(settled, ({ isStrong }) => !isStrong);
   const isMixed = weak > 0 && weak < settled.length;
-  const confirmed = isMixed ? compareWithConfirmed(network, agent, comparison) : undefined;
   return {
     logins: settled.length,
     sinceLastMs: now - last.at,
@@ -86,8 +71,10 @@ export function compareWithHistory(
       ({ context: { placeHidden, prefix } }) => placeHidden && prefix === null,
     ),
     ...(weak === 0 ? {} : { weak }),
-    ...(nearer === undefined ? {} : { nearer }),
-    ...(confirmed === undefined ? {} : { confirmed }),
+    ...(isMixed && !(isConfirmed(network) && isConfirmed(agent))
+      ? { confirmedLevels: { network: network.confirmedLevels, agent: agent.confirmedLevels } }
+      : {}),
+    ...(isNewSomewhere ? { finer: { network: network.finer, agent: agent.finer } } : {}),
     ...(client.length === 0 ? {} : { client }),
   };
 }

@@ -12,28 +12,22 @@ import {
   type Level,
   readLevel,
 } from "../context.ts";
-import type { Counted, LevelEvidence } from "../evidence.ts";
-import { countNovelty, countShare, type Population } from "../population/population.ts";
-import type { LearnedHistory, LearnedSession } from "./learned-sessions.ts";
-import { estimateNewness } from "./newness.ts";
+import type { Counted, FinerLevel, LevelEvidence } from "../evidence.ts";
+import { countBlock, countNovelty, countShare, type Population } from "../population/population.ts";
+import { type Changes, countChanges } from "./changes.ts";
+import { type LearnedHistory, type LearnedSession, readLearned } from "./learned-sessions.ts";
+import { countsInOne } from "./likelihood.ts";
 
-/** Counts with fractions are stored as whole numbers of this part. */
-export const countsInOne = 100;
+/** A value that only sessions on probation have is known when as many have it. */
+const minOnProbation = 2;
 
 const nothingCounted: Counted = { count: 0, all: 0 };
-
-/** The value of a learned session; null: not known. Undefined: its build did not record it. */
-export function readLearned(
-  { context, family }: LearnedSession,
-  level: Level,
-): string | number | null | undefined {
-  return level === "family" ? family : context[level];
-}
+const noChanges: Changes = { observed: 0, expected: 0 };
 
 interface LevelMatch {
   readonly evidence: LevelEvidence;
-  /** The evidence if the value were new; undefined if it is, or if a confirmed session has it. */
-  readonly ifNew?: LevelEvidence;
+  /** Whether a confirmed session has the value. */
+  readonly isConfirmed: boolean;
   /** The sessions that the next level is compared with. */
   readonly matching: readonly LearnedSession[];
 }
@@ -41,10 +35,10 @@ interface LevelMatch {
 /** A hierarchy, compared with the history. */
 export interface ComparedHierarchy {
   readonly levels: readonly LevelEvidence[];
-  /** The sessions that agree on all known levels. */
-  readonly agreeing: readonly LearnedSession[];
-  /** The same with what confirmed sessions know; absent if the others know no more. */
-  readonly confirmed?: ComparedHierarchy;
+  /** The levels below the first new one. */
+  readonly finer: readonly FinerLevel[];
+  /** How many known levels confirmed sessions know as well. */
+  readonly confirmedLevels: number;
 }
 
 /** What all comparisons of one session have in common. */
@@ -80,196 +74,132 @@ function sumWeights(sessions: readonly LearnedSession[]): number {
   return sum;
 }
 
-/** What a level says of the sessions that agree so far, whatever value the new session has. */
-export interface LevelBasis {
+/** What the sessions that agree so far say about a level. */
+interface LevelKnowledge {
+  /** Those with the value of the session. */
+  readonly matching: readonly LearnedSession[];
+  readonly onProbation: readonly LearnedSession[];
   readonly values: ReadonlySet<string | number>;
   /** Sessions with a value on the level, and what they weigh together. */
   readonly all: number;
   readonly weight: number;
-  readonly changes: { readonly observed: number; readonly expected: number };
-  readonly novelty: Counted;
+  /** Some session has a value on the level, even if it is on probation. */
+  readonly isRecorded: boolean;
+  /** A build that did not record the level may have seen the value. */
+  readonly isUnrecorded: boolean;
 }
 
-/** Adds up what the sessions say about a level, one by one: an assessment does this for a thousand values. */
-export class LevelCount {
-  readonly #isNetwork: boolean;
-  readonly #level: Level;
-  readonly #comparison: Comparison;
-  readonly #values = new Set<string | number>();
-  #before: string | number | undefined;
-  #observed = 0;
-  #expected = 0;
-  #weight = 0;
-  #all = 0;
-
-  constructor(hierarchy: HierarchyName, level: Level, comparison: Comparison) {
-    this.#isNetwork = hierarchy === "network";
-    this.#level = level;
-    this.#comparison = comparison;
-  }
-
-  /**
-   * Besides the value, it counts how often the user was new on this level, and how often anybody would have been at
-   * those times. Only the relation counts: a phone changes its address with every login, a house rarely.
-   */
-  add(session: LearnedSession, value: string | number): void {
-    if (this.#all > 0) {
-      const course = this.#isNetwork ? session.networkCourse : session.agentCourse;
-      const weight = this.#isNetwork ? session.likeness : 1;
-      const { population } = this.#comparison;
-      const novelty =
-        population === null ? nothingCounted : countNovelty(population, this.#level, course.bucket);
-      this.#expected += weight * estimateNewness(this.#level, course, novelty);
-      if (value !== this.#before && !this.#values.has(value)) this.#observed += weight;
-    }
-    if (value !== this.#before) this.#values.add(value);
-    this.#before = value;
-    this.#weight += session.weight;
-    this.#all += 1;
-  }
-
-  get basis(): LevelBasis {
-    const { learned, population } = this.#comparison;
-    const { bucket } = this.#isNetwork ? learned.networkCourse : learned.agentCourse;
-    return {
-      values: this.#values,
-      all: this.#all,
-      weight: this.#weight,
-      changes: {
-        observed: Math.round(this.#observed * countsInOne),
-        expected: Math.round(this.#expected * countsInOne),
-      },
-      novelty: countNovelty(population, this.#level, bucket),
-    };
-  }
-}
-
-function countValues(basis: LevelBasis, level: Level, { context, population }: Comparison) {
-  return population === null
-    ? nothingCounted
-    : countShare(population, context, level, [...basis.values].map(String));
-}
-
-/** The evidence of a level if the value were known to these sessions. */
-export function describeKnown(
-  basis: LevelBasis,
+function collectKnowledge(
   level: Level,
-  matching: readonly LearnedSession[],
   value: string | number,
-  comparison: Comparison,
-): LevelEvidence {
-  const { context, population } = comparison;
-  const known = countValues(basis, level, comparison);
-  return {
-    level,
-    seen: true,
-    own: Math.min(1, sumWeights(matching) / basis.weight),
-    population:
-      population === null
-        ? nothingCounted
-        : countShare(population, context, level, [String(value)]),
-    ownNovelty: { count: basis.values.size - 1, all: basis.all - 1 },
-    novelty: basis.novelty,
-    changes: basis.changes,
-    ...(known.all > 0 ? { known } : {}),
-  };
-}
-
-/** The evidence of a level if the value were new. */
-export function describeNew(
-  basis: LevelBasis,
-  level: Level,
-  comparison: Comparison,
-): LevelEvidence {
-  return {
-    level,
-    seen: false,
-    own: 0,
-    population: countValues(basis, level, comparison),
-    ownNovelty: { count: basis.values.size - 1, all: basis.all - 1 },
-    novelty: basis.novelty,
-    changes: basis.changes,
-  };
-}
-
-/** The values of a level that sessions on probation prove, because several of them have the value. */
-function findProven(
   agreeing: readonly LearnedSession[],
-  level: Level,
-): ReadonlySet<string | number> {
-  const once = new Set<string | number>();
-  const proven = new Set<string | number>();
+): LevelKnowledge {
+  const matching: LearnedSession[] = [];
+  const onProbation: LearnedSession[] = [];
+  const values = new Set<string | number>();
+  let [all, weight, isRecorded, isUnrecorded] = [0, 0, false, false];
+  let before: string | number | undefined;
   for (const session of agreeing) {
-    const value = session.isOnProbation ? (readLearned(session, level) ?? null) : null;
-    if (value === null) continue;
-    if (once.has(value)) proven.add(value);
-    once.add(value);
+    const known = readLearned(session, level);
+    if (known === undefined || known === null) {
+      isUnrecorded ||= known === undefined && level === "pool";
+      continue;
+    }
+    isRecorded = true;
+    if (session.isOnProbation) {
+      if (known === value) onProbation.push(session);
+      continue;
+    }
+    all += 1;
+    weight += session.weight;
+    if (known !== before) values.add(known);
+    before = known;
+    if (known === value) matching.push(session);
   }
-  return proven;
+  return { matching, onProbation, values, all, weight, isRecorded, isUnrecorded };
 }
 
-const nothingProven: ReadonlySet<string | number> = new Set();
+function describeFiner(
+  hierarchy: HierarchyName,
+  level: Level,
+  { observed, expected }: Changes,
+  { learned, population }: Comparison,
+): FinerLevel {
+  const { bucket } = hierarchy === "network" ? learned.networkCourse : learned.agentCourse;
+  return {
+    level,
+    changes: {
+      observed: Math.round(observed * countsInOne),
+      expected: Math.round(expected * countsInOne),
+    },
+    novelty: countNovelty(population, level, bucket),
+  };
+}
 
 /** Undefined if the level cannot be compared. */
 function compareLevel(
   hierarchy: HierarchyName,
   level: Level,
+  changes: Changes,
   agreeing: readonly LearnedSession[],
   comparison: Comparison,
 ): LevelMatch | undefined {
-  const { context, learned } = comparison;
+  const { context, population } = comparison;
   const value = readLevel(context, level) ?? null;
   if (value === null) return undefined;
-  const proven = learned.hasProbation ? findProven(agreeing, level) : nothingProven;
-  const count = new LevelCount(hierarchy, level, comparison);
-  const matching: LearnedSession[] = [];
-  // What is on probation says nothing on this level, and may do so on a finer one, together with other sessions.
-  const unproven: LearnedSession[] = [];
-  // A build that did not record the level may have seen the value.
-  let isUnrecorded = false;
-  for (const session of agreeing) {
-    const known = readLearned(session, level);
-    if (known === undefined && level === "pool") isUnrecorded = true;
-    if (known === undefined || known === null) continue;
-    if (session.isOnProbation && !proven.has(known)) {
-      if (known === value) unproven.push(session);
-      continue;
-    }
-    count.add(session, known);
-    if (known === value) matching.push(session);
-  }
-  const { basis } = count;
-  const isSeen = matching.length > 0;
-  if (basis.all === 0 || (!isSeen && isUnrecorded)) return undefined;
-  const describeFresh = (others: readonly LearnedSession[]): LevelEvidence => {
-    const step = findStep(level, context, others);
-    return {
-      ...describeNew(basis, level, comparison),
+  const known = collectKnowledge(level, value, agreeing);
+  const { values, all, onProbation } = known;
+  const isProven = onProbation.length >= minOnProbation;
+  const isSeen = known.matching.length > 0 || isProven;
+  if (!isSeen && (!known.isRecorded || known.isUnrecorded)) return undefined;
+  const proven = isProven ? sumWeights(onProbation) : 0;
+  const counted = isSeen ? [String(value)] : [...values].map(String);
+  const block = isSeen ? undefined : countBlock(population, context, level);
+  const isConfirmed = isProven || known.matching.some(({ isStrong }) => isStrong);
+  // A value that only weakly confirmed sessions have is compared as a new one, too.
+  const others = agreeing.filter((session) => readLearned(session, level) !== value);
+  const step = isSeen && isConfirmed ? undefined : findStep(level, context, others);
+  return {
+    matching: [...known.matching, ...onProbation],
+    isConfirmed,
+    evidence: {
+      ...describeFiner(hierarchy, level, changes, comparison),
+      seen: isSeen,
+      own: isSeen
+        ? Math.min(1, (sumWeights(known.matching) + proven) / (known.weight + proven))
+        : 0,
+      population:
+        population === null ? nothingCounted : countShare(population, context, level, counted),
+      ownNovelty: { count: Math.max(0, values.size - 1), all: Math.max(0, all - 1) },
       ...(step === undefined ? {} : { step }),
-    };
+      ...(block === undefined ? {} : { block }),
+    },
   };
-  if (!isSeen) return { matching: unproven, evidence: describeFresh(agreeing) };
-  const evidence = describeKnown(basis, level, matching, value, comparison);
-  const all = [...matching, ...unproven];
-  if (matching.some(({ isStrong }) => isStrong)) return { matching: all, evidence };
-  const others = agreeing.filter((one) => !matching.includes(one));
-  return { matching: all, evidence, ifNew: describeFresh(others) };
 }
 
 export function compareLevels(hierarchy: HierarchyName, comparison: Comparison): ComparedHierarchy {
-  const levels: LevelEvidence[] = [];
-  let confirmed: ComparedHierarchy | undefined;
-  let agreeing = comparison.learned.sessions;
-  for (const level of hierarchies[hierarchy]) {
-    const match = compareLevel(hierarchy, level, agreeing, comparison);
+  const { context, learned, population } = comparison;
+  const all: readonly Level[] = hierarchies[hierarchy];
+  const changes = countChanges(hierarchy, all, learned.sessions, population);
+  const found: LevelEvidence[] = [];
+  let confirmedLevels = 0;
+  let agreeing = learned.sessions;
+  for (const [index, level] of all.entries()) {
+    const match = compareLevel(hierarchy, level, changes[index] ?? noChanges, agreeing, comparison);
     if (match === undefined) continue;
-    const { evidence, ifNew, matching } = match;
-    if (ifNew !== undefined) confirmed ??= { levels: [...levels, ifNew], agreeing };
-    levels.push(evidence);
-    if (!evidence.seen) break;
-    agreeing = matching;
+    found.push(match.evidence);
+    if (!match.evidence.seen) {
+      const finer = all.flatMap((one, depth) =>
+        depth <= index || (readLevel(context, one) ?? null) === null
+          ? []
+          : [describeFiner(hierarchy, one, changes[depth] ?? noChanges, comparison)],
+      );
+      return { levels: found, finer, confirmedLevels };
+    }
+    if (match.isConfirmed) confirmedLevels = found.length;
+    agreeing = match.matching;
   }
-  return { levels, agreeing, ...(confirmed === undefined ? {} : { confirmed }) };
+  return { levels: found, finer: [], confirmedLevels };
 }
 
 /**
@@ -278,7 +208,8 @@ export function compareLevels(hierarchy: HierarchyName, comparison: Comparison):
  * say nothing that the agent has not said.
  */
 export function compareClient(comparison: Comparison): readonly LevelEvidence[] {
-  const { sessions } = comparison.learned;
+  const { learned, population } = comparison;
+  const { sessions } = learned;
   const family = familyOf(comparison.context.browser);
   return clientLevels.flatMap((level) => {
     if (readLevel(comparison.context, level) === undefined) return [];
@@ -286,6 +217,7 @@ export function compareClient(comparison: Comparison): readonly LevelEvidence[] 
       level === "timeZone"
         ? sessions
         : sessions.filter(({ likeness, family: known }) => likeness === 1 && known === family);
-    return compareLevel("agent", level, comparable, comparison)?.evidence ?? [];
+    const [changes = noChanges] = countChanges("agent", [level], comparable, population);
+    return compareLevel("agent", level, changes, comparable, comparison)?.evidence ?? [];
   });
 }

@@ -3,7 +3,7 @@
  * with its age, and a session that nobody proved says less. A session that had to be challenged is on probation for
  * three days: what it brought was suspicious, and one code may have been phished.
  */
-import { type Context, familyOf } from "../context.ts";
+import { type Context, familyOf, type Level } from "../context.ts";
 import type { History, KnownSession } from "../history.ts";
 import { bucketOf } from "../population/population.ts";
 import { otherPlatformShare, probationMs, weakShare } from "../weights.ts";
@@ -32,6 +32,14 @@ export interface LearnedSession {
   readonly likeness: number;
   readonly networkCourse: PlacedCourse;
   readonly agentCourse: PlacedCourse;
+}
+
+/** The value of a learned session; null: not known. Undefined: its build did not record it. */
+export function readLearned(
+  { context, family }: LearnedSession,
+  level: Level,
+): string | number | null | undefined {
+  return level === "family" ? family : context[level];
 }
 
 export interface LearnedHistory {

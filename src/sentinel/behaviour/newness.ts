@@ -3,7 +3,6 @@
  * time since the last login and the number of logins, corrected by what the population shows.
  */
 import type { Level } from "../context.ts";
-import type { Counted } from "../evidence.ts";
 import { newness, trust } from "../weights.ts";
 
 export interface Course {
@@ -13,15 +12,16 @@ export interface Course {
   readonly sinceMs: number;
 }
 
-/** @param counted sessions of the population that were new, of those after a similar time and number of logins */
+/** @param fresh the sessions of the population that were new, of `all` after a similar time and number of logins */
 export function estimateNewness(
   level: Level,
   { logins, sinceMs }: Course,
-  { count, all }: Counted,
+  fresh: number,
+  all: number,
 ): number {
   const { immediate, longTerm, halfwayMs, fewLogins } = newness[level];
   const passed = sinceMs / (sinceMs + halfwayMs);
   const unchanged = 1 - (immediate + (longTerm - immediate) * passed);
   const assumed = 1 - (unchanged * logins) / (logins + fewLogins);
-  return all === 0 ? assumed : (trust.novelty * assumed + count) / (trust.novelty + all);
+  return all === 0 ? assumed : (trust.novelty * assumed + fresh) / (trust.novelty + all);
 }

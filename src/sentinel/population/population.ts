@@ -45,6 +45,7 @@ const maxSessionsPerIdentity = 10;
 const unknownValue = "?";
 
 const counts = z.record(z.string(), z.int().min(0));
+const countedPair = z.tuple([z.int().min(0), z.int().min(0)]);
 
 export const populationSchema = z.object({
   builtAt: z.int(),
@@ -55,7 +56,12 @@ export const populationSchema = z.object({
   /** Sessions by hour of the week (UTC, from Monday 0 h). */
   hours: z.array(z.int().min(0)).length(hoursInWeek),
   /** For each level and bucket: the logins that were new there, and all that were compared. */
-  novelty: z.partialRecord(z.enum(levels), z.array(z.tuple([z.int().min(0), z.int().min(0)]))),
+  novelty: z.partialRecord(z.enum(levels), z.array(countedPair)),
+  /**
+   * Sessions whose block was new to their users although the network was known, and all that were compared, by block
+   * and platform (see `blockKeyOf`). Absent in counts of older builds.
+   */
+  blocks: z.record(z.string(), countedPair).optional(),
 });
 export type Population = Readonly<z.infer<typeof populationSchema>>;
 
@@ -141,6 +147,48 @@ export function countNovelty(population: Population | null, level: Level, bucket
   return { count, all };
 }
 
+type Platform = "phone" | "other";
+
+function platformOf({ device }: Context): Platform {
+  return device === "mobile" ? "phone" : "other";
+}
+
+/** A block of a carrier is usual for phones alone. Null: not known. */
+function blockKeyOf(context: Context): string | null {
+  return context.prefix === null ? null : `${platformOf(context)}/${context.prefix}`;
+}
+
+/** Blocks that too few people have are counted together. */
+function rareKeyOf(platform: Platform): string {
+  return `${platform}/rare`;
+}
+
+function everywhereKeyOf(platform: Platform): string {
+  return `${platform}/everywhere`;
+}
+
+/**
+ * How often users are new in the session's block: those of a carrier wander through many, and others hardly do.
+ * Undefined for the other levels, and where nothing was counted.
+ */
+export function countBlock(
+  population: Population | null,
+  context: Context,
+  level: Level,
+): { readonly here: Counted; readonly everywhere: Counted } | undefined {
+  const key = blockKeyOf(context);
+  const blocks = population?.blocks;
+  if (key === null || blocks === undefined || (level !== "pool" && level !== "prefix")) {
+    return undefined;
+  }
+  const platform = platformOf(context);
+  const here = readOwn(blocks, key) ?? readOwn(blocks, rareKeyOf(platform));
+  const everywhere = readOwn(blocks, everywhereKeyOf(platform));
+  if (here === undefined || everywhere === undefined) return undefined;
+  const toCounted = ([count, all]: readonly [number, number]) => ({ count, all });
+  return { here: toCounted(here), everywhere: toCounted(everywhere) };
+}
+
 /** The part of the population that a session with these facts is compared with. */
 export function narrowPopulation(population: Population, context: Context): Population {
   const paths = levels.filter(isCountedLevel).map((level) => coarserPathOf(context, level));
@@ -148,7 +196,18 @@ export function narrowPopulation(population: Population, context: Context): Popu
     const siblings = readOwn(population.shares, path);
     return siblings === undefined ? [] : [[path, siblings] as const];
   });
-  return { ...population, shares: Object.fromEntries(near) };
+  const platform = platformOf(context);
+  const keys = [blockKeyOf(context), rareKeyOf(platform), everywhereKeyOf(platform)];
+  const { blocks } = population;
+  const nearBlocks = keys.flatMap((key) => {
+    const counted = key === null || blocks === undefined ? undefined : readOwn(blocks, key);
+    return key === null || counted === undefined ? [] : [[key, counted] as const];
+  });
+  return {
+    ...population,
+    shares: Object.fromEntries(near),
+    ...(blocks === undefined ? {} : { blocks: Object.fromEntries(nearBlocks) }),
+  };
 }
 
 interface Share {
@@ -175,11 +234,36 @@ function selectCommonest(shares: Iterable<Share>): Population["shares"] {
   );
 }
 
+interface Block {
+  readonly platform: Platform;
+  readonly fresh: number;
+  readonly all: number;
+  readonly people: ReadonlySet<string>;
+}
+
+/** The blocks that most sessions have. Those of too few people, and the rest, are counted together. */
+function selectBlocks(blocks: ReadonlyMap<string, Block>): NonNullable<Population["blocks"]> {
+  const common = [...blocks]
+    .filter(([, { people }]) => people.size >= minPeople)
+    .toSorted(([one, left], [other, right]) => right.all - left.all || (one < other ? -1 : 1))
+    .slice(0, maxValues);
+  const kept = new Set(common.map(([key]) => key));
+  const selected = new Map<string, [number, number]>();
+  for (const [key, { platform, fresh, all }] of blocks) {
+    for (const name of [everywhereKeyOf(platform), kept.has(key) ? key : rareKeyOf(platform)]) {
+      const [count, sum] = selected.get(name) ?? [0, 0];
+      selected.set(name, [count + fresh, sum + all]);
+    }
+  }
+  return Object.fromEntries(selected);
+}
+
 /** Counts sessions one by one, in any order: all of a tenant may not fit into memory. */
 export class PopulationCounter {
   logins = 0;
   readonly #sessionsOf = new Map<string, number>();
   readonly #shares = new Map<string, Share>();
+  readonly #blocks = new Map<string, Block>();
   readonly #hours: number[] = new Array(hoursInWeek).fill(0);
   readonly #novelty = new Map(
     levels.map((level) => [level, Array.from({ length: bucketCount }, () => [0, 0])] as const),
@@ -202,7 +286,9 @@ export class PopulationCounter {
       const counted = people.size >= minPeople ? people : new Set([...people, identityId]);
       this.#shares.set(key, { path, value, count: count + 1, people: counted });
     }
-    if (behaviour !== null) this.#addNovelty(behaviour);
+    if (behaviour === null) return;
+    this.#addNovelty(behaviour);
+    this.#addBlock(identityId, context, behaviour);
   }
 
   /** @param builtAt Unix ms */
@@ -213,6 +299,22 @@ export class PopulationCounter {
       shares: selectCommonest(this.#shares.values()),
       hours: this.#hours,
       novelty: Object.fromEntries(this.#novelty),
+      blocks: selectBlocks(this.#blocks),
+    });
+  }
+
+  #addBlock(identityId: string, context: Context, { network }: BehaviourEvidence): void {
+    const key = blockKeyOf(context);
+    const pool = network.find(({ level }) => level === "pool");
+    if (key === null || pool === undefined) return;
+    const prefix = network.find(({ level }) => level === "prefix");
+    const isFresh = !pool.seen || prefix?.seen === false;
+    const { fresh = 0, all = 0, people = new Set<string>() } = this.#blocks.get(key) ?? {};
+    this.#blocks.set(key, {
+      platform: platformOf(context),
+      fresh: fresh + (isFresh ? 1 : 0),
+      all: all + 1,
+      people: people.size >= minPeople ? people : new Set([...people, identityId]),
     });
   }
 

@@ -8,7 +8,7 @@
  */
 import { maxOfHistory } from "../behaviour/attacker-model.ts";
 import type { SessionEvidence } from "../evidence.ts";
-import { createReason, type Reason, type ReasonName } from "../reason.ts";
+import { createReason, type Reason, type ReasonName, roundContribution } from "../reason.ts";
 import { weights } from "../weights.ts";
 import { findAgentReasons } from "./agent.ts";
 import { findBehaviourReasons } from "./behaviour.ts";
@@ -26,11 +26,6 @@ import { findTravelReasons } from "./travel.ts";
 import { limitWeakTrust } from "./weak-trust.ts";
 
 const reportedAtZero: readonly ReasonName[] = ["reserved_address", "privacy_relay"];
-
-function roundContribution(contribution: number): number {
-  // Adding 0 turns the -0 of rounding into 0.
-  return Math.round(contribution * 1e4) / 1e4 + 0;
-}
 
 function sumContributions(reasons: readonly Reason[]): number {
   return reasons.reduce((sum, { contribution }) => sum + contribution, 0);

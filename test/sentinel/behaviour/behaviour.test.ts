@@ -175,8 +175,7 @@ describe("Evidence of behaviour", () => {
   });
 
   test("gives novelty less weight in a population whose users often change networks", () => {
-    // The nearer session would have other counts as well.
-    const { nearer: _nearer, ...behaviour } = compareOrFail(createLogins(10, day), {
+    const behaviour = compareOrFail(createLogins(10, day), {
       ...strangerContext,
       ...usualContext,
       ...elsewhere,
