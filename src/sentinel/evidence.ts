@@ -85,6 +85,8 @@ const levelEvidenceSchema = z.object({
   novelty: countedSchema,
   /** Absent before sentinel-3, as all that follows. */
   changes: changesSchema.optional(),
+  /** If the value is known: sessions of the population with any value of the history. */
+  known: countedSchema.optional(),
   /** Whether a new version is above all known versions of the browser, or not. */
   step: z.enum(["newer", "older"]).optional(),
   /** Sessions of the population whose block was new to their users: of those in this block, and of all. */

@@ -29,12 +29,14 @@ import {
   weakShare,
 } from "../weights.ts";
 import {
-  computeRatios,
   computeRatiosOfLevel,
   countsInOne,
-  type HierarchyRatios,
+  findPlaces,
   neutralRatios,
+  type Place,
+  type Places,
   type Ratios,
+  toRatios,
 } from "./likelihood.ts";
 import type { Course } from "./newness.ts";
 
@@ -75,37 +77,70 @@ function isKnown(compared: readonly LevelEvidence[]): boolean {
   return compared.every(({ seen }) => seen);
 }
 
-interface RatiosOfBoth {
-  readonly network: HierarchyRatios;
-  readonly agent: HierarchyRatios;
-}
+/** What is left out says nothing. */
+const noPlaces: Places = { all: [{ attackers: neutralRatios, user: 1 }], own: 0 };
 
-function computeRatiosOfBoth(
+function findPlacesIn(
+  hierarchy: HierarchyName,
   behaviour: BehaviourEvidence,
   off: readonly BehaviourPart[],
-): RatiosOfBoth {
-  const ratiosOf = (hierarchy: HierarchyName): HierarchyRatios => {
-    if (off.includes(hierarchy)) return { own: neutralRatios, nearer: [] };
-    const { [hierarchy]: compared, finer } = behaviour;
-    return computeRatios(
-      hierarchy,
-      compared,
-      finer?.[hierarchy] ?? [],
-      courseOf(hierarchy, behaviour),
-    );
-  };
-  return { network: ratiosOf("network"), agent: ratiosOf("agent") };
+): Places {
+  if (off.includes(hierarchy)) return noPlaces;
+  const { [hierarchy]: compared, finer } = behaviour;
+  return findPlaces(hierarchy, compared, finer?.[hierarchy] ?? [], courseOf(hierarchy, behaviour));
 }
 
-/** The risk of the session, or the highest risk of those that would be nearer. */
-function mixRiskiest(network: HierarchyRatios, agent: HierarchyRatios): number {
-  let riskiest = mixKinds(network.own, agent.own);
-  for (const one of [network.own, ...network.nearer]) {
-    for (const other of [agent.own, ...agent.nearer]) {
-      riskiest = Math.max(riskiest, mixKinds(one, other));
+function ratiosOf({ all, own }: Places): Ratios {
+  const place = all[own];
+  if (place === undefined) return neutralRatios;
+  // What the user has confirmed does not speak against the user, however restless the user is.
+  return own === all.length - 1 ? place.attackers : toRatios(place);
+}
+
+/** Adjacent places that are judged together. */
+interface Pool {
+  attackers: number;
+  user: number;
+  /** The first place, of those that were added from the nearest on. */
+  readonly from: number;
+}
+
+/**
+ * The ratio of a place in an order that rises with the distance: where a farther place has a lower ratio than a nearer
+ * one, the two are judged together, as in isotonic regression (Barlow et al., 1972).
+ */
+function poolUpTo(places: readonly Place[], own: number, agent: Ratios): number {
+  const pools: Pool[] = [];
+  for (const [index, place] of places.toReversed().entries()) {
+    pools.push({ attackers: mixKinds(place.attackers, agent), user: place.user, from: index });
+    for (let last = pools.at(-1), before = pools.at(-2); last && before; ) {
+      if (last.attackers * before.user >= before.attackers * last.user) break;
+      pools.pop();
+      before.attackers += last.attackers;
+      before.user += last.user;
+      [last, before] = [before, pools.at(-2)];
     }
   }
-  return riskiest;
+  const fromNearest = places.length - 1 - own;
+  const pool = pools.findLast(({ from }) => from <= fromNearest);
+  return pool === undefined ? 1 : pool.attackers / pool.user;
+}
+
+/** The ratio of all kinds, in the order of the distance on both hierarchies. */
+function mixInOrder(network: Places, agent: Places): number {
+  const known = network.all.at(-1)?.attackers ?? neutralRatios;
+  let highest = 0;
+  for (let index = agent.own; index < agent.all.length; index += 1) {
+    const ratios = ratiosOf({ ...agent, own: index });
+    const least = mixKinds(known, ratios);
+    highest = Math.max(
+      highest,
+      network.own === network.all.length - 1
+        ? least
+        : Math.max(least, poolUpTo(network.all, network.own, ratios)),
+    );
+  }
+  return highest;
 }
 
 /** Sessions that were learned from; a weakly confirmed one counts as a part of one. */
@@ -184,11 +219,12 @@ interface WeighedHabits {
 }
 
 function weighHabits(behaviour: BehaviourEvidence, off: readonly BehaviourPart[]): WeighedHabits {
-  const { network, agent } = computeRatiosOfBoth(behaviour, off);
+  const network = findPlacesIn("network", behaviour, off);
+  const agent = findPlacesIn("agent", behaviour, off);
   const { min, max } = findBounds(behaviour);
   const isCompared = (hierarchy: HierarchyName) =>
     behaviour[hierarchy].length > 0 && !off.includes(hierarchy);
-  const stated = Math.log(mixRiskiest(network, agent));
+  const stated = Math.log(mixInOrder(network, agent));
   const isCalibrated = isCompared("network") && isCompared("agent");
   const calibrated = isCalibrated ? calibrate(stated) : stated;
   const isSoftened = hasKnownAgent(behaviour, off);
@@ -197,7 +233,7 @@ function weighHabits(behaviour: BehaviourEvidence, off: readonly BehaviourPart[]
     clamp(isSoftened ? softenKnownAgent(calibrated) : calibrated, min, max),
   );
   const ofNetwork = isCompared("agent")
-    ? roundContribution(clamp(Math.log(mixKinds(network.own, neutralRatios)), min, max))
+    ? roundContribution(clamp(Math.log(mixKinds(ratiosOf(network), neutralRatios)), min, max))
     : ofBoth;
   return { ofBoth, ofNetwork };
 }
@@ -212,7 +248,10 @@ function keepConfirmed(behaviour: BehaviourEvidence): BehaviourEvidence {
     const below = finer?.[hierarchy] ?? [];
     if (next?.seen !== true) return { compared, below };
     return {
-      compared: [...compared.slice(0, confirmed), { ...next, seen: false }],
+      compared: [
+        ...compared.slice(0, confirmed),
+        { ...next, seen: false, population: next.known ?? next.population },
+      ],
       below: [...compared.slice(confirmed + 1), ...below],
     };
   };
@@ -245,7 +284,8 @@ export function computeContributions(
   off: readonly BehaviourPart[] = [],
 ): BehaviourContributions {
   const { ofBoth, ofNetwork } = weighConfirmed(behaviour, off);
-  const { network, agent } = computeRatiosOfBoth(behaviour, off);
+  const network = ratiosOf(findPlacesIn("network", behaviour, off));
+  const agent = ratiosOf(findPlacesIn("agent", behaviour, off));
   const { minClient, maxClient, knownAgent } = behaviourBounds;
   const hour = off.includes("hour") ? neutralRatios : computeHourRatios(behaviour);
   const ofHour = clamp(
@@ -256,9 +296,7 @@ export function computeContributions(
       : behaviourBounds.hour.max,
   );
   const client = off.includes("client") ? neutralRatios : computeClientRatios(behaviour);
-  const ofClient = Math.log(
-    mixKinds(network.own, agent.own, client) / mixKinds(network.own, agent.own),
-  );
+  const ofClient = Math.log(mixKinds(network, agent, client) / mixKinds(network, agent));
   return {
     network: ofNetwork,
     agent: ofBoth - ofNetwork,
@@ -276,10 +314,11 @@ export function shareKinds(
   off: readonly BehaviourPart[] = [],
 ): Readonly<Record<AttackerKind, number>> {
   if (behaviour === null) return mapKinds((kind) => attackers[kind].share);
-  const { network, agent } = computeRatiosOfBoth(behaviour, off);
+  const network = ratiosOf(findPlacesIn("network", behaviour, off));
+  const agent = ratiosOf(findPlacesIn("agent", behaviour, off));
   const hour = off.includes("hour") ? neutralRatios : computeHourRatios(behaviour);
   const client = off.includes("client") ? neutralRatios : computeClientRatios(behaviour);
-  const parts = [shares, network.own, agent.own, hour, client];
+  const parts = [shares, network, agent, hour, client];
   const ratioOf = (index: number) =>
     parts.reduce((product, ratios) => product * (ratios[index] ?? 1), 1);
   const all = shares.reduce((sum, _share, index) => sum + ratioOf(index), 0);

@@ -153,7 +153,9 @@ function compareLevel(
   const isSeen = known.matching.length > 0 || isProven;
   if (!isSeen && (!known.isRecorded || known.isUnrecorded)) return undefined;
   const proven = isProven ? sumWeights(onProbation) : 0;
-  const counted = isSeen ? [String(value)] : [...values].map(String);
+  const countValues = (some: readonly (string | number)[]) =>
+    population === null ? nothingCounted : countShare(population, context, level, some.map(String));
+  const ofKnown = countValues([...values]);
   const block = isSeen ? undefined : countBlock(population, context, level);
   const isConfirmed = isProven || known.matching.some(({ isStrong }) => isStrong);
   // A value that only weakly confirmed sessions have is compared as a new one, too.
@@ -168,8 +170,8 @@ function compareLevel(
       own: isSeen
         ? Math.min(1, (sumWeights(known.matching) + proven) / (known.weight + proven))
         : 0,
-      population:
-        population === null ? nothingCounted : countShare(population, context, level, counted),
+      population: isSeen ? countValues([value]) : ofKnown,
+      ...(isSeen && ofKnown.all > 0 ? { known: ofKnown } : {}),
       ownNovelty: { count: Math.max(0, values.size - 1), all: Math.max(0, all - 1) },
       ...(step === undefined ? {} : { step }),
       ...(block === undefined ? {} : { block }),

@@ -87,15 +87,25 @@ function hitOf(kind: AttackerKind, level: Level, share: number): number {
   return imitates + (1 - imitates) * share;
 }
 
-function weighKinds(ratios: Ratios, weigh: (kind: AttackerKind) => number): Ratios {
-  return attackerKinds.map((kind, index) => (ratios[index] ?? 1) * weigh(kind));
+/** A place in a hierarchy where a session may be: the first level that is new, or known in everything. */
+export interface Place {
+  /** The probability of each kind of attacker to be there. */
+  readonly attackers: Ratios;
+  /** The probability of the user. */
+  readonly user: number;
 }
 
-/** What the sessions on a way down a hierarchy have in common. */
-class Path {
-  ratios = neutralRatios;
-  /** How likely the user gets as far. */
-  stays = 1;
+/** The places of a hierarchy, the farthest from the history first, and the one of the session. */
+export interface Places {
+  readonly all: readonly Place[];
+  readonly own: number;
+}
+
+/** Walks down a hierarchy, from coarse to fine. */
+class Descent {
+  readonly places: Place[] = [];
+  #attackers = neutralRatios;
+  #user = 1;
   /** How likely the levels agree that could not be compared since the last one: for the attackers, for the user. */
   #skippedHits = neutralRatios;
   #skippedStays = 1;
@@ -104,102 +114,93 @@ class Path {
   skip(level: Level, course: Course): void {
     const { minNewness, maxSkippedNewness } = behaviourBounds;
     const usual = estimateNewness(level, course, 0, 0);
-    this.#skippedHits = this.#multiply(level, estimateChance(level, nothingCounted));
+    this.#skippedHits = this.#multiplyHits(level, estimateChance(level, nothingCounted));
     this.#skippedStays *= 1 - clamp(usual, minNewness, maxSkippedNewness);
   }
 
-  /** Passes a level whose value the history has. */
-  pass({ level, own, population }: LevelEvidence, { newness, relation }: Restlessness): void {
-    const commonness = Math.min(chance[level].max, estimateChance(level, population) / own);
-    this.passSkipped(relation);
-    this.ratios = weighKinds(this.ratios, (kind) => hitOf(kind, level, commonness));
-    this.stays *= 1 - newness;
-  }
-
   /**
-   * Passes the levels that could not be compared. What the user changes seldom on the level below, the user changes as
-   * seldom on them.
+   * Adds the place of sessions that are new on a level, and passes to those that are not. What the user changes seldom
+   * on the level, the user changes as seldom on the coarser ones that could not be compared.
+   * @param share the share of the population that has any known value
+   * @param ownShare the same, or less if the session's own value is rare beside how often the user has it
    */
-  passSkipped(relation: number): void {
-    this.ratios = this.ratios.map((ratio, index) => ratio * (this.#skippedHits[index] ?? 1));
-    this.stays *= this.#skippedStays ** relation;
+  pass(
+    level: Level,
+    { newness, relation }: Restlessness,
+    share: number,
+    ownShare: number,
+    direction = 1,
+  ): void {
+    const hits = this.#multiplyHits(level, share);
+    const stays = this.#skippedStays ** relation * (1 - newness);
+    this.places.push({
+      attackers: this.#attackers.map((one, kind) => one * direction * (1 - (hits[kind] ?? 1))),
+      user: this.#user * (1 - stays),
+    });
+    const ownHits = this.#multiplyHits(level, ownShare);
+    this.#attackers = this.#attackers.map((one, kind) => one * (ownHits[kind] ?? 1));
+    this.#user *= stays;
     this.#skippedHits = neutralRatios;
     this.#skippedStays = 1;
   }
 
-  /** The ratios of a session that is new on this level. */
-  stop({ level, population, step }: LevelEvidence, { newness, relation }: Restlessness): Ratios {
-    const hits = this.#multiply(level, estimateChance(level, population));
-    const direction = step === undefined ? 1 : versionSteps[step];
-    const real = this.stays * (1 - this.#skippedStays ** relation * (1 - newness));
-    return this.ratios.map((ratio, index) => (ratio * direction * (1 - (hits[index] ?? 1))) / real);
+  /** Adds the place of the sessions that are known in everything. */
+  end(): void {
+    this.places.push({ attackers: this.#attackers, user: this.#user });
   }
 
-  #multiply(level: Level, share: number): Ratios {
-    return this.#skippedHits.map((hits, index) => {
-      const kind = attackerKinds[index];
-      return kind === undefined ? hits : hits * hitOf(kind, level, share);
-    });
+  #multiplyHits(level: Level, share: number): Ratios {
+    return attackerKinds.map(
+      (kind, index) => (this.#skippedHits[index] ?? 1) * hitOf(kind, level, share),
+    );
   }
 }
 
-export interface HierarchyRatios {
-  readonly own: Ratios;
-  /** Those of the sessions that are nearer to the history, at most. Empty if the session is known in everything. */
-  readonly nearer: readonly Ratios[];
-}
-
-/** The ratios of the sessions that are nearer, at most: those that are new on a finer level, and the one that is known. */
-function boundNearer(
-  path: Path,
+function passLevel(
+  descent: Descent,
   hierarchy: HierarchyName,
-  levels: readonly (FinerLevel & Partial<LevelEvidence>)[],
+  evidence: LevelEvidence,
   course: Course,
-): readonly Ratios[] {
-  const [first, ...others] = levels;
-  if (first === undefined) return [];
-  const known = findRestlessness(hierarchy, first, course);
-  path.passSkipped(known.relation);
-  let ratios = weighKinds(path.ratios, (kind) => hitOf(kind, first.level, chance[first.level].max));
-  let stays = path.stays * (1 - known.newness);
-  const nearer: Ratios[] = [];
-  for (const evidence of others) {
-    const { level } = evidence;
-    const { newness } = findRestlessness(hierarchy, evidence, course);
-    const real = stays * newness;
-    nearer.push(weighKinds(ratios, (kind) => (1 - attackers[kind].imitates[level]) / real));
-    stays *= 1 - newness;
-    ratios = weighKinds(ratios, (kind) => hitOf(kind, level, chance[level].max));
-  }
-  return [...nearer, ratios];
+): void {
+  const { level, seen, own, population, known = population, step } = evidence;
+  const restlessness = findRestlessness(hierarchy, evidence, course);
+  const share = estimateChance(level, seen ? known : population);
+  const ownShare = seen ? Math.min(share, estimateChance(level, population) / own) : share;
+  descent.pass(level, restlessness, share, ownShare, step === undefined ? 1 : versionSteps[step]);
 }
 
 /** @param finer the levels below the one that is new */
-export function computeRatios(
+export function findPlaces(
   hierarchy: HierarchyName,
   compared: readonly LevelEvidence[],
   finer: readonly FinerLevel[],
   course: Course,
-): HierarchyRatios {
-  const path = new Path();
+): Places {
+  const descent = new Descent();
+  const end = compared.at(-1)?.level;
   let index = 0;
   for (const level of hierarchies[hierarchy]) {
     const evidence = compared[index];
-    if (evidence?.level !== level) {
-      path.skip(level, course);
-      continue;
-    }
-    index += 1;
-    const restlessness = findRestlessness(hierarchy, evidence, course);
-    if (evidence.seen) path.pass(evidence, restlessness);
-    else {
-      return {
-        own: path.stop(evidence, restlessness),
-        nearer: boundNearer(path, hierarchy, [evidence, ...finer], course),
-      };
+    if (evidence?.level === level) {
+      passLevel(descent, hierarchy, evidence, course);
+      index += 1;
+    } else if (index < compared.length || end === undefined || compared.at(-1)?.seen === true) {
+      descent.skip(level, course);
     }
   }
-  return { own: path.ratios, nearer: [] };
+  for (const evidence of finer) {
+    const { level } = evidence;
+    const share = estimateChance(level, nothingCounted);
+    descent.pass(level, findRestlessness(hierarchy, evidence, course), share, share);
+  }
+  descent.end();
+  const isNew = compared.at(-1)?.seen === false;
+  return { all: descent.places, own: isNew ? compared.length - 1 : descent.places.length - 1 };
+}
+
+/** How probable a place is for each kind of attacker, over how probable it is for the user. */
+export function toRatios({ attackers: probabilities, user }: Place): Ratios {
+  return probabilities.map((one) => one / user);
 }
 
 /** The ratios over a level that is a hierarchy of its own. */
@@ -208,9 +209,9 @@ export function computeRatiosOfLevel(
   evidence: LevelEvidence,
   course: Course,
 ): Ratios {
-  const path = new Path();
-  const restlessness = findRestlessness(hierarchy, evidence, course);
-  if (!evidence.seen) return path.stop(evidence, restlessness);
-  path.pass(evidence, restlessness);
-  return path.ratios;
+  const descent = new Descent();
+  passLevel(descent, hierarchy, evidence, course);
+  descent.end();
+  const place = descent.places[evidence.seen ? 1 : 0];
+  return place === undefined ? neutralRatios : toRatios(place);
 }
