@@ -200,6 +200,7 @@ describe("A known browser", () => {
       facts: { ...network.facts, kinds: [...network.facts.kinds] },
     }).assessment;
     const { real: _real, phisher = 0, ...others } = kinds ?? {};
+    expect(phisher).toBeGreaterThan(0);
     expect(phisher).toBeGreaterThan(Math.max(...Object.values(others).map(Number)));
   });
 });
