@@ -3299,6 +3299,26 @@ export interface components {
                          * @example newer
                          */
                         step?: string;
+                        block?: {
+                            here: {
+                                /** Format: int64 */
+                                count: number;
+                                /** Format: int64 */
+                                all: number;
+                            } & {
+                                [key: string]: unknown;
+                            };
+                            everywhere: {
+                                /** Format: int64 */
+                                count: number;
+                                /** Format: int64 */
+                                all: number;
+                            } & {
+                                [key: string]: unknown;
+                            };
+                        } & {
+                            [key: string]: unknown;
+                        };
                     } & {
                         [key: string]: unknown;
                     })[];
@@ -3355,6 +3375,26 @@ export interface components {
                          * @example newer
                          */
                         step?: string;
+                        block?: {
+                            here: {
+                                /** Format: int64 */
+                                count: number;
+                                /** Format: int64 */
+                                all: number;
+                            } & {
+                                [key: string]: unknown;
+                            };
+                            everywhere: {
+                                /** Format: int64 */
+                                count: number;
+                                /** Format: int64 */
+                                all: number;
+                            } & {
+                                [key: string]: unknown;
+                            };
+                        } & {
+                            [key: string]: unknown;
+                        };
                     } & {
                         [key: string]: unknown;
                     })[];
@@ -3406,32 +3446,21 @@ export interface components {
                     };
                     /** Format: int64 */
                     weak?: number;
-                    isOnlyWeak?: boolean;
-                    nearer?: {
+                    confirmedLevels?: {
+                        /** Format: int64 */
+                        network: number;
+                        /** Format: int64 */
+                        agent: number;
+                    } & {
+                        [key: string]: unknown;
+                    };
+                    finer?: {
                         readonly network: ({
                             /**
                              * @description Values: `country`, `asn`, `prefix`, `address`, `device`, `os`, `family`, `browser`, `agent`, `pool`, `timeZone`, `acceptLanguage`, `clientHints`, `ja4`; expect further ones.
                              * @example country
                              */
                             level: string;
-                            seen: boolean;
-                            own: number;
-                            population: {
-                                /** Format: int64 */
-                                count: number;
-                                /** Format: int64 */
-                                all: number;
-                            } & {
-                                [key: string]: unknown;
-                            };
-                            ownNovelty: {
-                                /** Format: int64 */
-                                count: number;
-                                /** Format: int64 */
-                                all: number;
-                            } & {
-                                [key: string]: unknown;
-                            };
                             novelty: {
                                 /** Format: int64 */
                                 count: number;
@@ -3448,19 +3477,6 @@ export interface components {
                             } & {
                                 [key: string]: unknown;
                             };
-                            known?: {
-                                /** Format: int64 */
-                                count: number;
-                                /** Format: int64 */
-                                all: number;
-                            } & {
-                                [key: string]: unknown;
-                            };
-                            /**
-                             * @description Values: `newer`, `older`; expect further ones.
-                             * @example newer
-                             */
-                            step?: string;
                         } & {
                             [key: string]: unknown;
                         })[];
@@ -3470,24 +3486,6 @@ export interface components {
                              * @example country
                              */
                             level: string;
-                            seen: boolean;
-                            own: number;
-                            population: {
-                                /** Format: int64 */
-                                count: number;
-                                /** Format: int64 */
-                                all: number;
-                            } & {
-                                [key: string]: unknown;
-                            };
-                            ownNovelty: {
-                                /** Format: int64 */
-                                count: number;
-                                /** Format: int64 */
-                                all: number;
-                            } & {
-                                [key: string]: unknown;
-                            };
                             novelty: {
                                 /** Format: int64 */
                                 count: number;
@@ -3504,19 +3502,6 @@ export interface components {
                             } & {
                                 [key: string]: unknown;
                             };
-                            known?: {
-                                /** Format: int64 */
-                                count: number;
-                                /** Format: int64 */
-                                all: number;
-                            } & {
-                                [key: string]: unknown;
-                            };
-                            /**
-                             * @description Values: `newer`, `older`; expect further ones.
-                             * @example newer
-                             */
-                            step?: string;
                         } & {
                             [key: string]: unknown;
                         })[];
@@ -3576,6 +3561,26 @@ export interface components {
                          * @example newer
                          */
                         step?: string;
+                        block?: {
+                            here: {
+                                /** Format: int64 */
+                                count: number;
+                                /** Format: int64 */
+                                all: number;
+                            } & {
+                                [key: string]: unknown;
+                            };
+                            everywhere: {
+                                /** Format: int64 */
+                                count: number;
+                                /** Format: int64 */
+                                all: number;
+                            } & {
+                                [key: string]: unknown;
+                            };
+                        } & {
+                            [key: string]: unknown;
+                        };
                     } & {
                         [key: string]: unknown;
                     })[];
@@ -3663,6 +3668,26 @@ export interface components {
                          * @example newer
                          */
                         step?: string;
+                        block?: {
+                            here: {
+                                /** Format: int64 */
+                                count: number;
+                                /** Format: int64 */
+                                all: number;
+                            } & {
+                                [key: string]: unknown;
+                            };
+                            everywhere: {
+                                /** Format: int64 */
+                                count: number;
+                                /** Format: int64 */
+                                all: number;
+                            } & {
+                                [key: string]: unknown;
+                            };
+                        } & {
+                            [key: string]: unknown;
+                        };
                     } & {
                         [key: string]: unknown;
                     })[];
@@ -3719,6 +3744,26 @@ export interface components {
                          * @example newer
                          */
                         step?: string;
+                        block?: {
+                            here: {
+                                /** Format: int64 */
+                                count: number;
+                                /** Format: int64 */
+                                all: number;
+                            } & {
+                                [key: string]: unknown;
+                            };
+                            everywhere: {
+                                /** Format: int64 */
+                                count: number;
+                                /** Format: int64 */
+                                all: number;
+                            } & {
+                                [key: string]: unknown;
+                            };
+                        } & {
+                            [key: string]: unknown;
+                        };
                     } & {
                         [key: string]: unknown;
                     })[];
@@ -3770,32 +3815,21 @@ export interface components {
                     };
                     /** Format: int64 */
                     weak?: number;
-                    isOnlyWeak?: boolean;
-                    nearer?: {
+                    confirmedLevels?: {
+                        /** Format: int64 */
+                        network: number;
+                        /** Format: int64 */
+                        agent: number;
+                    } & {
+                        [key: string]: unknown;
+                    };
+                    finer?: {
                         readonly network: ({
                             /**
                              * @description Values: `country`, `asn`, `prefix`, `address`, `device`, `os`, `family`, `browser`, `agent`, `pool`, `timeZone`, `acceptLanguage`, `clientHints`, `ja4`; expect further ones.
                              * @example country
                              */
                             level: string;
-                            seen: boolean;
-                            own: number;
-                            population: {
-                                /** Format: int64 */
-                                count: number;
-                                /** Format: int64 */
-                                all: number;
-                            } & {
-                                [key: string]: unknown;
-                            };
-                            ownNovelty: {
-                                /** Format: int64 */
-                                count: number;
-                                /** Format: int64 */
-                                all: number;
-                            } & {
-                                [key: string]: unknown;
-                            };
                             novelty: {
                                 /** Format: int64 */
                                 count: number;
@@ -3812,19 +3846,6 @@ export interface components {
                             } & {
                                 [key: string]: unknown;
                             };
-                            known?: {
-                                /** Format: int64 */
-                                count: number;
-                                /** Format: int64 */
-                                all: number;
-                            } & {
-                                [key: string]: unknown;
-                            };
-                            /**
-                             * @description Values: `newer`, `older`; expect further ones.
-                             * @example newer
-                             */
-                            step?: string;
                         } & {
                             [key: string]: unknown;
                         })[];
@@ -3834,24 +3855,6 @@ export interface components {
                              * @example country
                              */
                             level: string;
-                            seen: boolean;
-                            own: number;
-                            population: {
-                                /** Format: int64 */
-                                count: number;
-                                /** Format: int64 */
-                                all: number;
-                            } & {
-                                [key: string]: unknown;
-                            };
-                            ownNovelty: {
-                                /** Format: int64 */
-                                count: number;
-                                /** Format: int64 */
-                                all: number;
-                            } & {
-                                [key: string]: unknown;
-                            };
                             novelty: {
                                 /** Format: int64 */
                                 count: number;
@@ -3868,19 +3871,6 @@ export interface components {
                             } & {
                                 [key: string]: unknown;
                             };
-                            known?: {
-                                /** Format: int64 */
-                                count: number;
-                                /** Format: int64 */
-                                all: number;
-                            } & {
-                                [key: string]: unknown;
-                            };
-                            /**
-                             * @description Values: `newer`, `older`; expect further ones.
-                             * @example newer
-                             */
-                            step?: string;
                         } & {
                             [key: string]: unknown;
                         })[];
@@ -3940,6 +3930,26 @@ export interface components {
                          * @example newer
                          */
                         step?: string;
+                        block?: {
+                            here: {
+                                /** Format: int64 */
+                                count: number;
+                                /** Format: int64 */
+                                all: number;
+                            } & {
+                                [key: string]: unknown;
+                            };
+                            everywhere: {
+                                /** Format: int64 */
+                                count: number;
+                                /** Format: int64 */
+                                all: number;
+                            } & {
+                                [key: string]: unknown;
+                            };
+                        } & {
+                            [key: string]: unknown;
+                        };
                     } & {
                         [key: string]: unknown;
                     })[];
@@ -9999,7 +10009,17 @@ export interface operations {
                      *                     "count": 0,
                      *                     "all": 0
                      *                   },
-                     *                   "step": "newer"
+                     *                   "step": "newer",
+                     *                   "block": {
+                     *                     "here": {
+                     *                       "count": 0,
+                     *                       "all": 0
+                     *                     },
+                     *                     "everywhere": {
+                     *                       "count": 0,
+                     *                       "all": 0
+                     *                     }
+                     *                   }
                      *                 }
                      *               ],
                      *               "agent": [
@@ -10027,7 +10047,17 @@ export interface operations {
                      *                     "count": 0,
                      *                     "all": 0
                      *                   },
-                     *                   "step": "newer"
+                     *                   "step": "newer",
+                     *                   "block": {
+                     *                     "here": {
+                     *                       "count": 0,
+                     *                       "all": 0
+                     *                     },
+                     *                     "everywhere": {
+                     *                       "count": 0,
+                     *                       "all": 0
+                     *                     }
+                     *                   }
                      *                 }
                      *               ],
                      *               "hour": {
@@ -10055,21 +10085,14 @@ export interface operations {
                      *                 "all": 0
                      *               },
                      *               "weak": 0,
-                     *               "isOnlyWeak": true,
-                     *               "nearer": {
+                     *               "confirmedLevels": {
+                     *                 "network": 0,
+                     *                 "agent": 0
+                     *               },
+                     *               "finer": {
                      *                 "network": [
                      *                   {
                      *                     "level": "country",
-                     *                     "seen": true,
-                     *                     "own": 0,
-                     *                     "population": {
-                     *                       "count": 0,
-                     *                       "all": 0
-                     *                     },
-                     *                     "ownNovelty": {
-                     *                       "count": 0,
-                     *                       "all": 0
-                     *                     },
                      *                     "novelty": {
                      *                       "count": 0,
                      *                       "all": 0
@@ -10077,27 +10100,12 @@ export interface operations {
                      *                     "changes": {
                      *                       "observed": 0,
                      *                       "expected": 0
-                     *                     },
-                     *                     "known": {
-                     *                       "count": 0,
-                     *                       "all": 0
-                     *                     },
-                     *                     "step": "newer"
+                     *                     }
                      *                   }
                      *                 ],
                      *                 "agent": [
                      *                   {
                      *                     "level": "country",
-                     *                     "seen": true,
-                     *                     "own": 0,
-                     *                     "population": {
-                     *                       "count": 0,
-                     *                       "all": 0
-                     *                     },
-                     *                     "ownNovelty": {
-                     *                       "count": 0,
-                     *                       "all": 0
-                     *                     },
                      *                     "novelty": {
                      *                       "count": 0,
                      *                       "all": 0
@@ -10105,12 +10113,7 @@ export interface operations {
                      *                     "changes": {
                      *                       "observed": 0,
                      *                       "expected": 0
-                     *                     },
-                     *                     "known": {
-                     *                       "count": 0,
-                     *                       "all": 0
-                     *                     },
-                     *                     "step": "newer"
+                     *                     }
                      *                   }
                      *                 ]
                      *               },
@@ -10139,7 +10142,17 @@ export interface operations {
                      *                     "count": 0,
                      *                     "all": 0
                      *                   },
-                     *                   "step": "newer"
+                     *                   "step": "newer",
+                     *                   "block": {
+                     *                     "here": {
+                     *                       "count": 0,
+                     *                       "all": 0
+                     *                     },
+                     *                     "everywhere": {
+                     *                       "count": 0,
+                     *                       "all": 0
+                     *                     }
+                     *                   }
                      *                 }
                      *               ]
                      *             },
@@ -10187,7 +10200,17 @@ export interface operations {
                      *                     "count": 0,
                      *                     "all": 0
                      *                   },
-                     *                   "step": "newer"
+                     *                   "step": "newer",
+                     *                   "block": {
+                     *                     "here": {
+                     *                       "count": 0,
+                     *                       "all": 0
+                     *                     },
+                     *                     "everywhere": {
+                     *                       "count": 0,
+                     *                       "all": 0
+                     *                     }
+                     *                   }
                      *                 }
                      *               ],
                      *               "agent": [
@@ -10215,7 +10238,17 @@ export interface operations {
                      *                     "count": 0,
                      *                     "all": 0
                      *                   },
-                     *                   "step": "newer"
+                     *                   "step": "newer",
+                     *                   "block": {
+                     *                     "here": {
+                     *                       "count": 0,
+                     *                       "all": 0
+                     *                     },
+                     *                     "everywhere": {
+                     *                       "count": 0,
+                     *                       "all": 0
+                     *                     }
+                     *                   }
                      *                 }
                      *               ],
                      *               "hour": {
@@ -10243,21 +10276,14 @@ export interface operations {
                      *                 "all": 0
                      *               },
                      *               "weak": 0,
-                     *               "isOnlyWeak": true,
-                     *               "nearer": {
+                     *               "confirmedLevels": {
+                     *                 "network": 0,
+                     *                 "agent": 0
+                     *               },
+                     *               "finer": {
                      *                 "network": [
                      *                   {
                      *                     "level": "country",
-                     *                     "seen": true,
-                     *                     "own": 0,
-                     *                     "population": {
-                     *                       "count": 0,
-                     *                       "all": 0
-                     *                     },
-                     *                     "ownNovelty": {
-                     *                       "count": 0,
-                     *                       "all": 0
-                     *                     },
                      *                     "novelty": {
                      *                       "count": 0,
                      *                       "all": 0
@@ -10265,27 +10291,12 @@ export interface operations {
                      *                     "changes": {
                      *                       "observed": 0,
                      *                       "expected": 0
-                     *                     },
-                     *                     "known": {
-                     *                       "count": 0,
-                     *                       "all": 0
-                     *                     },
-                     *                     "step": "newer"
+                     *                     }
                      *                   }
                      *                 ],
                      *                 "agent": [
                      *                   {
                      *                     "level": "country",
-                     *                     "seen": true,
-                     *                     "own": 0,
-                     *                     "population": {
-                     *                       "count": 0,
-                     *                       "all": 0
-                     *                     },
-                     *                     "ownNovelty": {
-                     *                       "count": 0,
-                     *                       "all": 0
-                     *                     },
                      *                     "novelty": {
                      *                       "count": 0,
                      *                       "all": 0
@@ -10293,12 +10304,7 @@ export interface operations {
                      *                     "changes": {
                      *                       "observed": 0,
                      *                       "expected": 0
-                     *                     },
-                     *                     "known": {
-                     *                       "count": 0,
-                     *                       "all": 0
-                     *                     },
-                     *                     "step": "newer"
+                     *                     }
                      *                   }
                      *                 ]
                      *               },
@@ -10327,7 +10333,17 @@ export interface operations {
                      *                     "count": 0,
                      *                     "all": 0
                      *                   },
-                     *                   "step": "newer"
+                     *                   "step": "newer",
+                     *                   "block": {
+                     *                     "here": {
+                     *                       "count": 0,
+                     *                       "all": 0
+                     *                     },
+                     *                     "everywhere": {
+                     *                       "count": 0,
+                     *                       "all": 0
+                     *                     }
+                     *                   }
                      *                 }
                      *               ]
                      *             },
