@@ -87,6 +87,8 @@ const levelEvidenceSchema = z.object({
   changes: changesSchema.optional(),
   /** If the value is known: sessions of the population with any value of the history. */
   known: countedSchema.optional(),
+  /** How usual the value is beside that of an average session, at most 1; absent if it is 1. */
+  usual: z.number().min(0).max(1).optional(),
   /** Whether a new version is above all known versions of the browser, or not. */
   step: z.enum(["newer", "older"]).optional(),
   /** Sessions of the population whose block was new to their users: of those in this block, and of all. */

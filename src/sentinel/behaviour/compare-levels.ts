@@ -21,6 +21,10 @@ import { countsInOne } from "./likelihood.ts";
 /** A value that only sessions on probation have is known when as many have it. */
 const minOnProbation = 2;
 
+/** Levels on which an attacker that imitates a user imitates what is usual. Of these, what is usual at present. */
+const usualLevels: readonly Level[] = ["country", "asn", "pool", "prefix"];
+const presentLevels: readonly Level[] = ["country", "asn"];
+
 const nothingCounted: Counted = { count: 0, all: 0 };
 const noChanges: Changes = { observed: 0, expected: 0 };
 
@@ -79,7 +83,8 @@ interface LevelKnowledge {
   /** Those with the value of the session. */
   readonly matching: readonly LearnedSession[];
   readonly onProbation: readonly LearnedSession[];
-  readonly values: ReadonlySet<string | number>;
+  /** What the sessions with each value weigh together, to find what is usual. */
+  readonly weights: ReadonlyMap<string | number, number>;
   /** Sessions with a value on the level, and what they weigh together. */
   readonly all: number;
   readonly weight: number;
@@ -96,9 +101,9 @@ function collectKnowledge(
 ): LevelKnowledge {
   const matching: LearnedSession[] = [];
   const onProbation: LearnedSession[] = [];
-  const values = new Set<string | number>();
+  const weights = new Map<string | number, number>();
+  const isPresent = presentLevels.includes(level);
   let [all, weight, isRecorded, isUnrecorded] = [0, 0, false, false];
-  let before: string | number | undefined;
   for (const session of agreeing) {
     const known = readLearned(session, level);
     if (known === undefined || known === null) {
@@ -112,11 +117,11 @@ function collectKnowledge(
     }
     all += 1;
     weight += session.weight;
-    if (known !== before) values.add(known);
-    before = known;
+    const present = isPresent ? session.presentWeight : session.weight;
+    weights.set(known, (weights.get(known) ?? 0) + present);
     if (known === value) matching.push(session);
   }
-  return { matching, onProbation, values, all, weight, isRecorded, isUnrecorded };
+  return { matching, onProbation, weights, all, weight, isRecorded, isUnrecorded };
 }
 
 function describeFiner(
@@ -136,6 +141,25 @@ function describeFiner(
   };
 }
 
+/**
+ * How usual a value is beside the value of an average session, at most 1. It is absent on the levels on which an attacker
+ * copies what it has seen of the victim.
+ */
+function findUsual(
+  level: Level,
+  value: string | number,
+  { weights }: LevelKnowledge,
+): number | undefined {
+  if (!usualLevels.includes(level)) return undefined;
+  let [sum, squares] = [0, 0];
+  for (const weight of weights.values()) {
+    sum += weight;
+    squares += weight * weight;
+  }
+  const usual = ((weights.get(value) ?? 0) * sum) / squares;
+  return usual < 1 ? Math.round(usual * countsInOne) / countsInOne : undefined;
+}
+
 /** Undefined if the level cannot be compared. */
 function compareLevel(
   hierarchy: HierarchyName,
@@ -148,14 +172,16 @@ function compareLevel(
   const value = readLevel(context, level) ?? null;
   if (value === null) return undefined;
   const known = collectKnowledge(level, value, agreeing);
-  const { values, all, onProbation } = known;
+  const { weights, all, onProbation } = known;
   const isProven = onProbation.length >= minOnProbation;
   const isSeen = known.matching.length > 0 || isProven;
   if (!isSeen && (!known.isRecorded || known.isUnrecorded)) return undefined;
   const proven = isProven ? sumWeights(onProbation) : 0;
   const countValues = (some: readonly (string | number)[]) =>
     population === null ? nothingCounted : countShare(population, context, level, some.map(String));
-  const ofKnown = countValues([...values]);
+  const ofKnown = countValues([...weights.keys()]);
+  const own = (sumWeights(known.matching) + proven) / (known.weight + proven);
+  const usual = isSeen ? findUsual(level, value, known) : undefined;
   const block = isSeen ? undefined : countBlock(population, context, level);
   const isConfirmed = isProven || known.matching.some(({ isStrong }) => isStrong);
   // A value that only weakly confirmed sessions have is compared as a new one, too.
@@ -167,13 +193,12 @@ function compareLevel(
     evidence: {
       ...describeFiner(hierarchy, level, changes, comparison),
       seen: isSeen,
-      own: isSeen
-        ? Math.min(1, (sumWeights(known.matching) + proven) / (known.weight + proven))
-        : 0,
+      own: isSeen ? Math.min(1, own) : 0,
       population: isSeen ? countValues([value]) : ofKnown,
       ...(isSeen && ofKnown.all > 0 ? { known: ofKnown } : {}),
-      ownNovelty: { count: Math.max(0, values.size - 1), all: Math.max(0, all - 1) },
+      ownNovelty: { count: Math.max(0, weights.size - 1), all: Math.max(0, all - 1) },
       ...(step === undefined ? {} : { step }),
+      ...(usual === undefined ? {} : { usual }),
       ...(block === undefined ? {} : { block }),
     },
   };

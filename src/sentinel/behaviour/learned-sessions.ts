@@ -12,6 +12,8 @@ import type { Course } from "./newness.ts";
 const dayMs = 24 * 60 * 60 * 1000;
 /** After this time a session counts half: people change their networks and devices. */
 const halfLifeMs = 60 * dayMs;
+/** The same for what is usual at present. */
+const presentHalfLifeMs = 10 * dayMs;
 
 /** What was known when a session began: it decides how likely the session was to be new. */
 export interface PlacedCourse extends Course {
@@ -25,6 +27,7 @@ export interface LearnedSession {
   /** The browser without its version. */
   readonly family: string | null;
   readonly weight: number;
+  readonly presentWeight: number;
   /** Confirmed by a code or by the tenant. */
   readonly isStrong: boolean;
   readonly isOnProbation: boolean;
@@ -102,6 +105,7 @@ export function weighHistory(history: History, context: Context, now: number): L
       at,
       family,
       weight: (isStrong ? 1 : weakShare) * 2 ** ((at - now) / halfLifeMs),
+      presentWeight: 2 ** ((at - now) / presentHalfLifeMs),
       isStrong,
       isOnProbation: onProbation,
       likeness: isAlike ? 1 : otherPlatformShare,

@@ -82,9 +82,10 @@ function estimateChance(level: Level, counted: Counted): number {
   return Math.min(max, blend(assumed, trust.shares, counted));
 }
 
-function hitOf(kind: AttackerKind, level: Level, share: number): number {
+/** @param usual how usual the value is for the user: who imitates a user imitates what is usual */
+function hitOf(kind: AttackerKind, level: Level, share: number, usual = 1): number {
   const imitates = attackers[kind].imitates[level];
-  return imitates + (1 - imitates) * share;
+  return imitates * usual + (1 - imitates) * share;
 }
 
 /** A place in a hierarchy where a session may be: the first level that is new, or known in everything. */
@@ -105,6 +106,8 @@ export interface Places {
 class Descent {
   readonly places: Place[] = [];
   #attackers = neutralRatios;
+  /** The same, if all known values are as usual. */
+  #ofUsual = neutralRatios;
   #user = 1;
   /** How likely the levels agree that could not be compared since the last one: for the attackers, for the user. */
   #skippedHits = neutralRatios;
@@ -129,29 +132,32 @@ class Descent {
     { newness, relation }: Restlessness,
     share: number,
     ownShare: number,
-    direction = 1,
+    { usual = 1, step }: Pick<LevelEvidence, "usual" | "step"> = {},
   ): void {
+    const direction = step === undefined ? 1 : versionSteps[step];
     const hits = this.#multiplyHits(level, share);
     const stays = this.#skippedStays ** relation * (1 - newness);
     this.places.push({
       attackers: this.#attackers.map((one, kind) => one * direction * (1 - (hits[kind] ?? 1))),
       user: this.#user * (1 - stays),
     });
-    const ownHits = this.#multiplyHits(level, ownShare);
+    const ownHits = this.#multiplyHits(level, ownShare, usual);
+    const usualHits = this.#multiplyHits(level, ownShare);
     this.#attackers = this.#attackers.map((one, kind) => one * (ownHits[kind] ?? 1));
+    this.#ofUsual = this.#ofUsual.map((one, kind) => one * (usualHits[kind] ?? 1));
     this.#user *= stays;
     this.#skippedHits = neutralRatios;
     this.#skippedStays = 1;
   }
 
-  /** Adds the place of the sessions that are known in everything. */
+  /** Adds the place of the sessions that are known in everything. A further confirmation makes them more usual. */
   end(): void {
-    this.places.push({ attackers: this.#attackers, user: this.#user });
+    this.places.push({ attackers: this.#ofUsual, user: this.#user });
   }
 
-  #multiplyHits(level: Level, share: number): Ratios {
+  #multiplyHits(level: Level, share: number, usual = 1): Ratios {
     return attackerKinds.map(
-      (kind, index) => (this.#skippedHits[index] ?? 1) * hitOf(kind, level, share),
+      (kind, index) => (this.#skippedHits[index] ?? 1) * hitOf(kind, level, share, usual),
     );
   }
 }
@@ -162,11 +168,11 @@ function passLevel(
   evidence: LevelEvidence,
   course: Course,
 ): void {
-  const { level, seen, own, population, known = population, step } = evidence;
+  const { level, seen, own, population, known = population } = evidence;
   const restlessness = findRestlessness(hierarchy, evidence, course);
   const share = estimateChance(level, seen ? known : population);
   const ownShare = seen ? Math.min(share, estimateChance(level, population) / own) : share;
-  descent.pass(level, restlessness, share, ownShare, step === undefined ? 1 : versionSteps[step]);
+  descent.pass(level, restlessness, share, ownShare, evidence);
 }
 
 /** @param finer the levels below the one that is new */
