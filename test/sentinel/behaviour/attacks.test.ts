@@ -212,6 +212,17 @@ test("a user with fewer than five logins is never denied for the history alone",
   }
 });
 
+test("what real users often do is not stated as an attack: a new phone nearby, an updated browser abroad", () => {
+  const history = createLogins(20, day, home);
+  const phone = { device: "mobile", os: "Android", browser: "Chrome 138", agent: "agent-p" };
+  const updated = { browser: "Chrome 139", agent: "agent-139" };
+  const { recommendation, riskScore } = assessWith(history, { ...newPrefix, ...phone }).assessment;
+  expect(recommendation).not.toBe("deny");
+  expect(riskScore).toBeLessThan(0.5);
+  const abroad = { ...newProvider, country: "SE", asn: 3301 };
+  expect(assessWith(history, { ...abroad, ...updated }).assessment.recommendation).not.toBe("deny");
+});
+
 test("a new exact agent alone never leads to a denial", () => {
   for (const count of [5, 30, 100]) {
     const context = { ...japan, agent: "agent-2" };
