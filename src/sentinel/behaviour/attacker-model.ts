@@ -88,9 +88,14 @@ function computeHourRatios(behaviour: BehaviourEvidence): Ratios {
   return attackerKinds.map((kind) => (attackers[kind].keepsHours ? 1 : hour.population / own));
 }
 
-/** The most that the history may say against a session: a few logins are not enough for a denial. */
+/** Whether so few logins were confirmed that the history is not enough for a denial. */
+function hasFewConfirmed({ logins, weak = 0 }: BehaviourEvidence): boolean {
+  return logins - weak < behaviourBounds.few.minLogins;
+}
+
+/** The most that the history may say against a session. */
 export function maxOfHistory(behaviour: BehaviourEvidence | null): number {
-  const isFew = behaviour === null || countTrusted(behaviour) < behaviourBounds.few.minLogins;
+  const isFew = behaviour === null || hasFewConfirmed(behaviour);
   return isFew ? behaviourBounds.few.maxOfAll : Number.POSITIVE_INFINITY;
 }
 
@@ -131,7 +136,7 @@ function computeClientRatios(behaviour: BehaviourEvidence): Ratios {
 function findBounds(behaviour: BehaviourEvidence): { readonly min: number; readonly max: number } {
   const { min, minOnlyWeak, max, few } = behaviourBounds;
   const { network, agent, confirmedLevels, weak = 0, logins } = behaviour;
-  const isFew = countTrusted(behaviour) < few.minLogins || isAgentNearlyKnown(behaviour);
+  const isFew = hasFewConfirmed(behaviour) || isAgentNearlyKnown(behaviour);
   const isAllKnown = isKnown(network) && isKnown(agent);
   return {
     // Beside confirmed sessions, what only weak ones know is no evidence for the user.
@@ -219,13 +224,15 @@ export function computeContributions(
   const network = ratiosOf(findPlacesIn("network", behaviour, off));
   const agent = ratiosOf(findPlacesIn("agent", behaviour, off));
   const { minClient, maxClient, knownAgent } = behaviourBounds;
+  const most = maxOfHistory(behaviour);
   const hour = off.includes("hour") ? neutralRatios : computeHourRatios(behaviour);
+  const maxHour = hasKnownAgent(behaviour, off)
+    ? Math.min(behaviourBounds.hour.max, Math.max(0, knownAgent.max - ofBoth))
+    : behaviourBounds.hour.max;
   const ofHour = clamp(
     Math.log(mixKinds(neutralRatios, neutralRatios, hour)),
     behaviourBounds.hour.min,
-    hasKnownAgent(behaviour, off)
-      ? Math.min(behaviourBounds.hour.max, Math.max(0, knownAgent.max - ofBoth))
-      : behaviourBounds.hour.max,
+    Math.min(maxHour, most - ofBoth),
   );
   const client = off.includes("client") ? neutralRatios : computeClientRatios(behaviour);
   const ofClient = Math.log(mixKinds(network, agent, client) / mixKinds(network, agent));
@@ -233,7 +240,7 @@ export function computeContributions(
     network: ofNetwork,
     agent: ofBoth - ofNetwork,
     hour: ofHour,
-    client: clamp(ofClient, minClient, maxClient),
+    client: clamp(ofClient, minClient, Math.min(maxClient, most - ofBoth - ofHour)),
   };
 }
 
