@@ -12,6 +12,7 @@ import {
 } from "../../src/sentinel/activity/tenant-activity.ts";
 import type { Context } from "../../src/sentinel/context.ts";
 import { parseAddress } from "../../src/sentinel/network/address.ts";
+import { subscriberOf } from "./generator/ipv6.ts";
 import type { Visit } from "./generator/logins.ts";
 import { prefixOf } from "./generator/networks.ts";
 import type { Crowd, Login } from "./login.ts";
@@ -32,7 +33,9 @@ export class CrowdWatch {
     const recent = (this.#recent.get(prefixOf(visit.address)) ?? []).filter(
       ({ at }) => at > visit.at - windowMs && at <= visit.at,
     );
-    const here = recent.filter(({ address }) => address === visit.address);
+    const here = recent.filter(
+      ({ address }) => subscriberOf(address) === subscriberOf(visit.address),
+    );
     const identities = (visits: readonly Visit[]) =>
       new Set([visit.user, ...visits.map(({ user }) => user)]).size;
     return { fromAddress: identities(here), fromPrefix: identities(recent) };

@@ -33,10 +33,19 @@ const publishedEveryMs = 7 * dayMs;
 const tenantId = "bench";
 const actor = { type: "api_token", id: null } as const;
 
+/** The IPv4 address, or the /64 of an IPv6 address. */
+function subscriberOf(address: string): string {
+  const groups = address.split(":");
+  return groups.length < 4 ? address : groups.slice(0, 4).join(":");
+}
+
 /** Keyed hashes are equal when their texts are equal, so here the texts replace them. */
 function contextOf({ country, asn, pool, prefix, address, agent, facts }: Login): Context {
   const { device, os, browser } = facts;
-  return { country, asn, pool, prefix, address, device, os, browser, agent, placeHidden: false };
+  return {
+    ...{ country, asn, pool, prefix, address: subscriberOf(address) },
+    ...{ device, os, browser, agent, placeHidden: false },
+  };
 }
 
 interface Known {
