@@ -128,7 +128,10 @@ function drawArrivals(from: number, random: Random) {
     .toSorted((left, right) => left - right)
     .map((time, index, sorted) => {
       const recent = sorted.slice(0, index + 1).filter((other) => other > time - windowMs).length;
-      return { at: from + time, crowd: { fromAddress: recent, fromPrefix: recent } };
+      return {
+        at: from + time,
+        crowd: { fromAddress: recent, fromPrefix: recent, fromNetwork: recent },
+      };
     });
 }
 

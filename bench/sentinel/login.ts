@@ -6,6 +6,8 @@ import type { Recommendation } from "../../src/sentinel/score.ts";
 export interface Crowd {
   readonly fromAddress: number;
   readonly fromPrefix: number;
+  /** Identities of a campaign or an office whose network is new to them; absent: those that the logins show. */
+  readonly fromNetwork?: number;
 }
 
 export interface Login {

@@ -11,7 +11,11 @@ import type { Assessed } from "../guard/decisions/standing.ts";
 import { streamArgument } from "../guard/streamed-argument.ts";
 import { log } from "../log.ts";
 import { type CountedAttempt, countAttempt } from "../sentinel/activity/client.ts";
-import { compareWithActivity, countedNetworksOf } from "../sentinel/activity/compare-activity.ts";
+import {
+  compareWithActivity,
+  countedNetworksOf,
+  isInKnownNetwork,
+} from "../sentinel/activity/compare-activity.ts";
 import type { TenantActivity } from "../sentinel/activity/tenant-activity.ts";
 import { countInTenant, readActivity } from "../sentinel/activity/tenant-client.ts";
 import { type AgentFacts, agentFactsOf } from "../sentinel/agent.ts";
@@ -158,13 +162,6 @@ async function gatherSurroundings(
   };
 }
 
-/** Whether the user was in the network before. Otherwise the attempt counts in the whole tenant. */
-function isInKnownNetwork({ reasons }: Assessed): boolean {
-  return reasons.some(
-    ({ signal, contribution }) => signal === "network_history" && contribution < 0,
-  );
-}
-
 /** Whether a guard answers with this error only if the identity exists. */
 function showsIdentity(error: unknown): boolean {
   return error instanceof AppError && error.code === "rate_limited";
@@ -219,7 +216,7 @@ export async function discover(
       }),
     );
     storeAttempt();
-    if (!isInKnownNetwork(assessment)) call.waitUntil(countNetworks());
+    if (!isInKnownNetwork(assessment.reasons)) call.waitUntil(countNetworks());
     return assessment;
   } catch (error) {
     if (showsIdentity(error)) {

@@ -180,7 +180,7 @@ const imitatesClient = { timeZone: 0.35, acceptLanguage: 0.35, clientHints: 0.3,
 
 export const attackers: Readonly<Record<AttackerKind, Attacker>> = {
   stuffing: {
-    share: 0.25,
+    share: 0.24,
     imitates: {
       ...{ country: 0.35, asn: 0.25, pool: 0.02, prefix: 0.005, address: 0.02 },
       ...knowsNoAgent,
@@ -189,7 +189,7 @@ export const attackers: Readonly<Record<AttackerKind, Attacker>> = {
     keepsHours: false,
   },
   proxy: {
-    share: 0.085,
+    share: 0.05,
     imitates: {
       ...{ country: 0.98, asn: 0.3, pool: 0.02, prefix: 0.005, address: 0.02 },
       ...knowsNoAgent,
@@ -199,18 +199,18 @@ export const attackers: Readonly<Record<AttackerKind, Attacker>> = {
     keepsHours: false,
   },
   targeted: {
-    share: 0.325,
+    share: 0.32,
     imitates: {
-      ...{ country: 0.98, asn: 0.98, pool: 0.01, prefix: 0.03, address: 0.02 },
+      ...{ country: 0.98, asn: 0.99, pool: 0.005, prefix: 0.03, address: 0.02 },
       ...knowsAgent,
       ...imitatesClient,
     },
     keepsHours: false,
   },
   neighbour: {
-    share: 0.175,
+    share: 0.25,
     imitates: {
-      ...{ country: 0.98, asn: 0.98, pool: 0.97, prefix: 0.47, address: 0.02 },
+      ...{ country: 0.98, asn: 0.98, pool: 0.96, prefix: 0.64, address: 0.01 },
       ...knowsAgent,
       ...imitatesClient,
       timeZone: 0.98,
@@ -229,7 +229,7 @@ export const attackers: Readonly<Record<AttackerKind, Attacker>> = {
     keepsHours: true,
   },
   phisher: {
-    share: 0.16,
+    share: 0.135,
     imitates: {
       ...{ country: 0.5, asn: 0.15, pool: 0.02, prefix: 0.005, address: 0.02 },
       ...knowsAgent,
@@ -271,10 +271,10 @@ export const chance: Readonly<Record<Level, { readonly assumed: number; readonly
   pool: { assumed: 0.005, max: 0.005 },
   prefix: { assumed: 0.003, max: 0.003 },
   address: { assumed: 0.02, max: 0.02 },
-  device: { assumed: 0.45, max: 0.8 },
-  os: { assumed: 0.5, max: 0.85 },
-  family: { assumed: 0.5, max: 0.85 },
-  browser: { assumed: 0.3, max: 0.6 },
+  device: { assumed: 0.45, max: 0.85 },
+  os: { assumed: 0.5, max: 0.9 },
+  family: { assumed: 0.5, max: 0.9 },
+  browser: { assumed: 0.3, max: 0.8 },
   agent: { assumed: 0.6, max: 0.6 },
   timeZone: { assumed: 0.4, max: 0.8 },
   acceptLanguage: { assumed: 0.3, max: 0.7 },
@@ -324,10 +324,10 @@ export const newness: Readonly<
  */
 export const trust = {
   novelty: 25,
-  changes: { network: 0.7, agent: 20 },
+  changes: { network: 0.7, agent: 12 },
   shares: 20,
   hours: 6,
-  block: 15,
+  block: 9,
 } as const;
 
 /** What the changes of another platform of the user say about this one. */
@@ -354,14 +354,14 @@ export const versionSteps = { newer: 0.335 / 0.6, older: 0.665 / 0.4 } as const;
  */
 export const calibration: readonly (readonly [stated: number, true: number])[] = [
   [-4, -4],
-  [-1.6, -2.4],
-  [-0.4, -1.2],
-  [0.4, -0.25],
-  [1.2, 0.25],
-  [1.9, 0.9],
-  [2.6, 2],
-  [3.3, 3.15],
-  [4.2, 4.3],
+  [-1.4, -1.6],
+  [-0.6, -0.8],
+  [0, 0.1],
+  [0.6, 0.9],
+  [1, 1.4],
+  [1.8, 2.2],
+  [2.6, 2.85],
+  [3.4, 3.8],
   [6, 6],
 ];
 
@@ -384,7 +384,7 @@ export const behaviourBounds = {
    */
   few: { minLogins: 5, max: 3.7, maxOfAll: 4.3 },
   /** Evidence above the first number approaches the second if the agent is known. */
-  knownAgent: { from: 1.8, max: 2.7 },
+  knownAgent: { from: 1.8, max: 2.8 },
   /** Anybody in the same part of the world keeps much the same hours. */
   hour: { min: -0.4, max: 0.7 },
   /** The client says these things of itself, so they count less for the user than against. */

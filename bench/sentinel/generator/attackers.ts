@@ -129,7 +129,8 @@ function drawCampaign(random: Random): Crowd {
   const identities = Math.exp(random.between(min ?? 0, max ?? 0));
   const addresses = 1 + random.below(Math.min(prefixSize - 2, identities));
   const fromPrefix = 1 + random.below(identities);
-  return { fromPrefix, fromAddress: Math.ceil(fromPrefix / addresses) };
+  const fromAddress = Math.ceil(fromPrefix / addresses);
+  return { fromAddress, fromPrefix, fromNetwork: fromPrefix };
 }
 
 function drawCrowd(kind: AttackerKind, random: Random): Crowd | null {

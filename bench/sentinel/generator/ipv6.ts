@@ -29,6 +29,11 @@ export function createIpv6(asn: number, pool: number, site: number, device: numb
   );
 }
 
+/** The first address of the /64, which a household has as one. */
+export function subscriberOf(address: number): number {
+  return isIpv6(address) ? address - (address % siteSize) : address;
+}
+
 function partsOf(address: number) {
   const rest = address - ipv6Base;
   const device = rest % siteSize;

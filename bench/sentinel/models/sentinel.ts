@@ -8,6 +8,7 @@ import { assess } from "../../../src/guard/decisions/assess.ts";
 import { create } from "../../../src/guard/decisions/lifecycle.ts";
 import type { IdentityState } from "../../../src/guard/decisions/state.ts";
 import type { GuardCall } from "../../../src/guard/decisions/transition.ts";
+import { isInKnownNetwork } from "../../../src/sentinel/activity/compare-activity.ts";
 import type { DecidedAssessment } from "../../../src/sentinel/assessment.ts";
 import type { Context } from "../../../src/sentinel/context.ts";
 import { addSession, type History } from "../../../src/sentinel/history.ts";
@@ -20,6 +21,7 @@ import {
 import type { SignalName } from "../../../src/sentinel/reason.ts";
 import { findReasons } from "../../../src/sentinel/signals/reasons.ts";
 import { defaultPolicy } from "../../../src/tenancy/policy.ts";
+import { NetworkWatch } from "../crowd.ts";
 import type { Judgement, Login, Model } from "../login.ts";
 
 const dayMs = 24 * 60 * 60 * 1000;
@@ -31,10 +33,19 @@ const publishedEveryMs = 7 * dayMs;
 const tenantId = "bench";
 const actor = { type: "api_token", id: null } as const;
 
+/** The IPv4 address, or the /64 of an IPv6 address. */
+function subscriberOf(address: string): string {
+  const groups = address.split(":");
+  return groups.length < 4 ? address : groups.slice(0, 4).join(":");
+}
+
 /** Keyed hashes are equal when their texts are equal, so here the texts replace them. */
 function contextOf({ country, asn, pool, prefix, address, agent, facts }: Login): Context {
   const { device, os, browser } = facts;
-  return { country, asn, pool, prefix, address, device, os, browser, agent, placeHidden: false };
+  return {
+    ...{ country, asn, pool, prefix, address: subscriberOf(address) },
+    ...{ device, os, browser, agent, placeHidden: false },
+  };
 }
 
 interface Known {
@@ -47,9 +58,10 @@ export class SentinelRun {
   readonly #countsPopulation: boolean;
   readonly #identities = new Map<number, Known>();
   #sessions: ConfirmedSession[] = [];
+  readonly #watch = new NetworkWatch();
   #population: Population | null = null;
   #publishedAt = Number.NEGATIVE_INFINITY;
-  #count = 0;
+  #assessments = 0;
   #last: { readonly login: Login; readonly withPopulation: boolean } | null = null;
   #lastRecord: DecidedAssessment | null = null;
 
@@ -64,6 +76,7 @@ export class SentinelRun {
     const session = { id: record.id, at: login.at, verdict: "legitimate", context } as const;
     const history = addSession(known.history, session, login.at);
     this.#identities.set(login.user, { state, history });
+    this.#count(login, record);
     this.#sessions.push({
       identityId: String(login.user),
       at: login.at,
@@ -72,6 +85,15 @@ export class SentinelRun {
     });
     this.#publish(login.at);
     this.#last = null;
+  }
+
+  /** Counts an attempt that is not learned from. */
+  countAttempt(login: Login): void {
+    this.#count(login, this.#assess(login, this.#knownOf(login), this.#population).record);
+  }
+
+  #count(login: Login, { reasons }: DecidedAssessment): void {
+    if (!isInKnownNetwork(reasons)) this.#watch.add(login);
   }
 
   recordOf(login: Login, withPopulation: boolean): DecidedAssessment {
@@ -98,11 +120,12 @@ export class SentinelRun {
       population: population === null ? null : narrowPopulation(population, context),
       populationUnread: false,
       crowd: login.crowd,
+      ...this.#watch.compare(login, context),
       degraded: [],
     };
-    this.#count += 1;
+    this.#assessments += 1;
     const session = {
-      assessmentId: `a${this.#count}`,
+      assessmentId: `a${this.#assessments}`,
       agent: login.facts.kind,
       userId: null,
       passkeys: defaultPolicy.passkeys,

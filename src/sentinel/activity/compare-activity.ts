@@ -3,6 +3,7 @@ import type { Context } from "../context.ts";
 import type { NearbyFraud, NetworkCrowd } from "../evidence.ts";
 import { reportedParts } from "../evidence.ts";
 import { type Address, addressBits, formatAddress } from "../network/address.ts";
+import type { Reason } from "../reason.ts";
 import type { TenantActivity } from "./tenant-activity.ts";
 
 /** What one organisation usually has of IPv6, and many hosters give to one customer in many pieces. */
@@ -16,6 +17,15 @@ export function countedNetworksOf(
   const hostBits = BigInt(addressBits(6)) - ipv6OrganisationBits;
   const network = `${formatAddress(6, (value >> hostBits) << hostBits)}/${ipv6OrganisationBits}`;
   return [...(asn === undefined ? [] : [`AS${asn}`]), ...(family === 6 ? [network] : [])];
+}
+
+/** Whether the network speaks for the user. Otherwise the attempt counts in the whole tenant. */
+export function isInKnownNetwork(
+  reasons: readonly Pick<Reason, "signal" | "contribution">[],
+): boolean {
+  return reasons.some(
+    ({ signal, contribution }) => signal === "network_history" && contribution < 0,
+  );
 }
 
 export interface ComparedActivity {
