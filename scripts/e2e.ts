@@ -130,6 +130,21 @@ class Check {
         "1",
       ),
     );
+    await this.#step(
+      createStep(
+        "a key that is not deployed is refused, and a file of another service without its address",
+        `${rotate} run 2>&1 | grep -c 'SEALING_KEYS in .* is 2; the service uses version 1' || true
+          cp .dev.vars other.vars
+          ${rotate} status --file other.vars 2>&1 || true
+          ${rotate} add backup-codes --file other.vars --url "$IDP_URL/" | grep -o 'run --file.*' | sed "s|$IDP_URL|URL|"
+          ${rotate} status --file other.vars --url "$IDP_URL/" 2>&1 | grep -c 'the service uses version 1'
+          rm other.vars`,
+        `1
+other.vars needs --url: the address of the service that it was deployed to.
+run --file other.vars --url URL/
+2`,
+      ),
+    );
     await this.#stop("the service stops for the new key");
     if (!(await this.#start("npm run dev with two sealing keys"))) return;
     await this.#step(

@@ -3,16 +3,26 @@
  * docs/operations.md has the whole procedure.
  */
 import { randomBytes } from "node:crypto";
-import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { parseKeyring } from "../src/crypto/keyring.ts";
-import { type KeyringName, keyringNames, secretOf } from "../src/keys/keyring-names.ts";
+import { keyringNames, secretOf } from "../src/keys/keyring-names.ts";
 import { listVersions, signingVersionOf } from "../src/step-up/signing-version.ts";
+import {
+  findKeyring,
+  readKeyring,
+  requireDeployed,
+  tokenSigningSecret,
+} from "./support/deployed-keys.ts";
 import { Failure, runScript } from "./support/failure.ts";
-import { findDemoUrl, OperatorApi } from "./support/operator-api.ts";
-import { findSecret, readSecret, writeSecret } from "./support/secret-file.ts";
+import { OperatorApi } from "./support/operator-api.ts";
+import { readSecret, writeSecret } from "./support/secret-file.ts";
+import {
+  requireUrl,
+  resolveService,
+  type ServiceOptions,
+  serviceHelp,
+  serviceOptions,
+} from "./support/service-options.ts";
 
-const root = join(import.meta.dirname, "..");
 const keyBytes = 32;
 /** After this many passes, the operator must examine the identities that still fail. */
 const maxPasses = 3;
@@ -23,7 +33,7 @@ const names = [...keyringNames, tokenSigning] as const;
 type Name = (typeof names)[number];
 const secrets: Readonly<Record<Name, string>> = {
   ...secretOf,
-  token_signing: "TOKEN_SIGNING_KEYS",
+  token_signing: tokenSigningSecret,
 };
 
 const helpText = `Rotate a key of the service.
@@ -35,14 +45,10 @@ const helpText = `Rotate a key of the service.
 
 KEYRING is one of ${names.join(", ")}.
 
-  --file FILE   the file of secrets (default .dev.vars)
-  --url URL     the service (default: that of "npm run dev")
-  --limit N     identities in one request (default 40: the free plan allows 50 subrequests)
+${serviceHelp}  --limit N     identities in one request (default 40: the free plan allows 50 subrequests)
 `;
 
-interface Options {
-  readonly file: string;
-  readonly url: string;
+interface Options extends ServiceOptions {
   readonly limit: number;
 }
 
@@ -52,28 +58,39 @@ function parseKeyringName(name: string | undefined): Name {
   return known;
 }
 
-function readKeyring(file: string, name: string) {
-  const text = readSecret(file, name);
-  const ring = parseKeyring(text);
-  if (typeof ring === "string") throw new Failure(`${name} in ${file} ${ring}.`);
-  return { text, ring };
+const deployStep = 'deploy (local: restart "npm run dev")';
+
+/** What the operator does after a version has been added. */
+function describeNext({ file, url, given }: Options, keyring: Name, version: number): string {
+  const run = `npm run keys:rotate -- run${given}${url === undefined ? " --url URL" : ""}`;
+  const steps: Readonly<Record<Name, string>> = {
+    sealing: `keep a copy of the file, ${deployStep}, then: ${run}`,
+    backup_codes: `keep a copy of the file, and ${deployStep}. Codes that users have stay under their version; to count them: ${run}`,
+    audit_signing: `keep a copy of the file, and ${deployStep}. Keep every older version: checkpoints are signed with them.`,
+    token_signing: `${deployStep}. Version ${signingVersionOf(readKeyring(file, secrets.token_signing).ring)} signs then, and ${version} is announced.`,
+  };
+  return steps[keyring];
 }
 
-function addVersion({ file }: Options, keyring: Name): void {
+function addVersion(options: Options, keyring: Name): void {
+  const { file } = options;
   const name = secrets[keyring];
   const { text, ring } = readKeyring(file, name);
   const version = ring.newest + 1;
   writeSecret(file, name, `${text},${version}:${randomBytes(keyBytes).toString("base64")}`);
-  const next =
-    keyring === tokenSigning
-      ? `deploy (local: restart "npm run dev"). Version ${signingVersionOf(readKeyring(file, name).ring)} signs then, and ${version} is announced.`
-      : 'keep a copy of it, deploy (local: restart "npm run dev"), then: npm run keys:rotate -- run';
-  process.stdout.write(`${name} has version ${version} in ${file} now.\nNext: ${next}\n`);
+  process.stdout.write(
+    `${name} has version ${version} in ${file} now.\nNext: ${describeNext(options, keyring, version)}\n`,
+  );
 }
 
-async function reEncrypt({ file, url, limit }: Options): Promise<void> {
-  const api = new OperatorApi(url, readSecret(file, "OPERATOR_TOKEN"));
-  const from = (await api.keys()).re_encryption;
+function openApi(options: Options): OperatorApi {
+  return new OperatorApi(requireUrl(options), readSecret(options.file, "OPERATOR_TOKEN"));
+}
+
+async function reEncrypt(options: Options): Promise<void> {
+  const api = openApi(options);
+  const { limit } = options;
+  const from = (await requireDeployed(options.file, api)).re_encryption;
   for (;;) {
     const now = await api.reEncrypt(limit);
     const share = now.total === 0 ? 100 : Math.floor((100 * now.seen) / now.total);
@@ -88,11 +105,12 @@ async function reEncrypt({ file, url, limit }: Options): Promise<void> {
     }
   }
   process.stdout.write("Everything is under the newest sealing key.\n");
-  await printStatus({ file, url, limit });
+  await printStatus(options);
 }
 
-async function printStatus({ file, url }: Options): Promise<void> {
-  const { keys, counted } = await new OperatorApi(url, readSecret(file, "OPERATOR_TOKEN")).keys();
+async function printStatus(options: Options): Promise<void> {
+  const { file } = options;
+  const { keys, counted } = await requireDeployed(file, openApi(options));
   for (const key of keys) {
     const use = key.newest ? "newest" : key.in_use ? "in use" : "unused";
     const sets = key.backup_code_sets ? `, ${key.backup_code_sets} sets of codes` : "";
@@ -106,20 +124,13 @@ async function printStatus({ file, url }: Options): Promise<void> {
 
 /** Prints what a deployment with the file does with each key of step-up tokens. */
 function printTokenKeys(file: string): void {
-  if (findSecret(file, secrets.token_signing) === undefined) return;
-  const { ring } = readKeyring(file, secrets.token_signing);
+  const ring = findKeyring(file, secrets.token_signing);
+  if (ring === undefined) return;
   const signing = signingVersionOf(ring);
   for (const version of listVersions(ring).toReversed()) {
     const use = version > signing ? "announced" : version === signing ? "signs" : "earlier tokens";
     process.stdout.write(`${tokenSigning} ${version}: ${use} (by ${file})\n`);
   }
-}
-
-/** Whether the service records that stored data may need the version. */
-async function isNeeded({ file, url }: Options, keyring: KeyringName, version: number) {
-  const { keys } = await new OperatorApi(url, readSecret(file, "OPERATOR_TOKEN")).keys();
-  const known = keys.find((key) => key.keyring === keyring && key.version === version);
-  return known === undefined || known.in_use;
 }
 
 async function dropVersion(options: Options, keyring: Name, text: string | undefined) {
@@ -128,13 +139,14 @@ async function dropVersion(options: Options, keyring: Name, text: string | undef
   const name = secrets[keyring];
   const { ring, text: before } = readKeyring(file, name);
   if (!ring.keys.has(version)) throw new Failure(`${name} in ${file} has no version ${text}.`);
+  const { keys } = await requireDeployed(file, openApi(options));
   const isInUse =
     keyring === tokenSigning
       ? version >= signingVersionOf(ring)
-      : await isNeeded(options, keyring, version);
+      : (keys.find((key) => key.keyring === keyring && key.version === version)?.in_use ?? true);
   if (isInUse) {
     throw new Failure(
-      `Version ${version} of ${name} is still in use; see: npm run keys:rotate -- status`,
+      `Version ${version} of ${name} is still in use; see: npm run keys:rotate -- status${options.given}`,
     );
   }
   const rest = before.split(",").filter((entry) => Number(entry.split(":")[0]) !== version);
@@ -146,13 +158,12 @@ async function main(): Promise<number> {
   const { values, positionals } = parseArgs({
     allowPositionals: true,
     options: {
-      file: { type: "string", default: join(root, ".dev.vars") },
-      url: { type: "string", default: findDemoUrl() },
+      ...serviceOptions,
       limit: { type: "string", default: "40" },
       help: { type: "boolean", default: false },
     },
   });
-  const options = { file: values.file, url: values.url, limit: Number(values.limit) };
+  const options = { ...resolveService(values), limit: Number(values.limit) };
   const [verb, ...rest] = positionals;
   switch (values.help ? undefined : verb) {
     case "add":

@@ -2,14 +2,17 @@
  * `npm run stats:rebuild`: counts all events of a tenant's trail again, while the service goes on integrating.
  * docs/operations.md says when that is needed.
  */
-import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { idPattern } from "../src/crypto/id-time.ts";
 import { Failure, runScript } from "./support/failure.ts";
-import { findDemoUrl, OperatorApi } from "./support/operator-api.ts";
+import { OperatorApi } from "./support/operator-api.ts";
 import { readSecret } from "./support/secret-file.ts";
-
-const root = join(import.meta.dirname, "..");
+import {
+  requireUrl,
+  resolveService,
+  serviceHelp,
+  serviceOptions,
+} from "./support/service-options.ts";
 
 const helpText = `Rebuild a tenant's statistics from its audit trail.
 
@@ -18,9 +21,7 @@ const helpText = `Rebuild a tenant's statistics from its audit trail.
 
 If the command is stopped, the service continues in the background.
 
-  --file FILE   the file of secrets (default .dev.vars)
-  --url URL     the service (default: that of "npm run dev")
-  --limit N     steps of 2,000 events in one request (default 8: the free plan allows 50 subrequests)
+${serviceHelp}  --limit N     steps of 2,000 events in one request (default 8: the free plan allows 50 subrequests)
 `;
 
 async function rebuild(api: OperatorApi, tenantId: string, isRestart: boolean, limit: number) {
@@ -38,19 +39,19 @@ async function main(): Promise<number> {
     options: {
       tenant: { type: "string" },
       continue: { type: "boolean", default: false },
-      file: { type: "string", default: join(root, ".dev.vars") },
-      url: { type: "string", default: findDemoUrl() },
+      ...serviceOptions,
       limit: { type: "string", default: "8" },
       help: { type: "boolean", default: false },
     },
   });
-  const { tenant, file, url, limit, help } = values;
+  const { tenant, limit, help } = values;
   if (help || tenant === undefined) {
     process.stdout.write(helpText);
     return help ? 0 : 1;
   }
   if (!idPattern.test(tenant)) throw new Failure("--tenant is an id of 24 hex digits.");
-  const api = new OperatorApi(url, readSecret(file, "OPERATOR_TOKEN"));
+  const service = resolveService(values);
+  const api = new OperatorApi(requireUrl(service), readSecret(service.file, "OPERATOR_TOKEN"));
   await rebuild(api, tenant, !values.continue, Number(limit));
   return 0;
 }

@@ -2,15 +2,19 @@
  * `npm run tenants:move`: moves a tenant's data to another database while the tenant uses the service.
  * docs/operations.md has the whole procedure.
  */
-import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { parseArgs } from "node:util";
 import { idPattern } from "../src/crypto/id-time.ts";
 import { Failure, runScript } from "./support/failure.ts";
-import { findDemoUrl, OperatorApi } from "./support/operator-api.ts";
+import { OperatorApi } from "./support/operator-api.ts";
 import { readSecret } from "./support/secret-file.ts";
+import {
+  requireUrl,
+  resolveService,
+  serviceHelp,
+  serviceOptions,
+} from "./support/service-options.ts";
 
-const root = join(import.meta.dirname, "..");
 /** The last phase waits a minute for readers that have cached the old database. */
 const cleaningPauseMs = 10_000;
 
@@ -20,9 +24,7 @@ const helpText = `Move a tenant's data to another database.
 
 During a move, --to with the database that the tenant is leaving cancels it.
 
-  --file FILE   the file of secrets (default .dev.vars)
-  --url URL     the service (default: that of "npm run dev")
-  --limit N     pages of 300 rows in one request (default 14: the free plan allows 50 subrequests)
+${serviceHelp}  --limit N     pages of 300 rows in one request (default 14: the free plan allows 50 subrequests)
 `;
 
 async function moveTenant(api: OperatorApi, tenantId: string, shard: number, limit: number) {
@@ -44,20 +46,20 @@ async function main(): Promise<number> {
     options: {
       tenant: { type: "string" },
       to: { type: "string" },
-      file: { type: "string", default: join(root, ".dev.vars") },
-      url: { type: "string", default: findDemoUrl() },
+      ...serviceOptions,
       limit: { type: "string", default: "14" },
       help: { type: "boolean", default: false },
     },
   });
-  const { tenant, to, file, url, limit, help } = values;
+  const { tenant, to, limit, help } = values;
   if (help || tenant === undefined || to === undefined) {
     process.stdout.write(helpText);
     return help ? 0 : 1;
   }
   if (!idPattern.test(tenant)) throw new Failure("--tenant is an id of 24 hex digits.");
   if (!/^\d+$/.test(to)) throw new Failure("--to is a number: 0 for DB, 1 for DB_1, and so on.");
-  const api = new OperatorApi(url, readSecret(file, "OPERATOR_TOKEN"));
+  const service = resolveService(values);
+  const api = new OperatorApi(requireUrl(service), readSecret(service.file, "OPERATOR_TOKEN"));
   await moveTenant(api, tenant, Number(to), Number(limit));
   return 0;
 }

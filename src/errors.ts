@@ -205,6 +205,8 @@ interface AppErrorOptions {
   /** Further fields of the body: `attempts_remaining`, `locked_until`, `issues`, … */
   readonly fields?: Readonly<Record<string, unknown>>;
   readonly headers?: Readonly<Record<string, string>>;
+  /** Why the service cannot serve the request, as the log names it. Only the operator's requests show it. */
+  readonly causeName?: string;
   /** The audit trail already has an event of this refusal. */
   readonly isRecorded?: boolean;
 }
@@ -214,6 +216,7 @@ export class AppError extends Error {
   readonly code: ErrorCode;
   readonly fields: Readonly<Record<string, unknown>>;
   readonly headers: Readonly<Record<string, string>>;
+  readonly causeName: string | undefined;
   readonly isRecorded: boolean;
 
   constructor(code: ErrorCode, options: AppErrorOptions = {}) {
@@ -226,6 +229,7 @@ export class AppError extends Error {
       ...(challenge === undefined ? {} : { "WWW-Authenticate": challenge }),
       ...options.headers,
     };
+    this.causeName = options.causeName;
     this.isRecorded = options.isRecorded ?? false;
   }
 

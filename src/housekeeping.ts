@@ -10,6 +10,7 @@ import {
   usedPercentOf,
   warningPercent,
 } from "./db/database-size.ts";
+import { requireMigrations } from "./db/migrations.ts";
 import { controlDbOf, listDatabases } from "./db/shards.ts";
 import { addToReserve, planReserve } from "./db/space-reserve.ts";
 import { requireConfig } from "./env.ts";
@@ -45,6 +46,7 @@ export async function maintainSpace(env: Env): Promise<void> {
   for (const [shard, db] of listDatabases(env).entries()) {
     const maintain = async () => {
       const { maxDatabaseBytes } = requireConfig(env);
+      await requireMigrations(db, shard);
       const size = await measureDatabase(db);
       const percent = usedPercentOf(size, maxDatabaseBytes);
       if (percent >= warningPercent) {

@@ -11,6 +11,8 @@ export interface LogFields {
   /** The kind of a failure, such as `TypeError` or `DeadlineError`; never its message. */
   readonly cause?: string;
   readonly count?: number;
+  /** The number that `count` should be. */
+  readonly wanted?: number;
   /** Addresses of clients that sent a wrong operator token. No other line contains an address. */
   readonly addresses?: readonly string[];
   /** The number of a database: 0 is `DB`, 1 is `DB_1` and so on. */
@@ -20,8 +22,17 @@ export interface LogFields {
 
 /** The same names at run time, where the type does not exist. */
 const allowedFields: Readonly<Record<keyof LogFields, true>> = {
-  ...{ request_id: true, tenant_id: true, code: true, source: true },
-  ...{ problems: true, cause: true, count: true, addresses: true, shard: true, percent: true },
+  request_id: true,
+  tenant_id: true,
+  code: true,
+  source: true,
+  problems: true,
+  cause: true,
+  count: true,
+  wanted: true,
+  addresses: true,
+  shard: true,
+  percent: true,
 };
 
 export function log(level: "info" | "warn" | "error", event: string, fields: LogFields = {}): void {
@@ -31,8 +42,18 @@ export function log(level: "info" | "warn" | "error", event: string, fields: Log
   console[level](JSON.stringify(line));
 }
 
-/** The names of a thrown value and of its causes, outermost first; safe to log, unlike their messages. */
+/** The names of a thrown value and of its causes, outermost first. */
+function listNames(error: unknown): string[] {
+  if (!(error instanceof Error)) return [typeof error];
+  return [error.name, ...(error.cause === undefined ? [] : listNames(error.cause))];
+}
+
+/**
+ * The names of a thrown value and of its causes, outermost first; safe to log, unlike their messages. `Error` says
+ * nothing, so it stands only where there is no other name.
+ */
 export function causeOf(error: unknown): string {
-  if (!(error instanceof Error)) return typeof error;
-  return error.cause === undefined ? error.name : `${error.name}: ${causeOf(error.cause)}`;
+  const names = listNames(error);
+  const telling = names.filter((name) => name !== "Error");
+  return telling.length === 0 ? "Error" : telling.join(": ");
 }

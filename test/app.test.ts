@@ -2,6 +2,7 @@
 import { createExecutionContext, createScheduledController } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, it, vi } from "vitest";
+import { wantedMigrations } from "../src/db/migrations.ts";
 import worker from "../src/index.ts";
 import { sendManyRequests } from "./support/busy-tokens.ts";
 import { send, Tenant, User } from "./support/client.ts";
@@ -60,6 +61,59 @@ describe("Readiness", () => {
     expect(answer.body.error).toContain("D1");
     expect(answer.body.error).not.toContain("guard");
     expect((await send("GET", "/readyz")).status).toBe(200);
+  });
+});
+
+describe("A database without its migrations", () => {
+  const rename = async (from: string, to: string) =>
+    await env.DB.prepare(`ALTER TABLE ${from} RENAME TO ${to}`).run();
+
+  /** Runs the work while a table of `DB` does not exist. @returns its result, and what was logged */
+  async function withoutTable<T>(table: string, work: () => Promise<T>) {
+    const lines: string[] = [];
+    vi.spyOn(console, "error").mockImplementation((line) => void lines.push(String(line)));
+    await rename(table, "set_aside");
+    try {
+      return { result: await work(), lines };
+    } finally {
+      await rename("set_aside", table);
+    }
+  }
+
+  it("is not ready, and the answer and the log say how many are missing", async () => {
+    const ask = async () => await send("GET", "/readyz");
+    const { result, lines } = await withoutTable("d1_migrations", ask);
+    expect(result.status).toBe(503);
+    expect(result.body.error).toContain(`Database 0 has 0 of ${wantedMigrations} migrations`);
+    expect(lines.map((line) => JSON.parse(line))).toContainEqual({
+      level: "error",
+      event: "migrations_missing",
+      shard: 0,
+      count: 0,
+      wanted: wantedMigrations,
+    });
+    expect((await send("GET", "/readyz")).status).toBe(200);
+  });
+
+  it("is named by the log of a failed request, and by the answer to the operator alone", async () => {
+    const tenant = await Tenant.create();
+    const asOperator = { token: env.OPERATOR_TOKEN };
+    const ask = async () => ({
+      operator: await send("GET", "/v1/tenants", asOperator),
+      tenant: await send("GET", "/v1/settings", { token: tenant.token }),
+    });
+    const { result, lines } = await withoutTable("tenants", ask);
+    expect(result.operator.body).toMatchObject({
+      code: "unavailable",
+      cause: "migrations_missing",
+    });
+    expect(result.tenant.body).toMatchObject({ code: "unavailable" });
+    expect(result.tenant.body).not.toHaveProperty("cause");
+    const failures = lines.flatMap((line) => {
+      const { event, cause } = JSON.parse(line);
+      return event === "request_failed" ? [cause] : [];
+    });
+    expect(failures).toEqual(["migrations_missing", "migrations_missing"]);
   });
 });
 

@@ -19,4 +19,7 @@ it("A logged failure has the kinds of its errors, never their messages", () => {
   const failure = new TypeError("code 123456", { cause: new RangeError("secret") });
   expect(causeOf(failure)).toBe("TypeError: RangeError");
   expect(causeOf("a thrown secret")).toBe("string");
+  const inTwoErrors = new Error("outer", { cause: new Error("inner", { cause: failure }) });
+  expect(causeOf(inTwoErrors)).toBe("TypeError: RangeError");
+  expect(causeOf(new Error("nothing more"))).toBe("Error");
 });

@@ -47,6 +47,8 @@ const keys = z.object({
   re_encryption: progress.nullable(),
 });
 
+const jwks = z.object({ keys: z.array(z.object({ kid: z.string() })) });
+
 /** The URL of the service that `npm run dev` started last. */
 export function findDemoUrl(): string {
   const { IDP_URL } = existsSync(demoFile) ? parseEnv(readFileSync(demoFile, "utf8")) : {};
@@ -57,13 +59,19 @@ export class OperatorApi {
   readonly #url: string;
   readonly #token: string;
 
+  /** @param url the address of the service, with or without a slash at the end */
   constructor(url: string, token: string) {
-    this.#url = url;
+    this.#url = url.replace(/\/+$/, "");
     this.#token = token;
   }
 
   async keys() {
     return keys.parse(await this.#send("GET", "/v1/keys"));
+  }
+
+  /** The public keys of step-up tokens, the newest first. */
+  async stepUpKeys() {
+    return jwks.parse(await this.#send("GET", "/.well-known/jwks.json")).keys;
   }
 
   /** Re-encrypts the next identities, at most `limit`. */

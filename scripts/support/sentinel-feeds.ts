@@ -10,6 +10,7 @@ import {
 } from "../../src/sentinel/network/asn-list.ts";
 import type { Geography } from "../../src/sentinel/network/build.ts";
 import type { Feed } from "../../src/sentinel/network/combine-feeds.ts";
+import { measureCoverage } from "../../src/sentinel/network/coverage.ts";
 import { createFeedParser, type ParsedFeed } from "../../src/sentinel/network/feed.ts";
 import {
   isNetworkKind,
@@ -48,13 +49,17 @@ const kindHints: readonly (readonly [RegExp, NetworkKind])[] = [
   [/cloud|amazon|aws|azure|gcp|google|microsoft|oracle|linode|vultr|digital.?ocean/, "cloud"],
 ];
 
-/** Takes the kind from the catalogue or from the name; a threat list otherwise. */
+/** Takes the kind from the catalogue or from the name. @throws Failure if neither knows one */
 function guessKind(name: string): NetworkKind {
   const listed = catalogue.find((feed) => feed.name === name);
   if (listed !== undefined) return listed.kind;
   const words = name.toLowerCase().replaceAll(/[_-]/g, " ");
   if (isNetworkKind(words)) return words;
-  return kindHints.find(([pattern]) => pattern.test(words))?.[1] ?? "threat";
+  const hint = kindHints.find(([pattern]) => pattern.test(words));
+  if (hint !== undefined) return hint[1];
+  throw new Failure(
+    `--feed ${name}=…: the name does not say what kind of addresses the list has; write --feed ${name}:KIND=…, where KIND is one of ${networkKinds.join(", ")}.`,
+  );
 }
 
 function parseArgument(argument: string): { name: string; kind: NetworkKind; source: string } {
@@ -180,6 +185,7 @@ export async function readFeed(
     ...described,
     format: isByNumber ? "numbers of networks" : described.format,
     ...counts,
+    coverage: measureCoverage(ranges),
     value: value.digest,
     fetchedAt: now,
     changedAt: now,

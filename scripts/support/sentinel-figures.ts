@@ -1,6 +1,10 @@
 /** The figures of an import: counts, sizes and times. */
 import type { DataSet, Published } from "../../src/sentinel/feeds/data-set.ts";
-import type { FeedRecord } from "../../src/sentinel/feeds/feed-record.ts";
+import {
+  coverageByKind,
+  type FeedRecord,
+  type KindCoverage,
+} from "../../src/sentinel/feeds/feed-record.ts";
 import type { BuiltShard } from "../../src/sentinel/network/build.ts";
 
 export interface ImportFigures {
@@ -10,6 +14,7 @@ export interface ImportFigures {
   /** Lines with an entry, over all lists and tables. */
   readonly rows: number;
   readonly skippedLines: number;
+  readonly coverage: readonly KindCoverage[];
   readonly records: { readonly v4: number; readonly v6: number };
   readonly shards: { readonly v4: number; readonly v6: number };
   readonly shardBytes: number;
@@ -59,6 +64,7 @@ export function figuresOf(
     refused,
     rows: sum(records, ({ rows }) => rows),
     skippedLines: sum(records, ({ skippedLines }) => skippedLines),
+    coverage: coverageByKind(records),
     records: {
       v4: sum(v4, ({ recordCount }) => recordCount),
       v6: sum(v6, ({ recordCount }) => recordCount),
@@ -78,6 +84,19 @@ function formatCount(value: number): string {
   return value.toLocaleString("en-US");
 }
 
+/** A line for each kind of network, also for those that no list covers. */
+function formatCoverage(coverage: readonly KindCoverage[]): string[] {
+  const count = (value: number | null) =>
+    value === null ? "an unknown number of" : formatCount(value);
+  return coverage.map(({ kind, lists, addresses, networks }, index) => {
+    const covered =
+      lists === 0
+        ? "no list"
+        : `${count(addresses)} IPv4 addresses, ${count(networks)} IPv6 networks (/64), ${lists} ${lists === 1 ? "list" : "lists"}`;
+    return `${index === 0 ? "Coverage:" : "         "} ${kind}: ${covered}`;
+  });
+}
+
 function formatOutcome(published: Published | null): string {
   if (published === null) return "none written (dry run)";
   const { written, unchanged, removed } = published;
@@ -92,6 +111,7 @@ export function formatFigures(figures: ImportFigures): string {
   return [
     ...refused,
     `Feeds:    ${figures.feeds}, ${formatCount(figures.rows)} entries, ${formatCount(figures.skippedLines)} lines skipped`,
+    ...formatCoverage(figures.coverage),
     `Records:  ${formatCount(records.v4)} IPv4, ${formatCount(records.v6)} IPv6`,
     `Shards:   ${formatCount(shards.v4)} IPv4, ${formatCount(shards.v6)} IPv6, ${formatCount(figures.shardBytes)} bytes: ${formatOutcome(published)}`,
     `Largest:  shard ${formatCount(largestShard.v4)} bytes (IPv4), ${formatCount(largestShard.v6)} (IPv6); feed ${formatCount(figures.largestFeed)}; current ${formatCount(figures.currentBytes)}`,

@@ -18,7 +18,7 @@ Lists
   --feed NAME=FILE       a file or https URL; repeat it for more, files with one name form one feed. The
                          name gives the kind of its addresses (vpn=…, x4b_datacenter=…, ipsum=…), and
                          the import prints it.
-  --feed NAME:KIND=FILE  the same with an explicit kind. KIND is one of
+  --feed NAME:KIND=FILE  the same with an explicit kind, for any other name. KIND is one of
                          ${networkKinds.join(", ")}.
   --catalogue            every list of the catalogue from its URL (src/sentinel/feeds/catalogue.ts)
 
@@ -34,6 +34,7 @@ Target
   --remote               the KV namespace in your Cloudflare account
   --namespace-id ID      with --remote: this namespace instead of that of the deployed Worker
   --persist-to DIR       with --local: the same as "wrangler dev --persist-to"
+  --replace              remove the stored lists and tables that the import does not name
   --dry-run              read and build, write nothing
   --json                 the figures at the end as JSON
   --help
@@ -44,7 +45,8 @@ IPv6; # and ; start a comment. The import reports and skips invalid lines. A lis
 or a page of HTML is refused: its stored version stays in use, the other lists are imported, and the exit code
 is 1. A refused table of geography ends the import, and nothing is written.
 
-Each import replaces the whole data set: name every feed and the geography every time.
+Each import replaces the whole data set: name every feed and the geography every time. An import that would remove
+a stored list names it and stops, unless --replace is given.
 docs/sentinel-data.md says more.
 `;
 
@@ -54,6 +56,7 @@ export interface ImportOptions {
   readonly target:
     | { readonly to: "local"; readonly persistTo: string | undefined }
     | { readonly to: "remote"; readonly namespaceId: string | undefined };
+  readonly replace: boolean;
   readonly dryRun: boolean;
   readonly json: boolean;
 }
@@ -89,6 +92,7 @@ function parse(args: readonly string[]) {
         remote: { type: "boolean", default: false },
         "namespace-id": { type: "string" },
         "persist-to": { type: "string" },
+        replace: { type: "boolean", default: false },
         "dry-run": { type: "boolean", default: false },
         json: { type: "boolean", default: false },
         help: { type: "boolean", default: false },
@@ -154,6 +158,7 @@ export function parseOptions(args: readonly string[]): ImportOptions | undefined
   return {
     ...network,
     target: parseTarget(values),
+    replace: values.replace,
     dryRun: values["dry-run"],
     json: values.json,
   };

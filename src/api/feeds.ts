@@ -3,9 +3,14 @@ import { z } from "zod";
 import { requirePermission } from "../http/access.ts";
 import { defineRoute, none, respond } from "../http/route.ts";
 import { instant, toRfc3339, toRfc3339OrNull } from "../http/schemas.ts";
-import { type FeedRecord, feedKinds, findDegradedKinds } from "../sentinel/feeds/feed-record.ts";
+import {
+  coverageByKind,
+  type FeedRecord,
+  feedKinds,
+  findDegradedKinds,
+} from "../sentinel/feeds/feed-record.ts";
 import { listFeeds } from "../sentinel/feeds/list-feeds.ts";
-import { dataKinds } from "../sentinel/network/network-facts.ts";
+import { dataKinds, networkKinds } from "../sentinel/network/network-facts.ts";
 
 const feedSchema = z
   .object({
@@ -30,6 +35,21 @@ const feedSchema = z
     }),
     changed_at: instant.nullable(),
     rows: z.int(),
+    ipv4_addresses: z
+      .int()
+      .nullable()
+      .meta({
+        description: "Number of IPv4 addresses that the feed covers; null if it was not measured.",
+        examples: [1289],
+      }),
+    ipv6_networks: z
+      .int()
+      .nullable()
+      .meta({
+        description:
+          "Number of IPv6 networks of 64 bits that the feed covers; null if it was not measured.",
+        examples: [512],
+      }),
     skipped_lines: z.int().meta({ description: "Number of lines that could not be parsed." }),
     last_error: z
       .object({ at: instant, reason: z.string().meta({ examples: ["The list is empty."] }) })
@@ -57,6 +77,8 @@ function showFeed(record: FeedRecord): z.input<typeof feedSchema> {
     fetched_at: toTimeOrNull(record.fetchedAt),
     changed_at: toTimeOrNull(record.changedAt),
     rows: record.rows,
+    ipv4_addresses: record.coverage?.addresses ?? null,
+    ipv6_networks: record.coverage?.networks ?? null,
     skipped_lines: record.skippedLines,
     last_error:
       lastError === null ? null : { at: toRfc3339(lastError.at), reason: lastError.reason },
@@ -87,6 +109,30 @@ export const feedRoutes = [
               .int()
               .nullable()
               .meta({ description: "The version of the data set: when it was built, Unix ms." }),
+            coverage: z
+              .array(
+                z.object({
+                  kind: z.enum(networkKinds),
+                  lists: z
+                    .int()
+                    .min(0)
+                    .meta({ description: "Lists in use.", examples: [2] }),
+                  ipv4_addresses: z
+                    .int()
+                    .min(0)
+                    .nullable()
+                    .meta({ examples: [10433280] }),
+                  ipv6_networks: z
+                    .int()
+                    .min(0)
+                    .nullable()
+                    .meta({ examples: [4096] }),
+                }),
+              )
+              .meta({
+                description:
+                  "What the lists of each kind cover together. An address on two lists counts twice. Null if one of the lists was not measured.",
+              }),
             degraded: z.array(z.enum(dataKinds)).meta({
               description:
                 "The kinds of data that the data set does not have, or whose lists are all too old. Every assessment names them in its `degraded`.",
@@ -103,6 +149,11 @@ export const feedRoutes = [
         feeds: (list?.feeds ?? []).map(showFeed),
         built_at: toRfc3339OrNull(version),
         version,
+        coverage: coverageByKind(list?.feeds ?? []).map(({ addresses, networks, ...kind }) => ({
+          ...kind,
+          ipv4_addresses: addresses,
+          ipv6_networks: networks,
+        })),
         degraded: [...findDegradedKinds(list?.feeds ?? [], arrivedAt)],
       });
     },

@@ -7,6 +7,7 @@ import {
   usedPercentOf,
   warningPercent,
 } from "../db/database-size.ts";
+import { requireMigrations } from "../db/migrations.ts";
 import { listDatabases } from "../db/shards.ts";
 import { awaitWithin } from "../deadline.ts";
 import { AppError } from "../errors.ts";
@@ -25,18 +26,20 @@ async function runCheck<T>(name: string, check: Promise<T>): Promise<CheckResult
     return { found: await awaitWithin(checkTimeoutMs, check) };
   } catch (error) {
     return {
-      problem:
-        error instanceof AppError
-          ? "a database that tenants need is not bound"
-          : `${name} did not respond`,
+      problem: error instanceof AppError ? error.message : `${name} did not respond; retry later.`,
     };
   }
 }
 
-/** Checks that every database responds, and that every database that tenants need is bound. */
+/**
+ * Checks that every database responds and has all migrations, and that every database that tenants need is bound.
+ * @throws AppError `unavailable`, StoreError
+ */
 async function checkDatabases(env: Env): Promise<DatabaseSize[]> {
+  const databases = listDatabases(env);
+  await Promise.all(databases.map(requireMigrations));
   const [sizes] = await Promise.all([
-    Promise.all(listDatabases(env).map(measureDatabase)),
+    Promise.all(databases.map(measureDatabase)),
     requireAllDatabases(env),
   ]);
   return sizes;
@@ -125,7 +128,7 @@ export function createHealthRoutes(livenessPath: string) {
           "problem" in check ? [check.problem] : [],
         );
         throw new AppError("unavailable", {
-          message: `Not ready: ${problems.join(" and ")}; retry later.`,
+          message: `Not ready: ${problems.join(" ")}`,
           fields: { checks: { database: "found" in database, guard: "found" in guard } },
         });
       },

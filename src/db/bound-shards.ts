@@ -48,5 +48,6 @@ export async function requireAllDatabases(env: Env): Promise<void> {
   log("error", "database_not_bound", { problems });
   throw new AppError("unavailable", {
     message: "A database that tenants need is not bound; the log names it.",
+    causeName: "database_not_bound",
   });
 }

@@ -41,6 +41,14 @@ export class FullDatabaseError extends StoreError {
   }
 }
 
+/** A table or column does not exist: a build is deployed whose migrations are not applied. Nothing was applied. */
+export class MissingMigrationsError extends StoreError {
+  constructor(cause: unknown) {
+    super(cause);
+    this.name = "MissingMigrationsError";
+  }
+}
+
 /** What a change was based on has changed since it was read. Nothing was applied. */
 export class StaleReadError extends StoreError {
   constructor(cause: unknown) {
@@ -54,6 +62,8 @@ const fenceMessage = /tenant_fenced/;
 /** https://developers.cloudflare.com/d1/observability/debug-d1/#error-list, and SQLite's own message. */
 const fullMessage =
   /Exceeded maximum DB size|maximum account storage limit|database or disk is full|SQLITE_FULL/;
+/** SQLite's messages. */
+const missingMessage = /no such (?:table|column)|has no column named/;
 const conditionMessage = /unmet_condition_([a-z_]+)/;
 /** In place of an error code: the batch fails with `StaleReadError`, so that the caller reads again. */
 export const staleRead = "stale_read";
@@ -72,6 +82,7 @@ function toStoreError(error: unknown): StoreError | AppError {
   if (isErrorCode(unmet)) return new AppError(unmet);
   if (unmet === staleRead) return new StaleReadError(error);
   if (fenceMessage.test(message)) return new FencedTenantError(error);
+  if (missingMessage.test(message)) return new MissingMigrationsError(error);
   if (fullMessage.test(message)) return new FullDatabaseError(error);
   return new StoreError(error);
 }

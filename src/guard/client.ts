@@ -116,7 +116,7 @@ export async function askGuard<T>(
     result = await ask(guardOf(caller, identityId), call);
   } catch (error) {
     log("error", "guard_unreachable", { request_id: requestId, cause: causeOf(error) });
-    throw new AppError("unavailable");
+    throw new AppError("unavailable", { causeName: "guard_unreachable" });
   }
   caller.onGuardNotice(result);
   if (result.ok) return result.value;
@@ -179,7 +179,7 @@ export async function eraseIdentity(
   } catch (error) {
     log("error", "guard_unreachable", { tenant_id: tenantId, cause: causeOf(error) });
   }
-  throw new AppError("unavailable");
+  throw new AppError("unavailable", { causeName: "guard_unreachable" });
 }
 
 /** Makes the guard deliver its outbox now. If that fails, its alarm delivers it later. */

@@ -81,6 +81,7 @@ export const operator: Access<undefined> = {
       () => timingSafeEqual(sha256Of(token), operatorTokenDigest),
       (work) => c.executionCtx.waitUntil(work),
     );
+    c.set("isOperator", true);
     return {
       caller: undefined,
       actor: { type: "operator", id: null },

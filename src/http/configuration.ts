@@ -4,9 +4,10 @@ import { AppError } from "../errors.ts";
 import { findKeyProblems, hasMatchingKeys } from "../keys/key-check.ts";
 import type { Step } from "./request-context.ts";
 
-function createNotConfigured(): AppError {
+function createNotConfigured(causeName: "configuration_invalid" | "keys_do_not_fit"): AppError {
   return new AppError("unavailable", {
     message: "The service is not configured; its log states the reason.",
+    causeName,
   });
 }
 
@@ -17,7 +18,7 @@ function createNotConfigured(): AppError {
 function checkKeys(env: Env, config: Config): Promise<void> | undefined {
   if (hasMatchingKeys(config)) return undefined;
   const checked = findKeyProblems(env, config, Date.now()).then((problems) => {
-    if (problems.length > 0) throw createNotConfigured();
+    if (problems.length > 0) throw createNotConfigured("keys_do_not_fit");
   });
   // A request that fails before it awaits the check must not leave an unhandled rejection.
   checked.catch(() => {});
@@ -32,7 +33,9 @@ export function requireConfiguration(livenessPath: string): Step {
   return async (c, next) => {
     const configured = configOf(c.env);
     if (c.req.path !== livenessPath) {
-      if (!isConfigured(c.env) || !configured.ok) throw createNotConfigured();
+      if (!isConfigured(c.env) || !configured.ok) {
+        throw createNotConfigured("configuration_invalid");
+      }
       const keyCheck = checkKeys(c.env, configured.config);
       if (keyCheck !== undefined) c.set("keyCheck", keyCheck);
     }

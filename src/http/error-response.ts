@@ -3,20 +3,30 @@ import type { ErrorHandler, Hono, NotFoundHandler } from "hono";
 import { HTTPException } from "hono/http-exception";
 import { MissingKeyError } from "../crypto/keyring.ts";
 import { BrokenSealError } from "../crypto/sealed-box.ts";
-import { StoreError } from "../db/client.ts";
+import { MissingMigrationsError, StoreError } from "../db/client.ts";
 import { AppError } from "../errors.ts";
 import { causeOf, log } from "../log.ts";
 import type { AppContext, AppEnv } from "./request-context.ts";
 import { createJsonResponse } from "./response.ts";
 
 function createErrorResponse(c: AppContext, error: AppError): Response {
-  const { message, code, fields, status, headers } = error;
-  const body = { error: message, code, request_id: c.get("requestId"), ...fields };
+  const { message, code, fields, status, headers, causeName } = error;
+  const isShown = causeName !== undefined && c.get("isOperator") === true;
+  const body = {
+    error: message,
+    code,
+    request_id: c.get("requestId"),
+    ...(isShown ? { cause: causeName } : {}),
+    ...fields,
+  };
   return createJsonResponse(c, status, body, headers);
 }
 
 function toAppError(error: unknown): AppError {
   if (error instanceof AppError) return error;
+  if (error instanceof MissingMigrationsError) {
+    return new AppError("unavailable", { causeName: "migrations_missing" });
+  }
   const isStoreFault = [StoreError, MissingKeyError, BrokenSealError].some(
     (fault) => error instanceof fault,
   );
@@ -32,7 +42,7 @@ export const onError: ErrorHandler<AppEnv> = (error, c) => {
     log("error", "request_failed", {
       request_id: c.get("requestId"),
       code: appError.code,
-      cause: causeOf(error),
+      cause: appError.causeName ?? causeOf(error),
     });
   }
   return createErrorResponse(c, appError);

@@ -38,6 +38,14 @@ const commonFields = {
     )
     .optional()
     .meta({ description: "With `invalid_request`: the fields that are not valid." }),
+  cause: z
+    .string()
+    .optional()
+    .meta({
+      description:
+        "With `unavailable`, for the operator's token only: why the service cannot serve the request, as its log names it.",
+      examples: ["migrations_missing"],
+    }),
   attempts_remaining: z
     .int()
     .min(0)

@@ -16,6 +16,8 @@ interface AppVariables {
   keyCheck?: Promise<void>;
   /** Unset if the body arrived whole. */
   bodyError?: AppError;
+  /** The request has the operator's token. */
+  isOperator?: true;
   /** Set as soon as the token's record is known, whether or not the token may be used. */
   presentedToken?: PresentedToken;
   /** Null if a POST has no `Idempotency-Key`. Unset for other methods. */

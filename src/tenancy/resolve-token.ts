@@ -37,14 +37,14 @@ export async function resolveToken(
   const db = controlDbOf(env);
   const lookup = findTokenByHash(db, hash).catch((error: unknown) => {
     log("error", "token_lookup_failed", { source: "d1", cause: causeOf(error) });
-    throw new AppError("unavailable");
+    throw error;
   });
   const [found, end] = await Promise.all([lookup, findRegisteredEnd(env, parsed.tenantId, hash)]);
   if (found === undefined) return undefined;
   const { token: record, tenant } = found;
   if (!hasShard(env, tenant.shard)) {
     log("error", "database_not_bound", { tenant_id: tenant.id });
-    throw new AppError("unavailable");
+    throw new AppError("unavailable", { causeName: "database_not_bound" });
   }
   cacheShard(env, tenant.id, tenant.shard, now);
   const ends = [record.expiresAt, end].filter((at) => at !== null);

@@ -2,7 +2,11 @@
 import { env } from "cloudflare:workers";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { feedListKey } from "../../src/sentinel/feeds/feed-record.ts";
-import { dataKinds } from "../../src/sentinel/network/network-facts.ts";
+import {
+  dataKinds,
+  type NetworkKind,
+  networkKinds,
+} from "../../src/sentinel/network/network-facts.ts";
 import {
   addressOf,
   emptyStore,
@@ -26,12 +30,23 @@ beforeEach(async () => {
   await emptyStore();
 });
 
+function coverageOf(kind: NetworkKind, lists: number, addresses: number | null) {
+  const networks = addresses === null ? null : 0;
+  return { kind, lists, ipv4_addresses: addresses, ipv6_networks: networks };
+}
+
 describe("GET /v1/sentinel/feeds", () => {
   it("is empty before the first import", async () => {
     const tenant = await Tenant.create("live");
     const { status, body } = await tenant.send("GET", path);
     expect(status).toBe(200);
-    expect(body).toEqual({ feeds: [], built_at: null, version: null, degraded: dataKinds });
+    expect(body).toEqual({
+      feeds: [],
+      built_at: null,
+      version: null,
+      coverage: networkKinds.map((kind) => coverageOf(kind, 0, 0)),
+      degraded: dataKinds,
+    });
   });
 
   it("shows the source, licence, dates, rows and last error of each feed", async () => {
@@ -46,6 +61,10 @@ describe("GET /v1/sentinel/feeds", () => {
     expect(body).toEqual({
       built_at: at,
       version: now,
+      coverage: networkKinds.map((kind) => {
+        if (kind === "vpn") return coverageOf(kind, 1, null);
+        return kind === "threat" ? coverageOf(kind, 1, 2) : coverageOf(kind, 0, 0);
+      }),
       degraded: dataKinds.filter((kind) => kind !== "vpn" && kind !== "threat"),
       feeds: [
         {
@@ -57,6 +76,8 @@ describe("GET /v1/sentinel/feeds", () => {
           fetched_at: new Date(now - hour).toISOString(),
           changed_at: new Date(now - hour).toISOString(),
           rows: 1,
+          ipv4_addresses: null,
+          ipv6_networks: null,
           skipped_lines: 0,
           last_error: null,
         },
@@ -69,6 +90,8 @@ describe("GET /v1/sentinel/feeds", () => {
           fetched_at: null,
           changed_at: null,
           rows: 0,
+          ipv4_addresses: null,
+          ipv6_networks: null,
           skipped_lines: 0,
           last_error: { at, reason: "the answer was 404" },
         },
@@ -81,6 +104,8 @@ describe("GET /v1/sentinel/feeds", () => {
           fetched_at: at,
           changed_at: at,
           rows: 2,
+          ipv4_addresses: 2,
+          ipv6_networks: 0,
           skipped_lines: 1,
           last_error: null,
         },

@@ -336,6 +336,10 @@ describe("The service with keys that do not match its data", () => {
     for (const path of ["/v1/keys", "/readyz", "/openapi.json"]) {
       expect((await sendToNewIsolate(path, broken)).status).toBe(503);
     }
+    const toTheOperator = await (await sendToNewIsolate("/v1/keys", broken)).json();
+    expect(toTheOperator).toMatchObject({ code: "unavailable", cause: "keys_do_not_fit" });
+    expect(await (await sendToNewIsolate("/readyz", broken)).json()).not.toHaveProperty("cause");
+    expect(lines.join()).toContain('"code":"unavailable","cause":"keys_do_not_fit"');
     expect((await sendToNewIsolate("/healthz", broken)).status).toBe(200);
     expect(lines.join()).toContain(problem);
     for (const secret of Object.values(secrets)) {

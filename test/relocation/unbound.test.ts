@@ -151,7 +151,7 @@ describe("A database that tenants need, and that is not bound", () => {
     const bindings = envWithout("DB_2");
     const ready = await sendTo(bindings, "GET", "/readyz", "");
     expect([ready.status, ready.body.checks]).toEqual([503, { database: false, guard: true }]);
-    expect(ready.body.error).toContain("a database that tenants need is not bound");
+    expect(ready.body.error).toContain("A database that tenants need is not bound");
     expect(lines.join()).toContain("DB_2 is not bound, although tenants need it");
     const token = env.OPERATOR_TOKEN;
     expect((await sendTo(bindings, "GET", "/v1/keys", token)).status).toBe(503);

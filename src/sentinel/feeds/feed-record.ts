@@ -4,7 +4,12 @@
  */
 import { z } from "zod";
 import { judgeAges, nameKinds } from "../network/data-age.ts";
-import { type DataKind, type ListTimes, networkKinds } from "../network/network-facts.ts";
+import {
+  type DataKind,
+  type ListTimes,
+  type NetworkKind,
+  networkKinds,
+} from "../network/network-facts.ts";
 import { networkKeyPrefix } from "../network/shard.ts";
 
 export const feedListKey = `${networkKeyPrefix}feeds`;
@@ -22,6 +27,8 @@ export const feedRecordSchema = z.object({
   /** Lines with an entry, and lines that could not be read. */
   rows: z.int().min(0),
   skippedLines: z.int().min(0),
+  /** What the list covers; undefined: not measured, as of geography, and of what older builds stored. */
+  coverage: z.object({ addresses: z.int().min(0), networks: z.int().min(0) }).optional(),
   /** SHA-256 of the text, hex. */
   sha256: z.string(),
   /** The digest in the key of its ranges (see feed-value.ts); null: they are not stored, as for geography. */
@@ -40,6 +47,36 @@ const feedListSchema = z.object({
   feeds: z.array(feedRecordSchema),
 });
 export type FeedList = Readonly<z.infer<typeof feedListSchema>>;
+
+/** What the lists of a kind cover. */
+export interface KindCoverage {
+  readonly kind: NetworkKind;
+  /** Lists in force. */
+  readonly lists: number;
+  /** Sums: an address on two lists counts twice. Null: one of the lists was not measured. */
+  readonly addresses: number | null;
+  readonly networks: number | null;
+}
+
+function sumOrNull(values: readonly (number | undefined)[]): number | null {
+  return values.reduce<number | null>(
+    (sum, value) => (sum === null || value === undefined ? null : sum + value),
+    0,
+  );
+}
+
+/** The coverage of each kind of network, also of those without a list. */
+export function coverageByKind(records: readonly FeedRecord[]): KindCoverage[] {
+  return networkKinds.map((kind) => {
+    const lists = records.filter((record) => record.kind === kind && record.fetchedAt > 0);
+    return {
+      kind,
+      lists: lists.length,
+      addresses: sumOrNull(lists.map(({ coverage }) => coverage?.addresses)),
+      networks: sumOrNull(lists.map(({ coverage }) => coverage?.networks)),
+    };
+  });
+}
 
 /** When the newest list of each kind was fetched. A list that is not in force yet has no part in it. */
 export function listTimesOf(records: readonly FeedRecord[]): ListTimes {

@@ -1,4 +1,5 @@
 /** Fetches the configured feeds that are due, one at a time, because they share the memory of one Worker. */
+import { measureCoverage } from "../network/coverage.ts";
 import type { CatalogueFeed } from "./catalogue.ts";
 import type { KeyValue } from "./data-set.ts";
 import { addError, emptyRecordOf, type FeedRecord } from "./feed-record.ts";
@@ -97,6 +98,7 @@ function recordOf(
     ...sourceOf(feed),
     rows: parsed.rows,
     skippedLines: parsed.skipped,
+    coverage: measureCoverage(parsed.ranges),
     sha256,
     value,
     etag,

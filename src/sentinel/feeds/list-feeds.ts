@@ -16,7 +16,7 @@ export async function listFeeds(store: KVNamespace): Promise<FeedList | undefine
   const list = parseFeedList(text);
   if (list === undefined) {
     log("error", "feed_list_damaged");
-    throw new AppError("unavailable");
+    throw new AppError("unavailable", { causeName: "feed_list_damaged" });
   }
   return list;
 }
@@ -26,6 +26,6 @@ async function readText(store: KVNamespace): Promise<string | null> {
     return await awaitWithin(readTimeoutMs, store.get(feedListKey, "text"));
   } catch (error) {
     log("error", "feed_list_unavailable", { cause: causeOf(error) });
-    throw new AppError("unavailable");
+    throw new AppError("unavailable", { causeName: "feed_list_unavailable" });
   }
 }

@@ -32,13 +32,16 @@ describe("The feeds of an import", () => {
     ["x4b_datacenter=a.txt", "hosting"],
     ["tor=exits.txt", "tor"],
     ["ipsum=ipsum.txt", "threat"],
-    ["mine=a.txt", "threat"],
     ["mine:relay=a.txt", "relay"],
     ["vpn:hosting=a.txt", "hosting"],
     ["apple-proxy-v4=a.txt", "relay"],
     ["openai-v4=a.txt", "crawler"],
   ])("%s are of kind %s", (argument, kind) => {
     expect(planFeeds([argument])[0]?.kind).toBe(kind);
+  });
+
+  it("of a name that says nothing need a kind", () => {
+    expect(() => planFeeds(["mine=a.txt"])).toThrow(/write --feed mine:KIND=…, where KIND is one/);
   });
 
   it("of one name form one feed of several files, in their order", () => {
@@ -126,6 +129,7 @@ describe("A feed from an address", () => {
       format: catalogue.find(({ name }) => name === "ipsum")?.format,
       rows: 2,
       skippedLines: 1,
+      coverage: { addresses: 257, networks: 0 },
       sha256: createHash("sha256").update(text).digest("hex"),
       value: expect.stringMatching(/^[0-9a-f]{16}$/),
       etag: '"one"',
@@ -200,7 +204,7 @@ describe("The lists of an import", () => {
   async function readLists(store: Pick<DataStore, "read"> | undefined) {
     serveLists();
     const addresses = ["page", "gone", "drop"].map(
-      (name) => `${name}=https://lists.example/${name}`,
+      (name) => `${name}:threat=https://lists.example/${name}`,
     );
     return await readFeeds(planFeeds(addresses), noGeography, store, NOW);
   }
@@ -255,7 +259,11 @@ describe("The lists of an import", () => {
       "page:tor=https://lists.example/page",
       "vpn=https://lists.example/vpn",
     ]);
-    const { dataSet, refused } = await prepareDataSet({ feeds, geography: noTables }, store, NOW);
+    const { dataSet, refused } = await prepareDataSet(
+      { feeds, geography: noTables, replace: true },
+      store,
+      NOW,
+    );
     expect(refused).toEqual(["page"]);
     await putInForce(store, dataSet, NOW, Number.POSITIVE_INFINITY, () => {});
     expect(await kindsOf("12.0.0.1", NOW)).toEqual(["tor"]);
@@ -269,10 +277,35 @@ describe("The lists of an import", () => {
     });
   });
 
+  it("remove no stored list that they do not name, unless that is asked for", async () => {
+    await importFeeds(
+      [
+        { name: "vpn", kind: "vpn", lines: ["12.0.0.1"] },
+        { name: "own", kind: "proxy", lines: ["12.0.1.1"] },
+      ],
+      NOW - hour,
+    );
+    serveLists();
+    const store = dataStoreOf(env.IP_REPUTATION);
+    const feeds = planFeeds(["vpn=https://lists.example/vpn"]);
+    const options = { feeds, geography: noTables };
+    await expect(prepareDataSet({ ...options, replace: false }, store, NOW)).rejects.toThrow(
+      /would remove what it does not name:\n {2}own \(proxy, \d rows?\)\n.*add --replace/,
+    );
+    const { records } = await prepareDataSet({ ...options, replace: true }, store, NOW);
+    expect(records.map(({ name }) => name)).toEqual(["vpn"]);
+    const all = planFeeds(["vpn=https://lists.example/vpn", "own:proxy=https://lists.example/own"]);
+    const named = { feeds: all, geography: noTables, replace: false };
+    expect((await prepareDataSet(named, store, NOW)).records.length).toBe(2);
+  });
+
   it("change nothing if all of them are refused", async () => {
     serveLists();
-    const feeds = planFeeds(["page=https://lists.example/page", "gone=https://lists.example/gone"]);
-    const preparing = prepareDataSet({ feeds, geography: noTables }, undefined, NOW);
+    const feeds = planFeeds([
+      "page:threat=https://lists.example/page",
+      "gone:threat=https://lists.example/gone",
+    ]);
+    const preparing = prepareDataSet({ feeds, geography: noTables, replace: true }, undefined, NOW);
     await expect(preparing).rejects.toThrow("Every list was refused. Nothing was written.");
   });
 

@@ -2205,6 +2205,11 @@ export interface components {
             /** @description With `invalid_request`: the fields that are not valid. */
             issues?: components["schemas"]["Issue"][];
             /**
+             * @description With `unavailable`, for the operator's token only: why the service cannot serve the request, as its log names it.
+             * @example migrations_missing
+             */
+            cause?: string;
+            /**
              * Format: int64
              * @description With `invalid_code` and `code_already_used`: failures that remain until the user is locked.
              * @example 4
@@ -4091,6 +4096,26 @@ export interface components {
             built_at: string | null;
             /** @description The version of the data set: when it was built, Unix ms. */
             version: number | null;
+            /** @description What the lists of each kind cover together. An address on two lists counts twice. Null if one of the lists was not measured. */
+            coverage: ({
+                /**
+                 * @description Values: `hosting`, `vpn`, `tor`, `proxy`, `relay`, `cloud`, `crawler`, `scanner`, `threat`; expect further ones.
+                 * @example hosting
+                 */
+                kind: string;
+                /**
+                 * Format: int64
+                 * @description Lists in use.
+                 * @example 2
+                 */
+                lists: number;
+                /** @example 10433280 */
+                ipv4_addresses: number | null;
+                /** @example 4096 */
+                ipv6_networks: number | null;
+            } & {
+                [key: string]: unknown;
+            })[];
             /**
              * @description The kinds of data that the data set does not have, or whose lists are all too old. Every assessment names them in its `degraded`.
              * @example [
@@ -4124,6 +4149,16 @@ export interface components {
             changed_at: string | null;
             /** Format: int64 */
             rows: number;
+            /**
+             * @description Number of IPv4 addresses that the feed covers; null if it was not measured.
+             * @example 1289
+             */
+            ipv4_addresses: number | null;
+            /**
+             * @description Number of IPv6 networks of 64 bits that the feed covers; null if it was not measured.
+             * @example 512
+             */
+            ipv6_networks: number | null;
             /**
              * Format: int64
              * @description Number of lines that could not be parsed.
@@ -10696,6 +10731,8 @@ export interface operations {
                      *           "fetched_at": "2026-08-15T09:30:00.000Z",
                      *           "changed_at": "2026-08-15T09:30:00.000Z",
                      *           "rows": 0,
+                     *           "ipv4_addresses": 1289,
+                     *           "ipv6_networks": 512,
                      *           "skipped_lines": 0,
                      *           "last_error": {
                      *             "at": "2026-08-15T09:30:00.000Z",
@@ -10705,6 +10742,14 @@ export interface operations {
                      *       ],
                      *       "built_at": "2026-08-15T09:30:00.000Z",
                      *       "version": 0,
+                     *       "coverage": [
+                     *         {
+                     *           "kind": "hosting",
+                     *           "lists": 2,
+                     *           "ipv4_addresses": 10433280,
+                     *           "ipv6_networks": 4096
+                     *         }
+                     *       ],
                      *       "degraded": [
                      *         "geography",
                      *         "proxy"
