@@ -3,6 +3,7 @@ import { z } from "zod";
 import type { DecryptedEvent } from "../audit/decrypt-events.ts";
 import type { StoredEvent } from "../audit/event.ts";
 import { listTrail } from "../audit/list-trail.ts";
+import { showEvent } from "../audit/show-event.ts";
 import { exportTrail } from "../audit/tree/export.ts";
 import { findNewestHead } from "../audit/tree/prove.ts";
 import { firstIdOf, identityIdOf } from "../crypto/id.ts";
@@ -13,7 +14,7 @@ import { defineRoute, none, respond } from "../http/route.ts";
 import { createIntegerSchema, id } from "../http/schemas.ts";
 import { takeExportLease } from "../tenancy/export-lease.ts";
 import { TrailFactsFinder } from "../tenancy/trail-facts.ts";
-import { eventSchema, showEvent } from "./audit-event-schema.ts";
+import { eventSchema } from "./audit-event-schema.ts";
 import { isFromAddress, trailQuery } from "./audit-filters.ts";
 
 function showExportedEvent(event: DecryptedEvent, leafHash: string | null) {
