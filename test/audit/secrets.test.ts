@@ -388,6 +388,7 @@ beforeAll(async () => {
     refusalLogs: joinLines(live.refusalLogs),
     watches: joinLines(live.watches),
     registers: joinLines(live.registers),
+    followers: joinLines(live.followers),
   };
 });
 
@@ -401,6 +402,7 @@ const names = [
   "refusalLogs",
   "watches",
   "registers",
+  "followers",
 ] as const;
 
 describe("The journey", () => {
