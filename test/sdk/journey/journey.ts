@@ -6,6 +6,7 @@ import type { Sdk } from "./sdk.ts";
 import { stepUp } from "./step-up.ts";
 import { readTrail, replaceSecretAndErase } from "./trail.ts";
 import { verifyTrail } from "./verification.ts";
+import { useWebhooks } from "./webhooks.ts";
 
 export interface Place {
   readonly url: string;
@@ -26,6 +27,7 @@ export async function makeJourney(sdk: Sdk, place: Place): Promise<void> {
   await verifyTrail(sdk, idp);
   await stepUp(sdk, idp, place, tenant.id);
   await replaceSecretAndErase(sdk, idp);
+  await useWebhooks(sdk, idp);
   await manageTokens(sdk, idp, withToken);
   await operate(sdk, operator, tenant);
 }
