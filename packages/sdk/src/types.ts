@@ -74,9 +74,21 @@ export type Feeds = Schemas["ListFeedsResult"];
 export type AuditEvent = Schemas["AuditEvent"];
 /** An event of the export, with its leaf of the tree. */
 export type ExportedEvent = AuditEvent & { readonly leaf_hash: string };
+/** An event in the schema of OCSF, whose class says which attributes it has. */
+export interface OcsfEvent {
+  readonly class_uid: number;
+  readonly activity_id: number;
+  /** Unix ms. */
+  readonly time: number;
+  /** `uid` is the id of the event, `sequence` its leaf index. */
+  readonly metadata: { readonly uid: string; readonly sequence: number; readonly version: string };
+  readonly [attribute: string]: unknown;
+}
 export type AuditEventFilters = Filters<"listAuditEvents">;
 /** Leaf indexes: `from` inclusive, `to` exclusive. */
-export type ExportRange = Query<"exportAudit">;
+export type ExportRange = Omit<Query<"exportAudit">, "format">;
+/** A range in the format `native`, unless it says otherwise. */
+export type ExportQuery = Query<"exportAudit">;
 export type Checkpoint = Schemas["Checkpoint"];
 export type NewestCheckpoint = Schemas["GetCheckpointResult"];
 export type EventProof = Schemas["ProveAuditEventResult"];

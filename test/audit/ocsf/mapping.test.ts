@@ -184,7 +184,9 @@ describe("an event of the trail in the schema of OCSF", () => {
       cells.push(`${activity.name} ${activity.id}`, severity, object ?? "");
       return `| ${cells.join(" | ")} |`.replaceAll(/ +/g, " ");
     });
-    const written = document.split("\n").filter((line) => /^\| `[a-z_]+\.[a-z_]+` \|.* \d{4} \|/.test(line));
+    const written = document
+      .split("\n")
+      .filter((line) => /^\| `[a-z_]+\.[a-z_]+` \|.* \d{4} \|/.test(line));
     expect(written).toEqual(shown);
   });
 });

@@ -637,7 +637,7 @@ export interface paths {
         };
         /**
          * Export the events of the audit tree, oldest first, as NDJSON
-         * @description Exports the integrated events as lines of JSON, oldest first, with their leaf indexes. Continue a response that ends early with `from`.
+         * @description Exports the integrated events as lines of JSON, oldest first, with their leaf indexes, as the API shows them or in the schema of OCSF. Continue a response that ends early with `from`.
          *
          *     Permission: `audit:read`.
          *
@@ -11006,6 +11006,11 @@ export interface operations {
                  * @example 0
                  */
                 to?: number;
+                /**
+                 * @description `native`: events as in the list. `ocsf`: events in version 1.8.0 of the Open Cybersecurity Schema Framework, whose `metadata.sequence` is the leaf index.
+                 * @example native
+                 */
+                format?: "native" | "ocsf";
             };
             header?: never;
             path?: never;
@@ -11013,7 +11018,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description One event per line, as in the list, and with the `leaf_hash` of the tree. A response ends early after about 110,000 events and after 15 minutes; continue with the next leaf index. It is cut off if its token is revoked or expires, and by a failure; the last line is then an error body. */
+            /** @description One event per line, in the requested format, and with the `leaf_hash` of the tree. A response ends early after about 110,000 events and after 15 minutes; continue with the next leaf index. It is cut off if its token is revoked or expires, and by a failure; the last line is then an error body. */
             200: {
                 headers: {
                     /** @description Limits that the request counted against. */
