@@ -4,6 +4,7 @@ import type { DecryptedEvent } from "../audit/decrypt-events.ts";
 import type { StoredEvent } from "../audit/event.ts";
 import { listTrail } from "../audit/list-trail.ts";
 import { toOcsf } from "../audit/ocsf/map-event.ts";
+import { showEvent } from "../audit/show-event.ts";
 import { exportTrail } from "../audit/tree/export.ts";
 import { findNewestHead } from "../audit/tree/prove.ts";
 import { firstIdOf, identityIdOf } from "../crypto/id.ts";
@@ -14,11 +15,15 @@ import { defineRoute, none, respond } from "../http/route.ts";
 import { createIntegerSchema, id } from "../http/schemas.ts";
 import { takeExportLease } from "../tenancy/export-lease.ts";
 import { TrailFactsFinder } from "../tenancy/trail-facts.ts";
-import { eventSchema, showEvent } from "./audit-event-schema.ts";
+import { eventSchema } from "./audit-event-schema.ts";
 import { isFromAddress, trailQuery } from "./audit-filters.ts";
 
 function showExportedEvent(event: DecryptedEvent, leafHash: string | null) {
   return { ...showEvent(event), leaf_hash: leafHash };
+}
+
+function mapExportedEvent(event: DecryptedEvent, leafHash: string | null) {
+  return toOcsf(showEvent(event), event.tenantId, leafHash);
 }
 
 /** An example of the export, with fewer fields than an event has. */
@@ -138,7 +143,7 @@ export const auditEventRoutes = [
           ...request,
           findFacts: (found: readonly StoredEvent[]) => facts.find(found),
         };
-        const formatEvent = format === "ocsf" ? toOcsf : showExportedEvent;
+        const formatEvent = format === "ocsf" ? mapExportedEvent : showExportedEvent;
         return new Response(exportTrail(call, range, formatEvent, permit), {
           headers: { "Content-Type": "application/x-ndjson" },
         });

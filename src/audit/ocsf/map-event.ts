@@ -3,7 +3,7 @@
  *
  * What no attribute of OCSF has room for is in `unmapped`, so that nothing of the event is lost.
  */
-import type { DecryptedEvent } from "../decrypt-events.ts";
+import type { ShownEvent } from "../show-event.ts";
 import { type Row, rows } from "./rows.ts";
 import {
   analyticType,
@@ -31,7 +31,7 @@ export interface OcsfEvent {
   readonly [attribute: string]: unknown;
 }
 
-function rowOf({ action, reason, details }: DecryptedEvent): Row {
+function rowOf({ action, reason, details }: ShownEvent): Row {
   const values: Readonly<Record<string, unknown>> = { ...details, reason };
   const row = rows[action].find(({ when = {} }) =>
     Object.entries(when).every(([name, value]) => values[name] === value),
@@ -40,12 +40,12 @@ function rowOf({ action, reason, details }: DecryptedEvent): Row {
   return row;
 }
 
-function severityOf({ severity }: Row, { outcome }: DecryptedEvent) {
+function severityOf({ severity }: Row, { outcome }: ShownEvent) {
   const name = severity === "Informational" && outcome !== "success" ? "Low" : severity;
   return { severity_id: severities[name], severity: name };
 }
 
-function statusOf(row: Row, { outcome }: DecryptedEvent) {
+function statusOf(row: Row, { outcome }: ShownEvent) {
   if (row.class === "detection_finding") {
     return { status_id: findingStatuses[row.status], status: row.status };
   }
@@ -53,17 +53,16 @@ function statusOf(row: Row, { outcome }: DecryptedEvent) {
   return { status_id: statuses[status], status };
 }
 
-function actorOf({ actorType, actorId, actorName, parts }: DecryptedEvent) {
-  const name = { api_token: actorName ?? undefined, operator: "Operator", system: product.name };
-  const actingFor = parts?.acting_for;
+function actorOf({ actor: { type, id, name, acting_for: actingFor } }: ShownEvent) {
+  const names = { api_token: name ?? undefined, operator: "Operator", system: product.name };
   return {
-    app_name: name[actorType],
-    app_uid: actorId ?? undefined,
-    user: actingFor === undefined ? undefined : { name: actingFor },
+    app_name: names[type],
+    app_uid: id ?? undefined,
+    user: actingFor === null ? undefined : { name: actingFor },
   };
 }
 
-function metadataOf(row: Row, event: DecryptedEvent) {
+function metadataOf(row: Row, event: ShownEvent, tenantId: string) {
   return {
     version: schemaVersion,
     product,
@@ -72,18 +71,19 @@ function metadataOf(row: Row, event: DecryptedEvent) {
     log_name: "audit",
     event_code: event.action,
     uid: event.id,
-    sequence: event.leafIndex,
-    original_time: new Date(event.at).toISOString(),
-    correlation_uid: event.requestId ?? undefined,
-    tenant_uid: event.tenantId,
+    sequence: event.leaf_index,
+    original_time: event.at,
+    correlation_uid: event.request_id ?? undefined,
+    tenant_uid: tenantId,
+    is_truncated: event.details.truncated === true ? true : undefined,
   };
 }
 
 /** Whom the event is about, and from where that person's session came. */
-function subjectOf({ targetId, parts }: DecryptedEvent) {
-  const { external_id: name, address, agent } = parts ?? {};
+function subjectOf({ target: { id: uid, external_id: name }, personal }: ShownEvent) {
+  const { address, agent } = personal ?? {};
   return {
-    user: { ...userTypes.user, uid: targetId, name },
+    user: { ...userTypes.user, uid, name: name ?? undefined },
     src_endpoint: address === undefined ? undefined : { ip: address },
     http_request: agent === undefined ? undefined : { user_agent: agent },
   };
@@ -93,7 +93,7 @@ function textOf(value: unknown): string | undefined {
   return typeof value === "string" ? value : undefined;
 }
 
-function findingOf(row: Row & { class: "detection_finding" }, event: DecryptedEvent) {
+function findingOf(row: Row & { class: "detection_finding" }, event: ShownEvent) {
   const { assessment_id: assessmentId, risk_score: score } = event.details;
   const { risk, verdict } = row;
   return {
@@ -113,7 +113,7 @@ function findingOf(row: Row & { class: "detection_finding" }, event: DecryptedEv
 }
 
 /** The attributes that only some classes have. */
-function attributesOf(row: Row, event: DecryptedEvent): Readonly<Record<string, unknown>> {
+function attributesOf(row: Row, event: ShownEvent): Readonly<Record<string, unknown>> {
   const actor = actorOf(event);
   switch (row.class) {
     case "account_change":
@@ -127,28 +127,35 @@ function attributesOf(row: Row, event: DecryptedEvent): Readonly<Record<string, 
       };
     }
     case "entity_management":
-      return { actor, entity: { ...entityTypes[row.entity], uid: event.targetId } };
+      return { actor, entity: { ...entityTypes[row.entity], uid: event.target.id } };
     case "api_activity":
       return {
         actor,
         api: { operation: textOf(event.details.route) ?? "unknown" },
-        src_endpoint: { type_id: other, type: "API Client", uid: event.targetId },
+        src_endpoint: { type_id: other, type: "API Client", uid: event.target.id },
       };
     case "detection_finding":
       return findingOf(row, event);
   }
 }
 
-/** @param leafHash the hash that the tree has for the event, if the reader gets it */
-export function toOcsf(event: DecryptedEvent, leafHash: string | null = null): OcsfEvent {
+/**
+ * @param event as the API shows it
+ * @param leafHash the hash that the tree has for the event, if the reader gets it
+ */
+export function toOcsf(
+  event: ShownEvent,
+  tenantId: string,
+  leafHash: string | null = null,
+): OcsfEvent {
   const row = rowOf(event);
   const { uid, name, categoryUid, categoryName } = classes[row.class];
   const { activity } = row;
-  const { action, outcome, reason, details, parts, personalDigest, erased } = event;
+  const { action, actor, target, outcome, reason, details, personal } = event;
   const { count } = details;
   return {
-    metadata: metadataOf(row, event),
-    time: event.at,
+    metadata: metadataOf(row, event, tenantId),
+    time: Date.parse(event.at),
     class_uid: uid,
     class_name: name,
     category_uid: categoryUid,
@@ -165,13 +172,13 @@ export function toOcsf(event: DecryptedEvent, leafHash: string | null = null): O
     count: outcome === "refused" && typeof count === "number" ? count : undefined,
     ...attributesOf(row, event),
     unmapped: {
-      actor_type: event.actorType,
-      target: { type: event.targetType, id: event.targetId },
+      actor_type: actor.type,
+      target: { type: target.type, id: target.id },
       outcome,
       details,
-      nonce: parts?.nonce,
-      personal_digest: personalDigest ?? undefined,
-      erased,
+      nonce: personal?.nonce,
+      personal_digest: event.personal_digest ?? undefined,
+      erased: event.erased,
       leaf_hash: leafHash ?? undefined,
     },
   };

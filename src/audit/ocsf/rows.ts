@@ -63,6 +63,8 @@ const medium = { severity: "Medium" } as const;
 const high = { severity: "High" } as const;
 const organization = { entity: "Organization" } as const;
 const apiToken = { entity: "API Token" } as const;
+const webhook = { entity: "Webhook" } as const;
+const stream = { entity: "Stream" } as const;
 const otp = { factor: "OTP" } as const;
 const backupCode = { factor: "Backup Code" } as const;
 const passkey = { factor: "WebAuthn" } as const;
@@ -163,4 +165,14 @@ export const rows: Readonly<Record<AuditAction, readonly Row[]>> = {
   ],
   "session.imported": [{ ...actOtherwise("account_change", "Session Import"), ...info }],
   "request.refused": [{ ...actOtherwise("api_activity", "Refusal"), ...low }],
+  "webhook.created": [{ ...act("entity_management", "Create"), ...webhook, ...low }],
+  "webhook.changed": [{ ...act("entity_management", "Update"), ...webhook, ...low }],
+  "webhook.rotated": [{ ...act("entity_management", "Update"), ...webhook, ...info }],
+  "webhook.replayed": [{ ...actOtherwise("entity_management", "Replay"), ...webhook, ...info }],
+  "webhook.disabled": [{ ...act("entity_management", "Disable"), ...webhook, ...medium }],
+  "webhook.removed": [{ ...act("entity_management", "Delete"), ...webhook, ...low }],
+  "stream.created": [{ ...act("entity_management", "Create"), ...stream, ...low }],
+  "stream.changed": [{ ...act("entity_management", "Update"), ...stream, ...low }],
+  "stream.replayed": [{ ...actOtherwise("entity_management", "Replay"), ...stream, ...info }],
+  "stream.removed": [{ ...act("entity_management", "Delete"), ...stream, ...medium }],
 };

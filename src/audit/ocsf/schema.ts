@@ -30,7 +30,9 @@ export const classes = {
   },
   entity_management: {
     ...{ uid: 3004, name: "Entity Management", ...iam },
-    activities: { Create: 1, Update: 3, Delete: 4, Move: 5, Suspend: 12, Resume: 13 },
+    activities: {
+      ...{ Create: 1, Update: 3, Delete: 4, Move: 5, Disable: 9, Suspend: 12, Resume: 13 },
+    },
   },
   api_activity: {
     ...{ uid: 6003, name: "API Activity" },
@@ -69,6 +71,8 @@ export const entityTypes = {
   Organization: { type_id: 4, type: "Organization" },
   Policy: { type_id: 5, type: "Policy" },
   "API Token": { type_id: other, type: "API Token" },
+  Webhook: { type_id: other, type: "Webhook" },
+  Stream: { type_id: other, type: "Stream" },
 } as const;
 export type EntityType = keyof typeof entityTypes;
 

@@ -5,6 +5,7 @@ import { auditActions, auditOutcomes } from "../../../src/audit/event.ts";
 import { toOcsf } from "../../../src/audit/ocsf/map-event.ts";
 import { type Row, rows } from "../../../src/audit/ocsf/rows.ts";
 import { classes, schemaVersion } from "../../../src/audit/ocsf/schema.ts";
+import { showEvent } from "../../../src/audit/show-event.ts";
 import { findOcsfProblems, publishedVersion } from "../../support/ocsf.ts";
 
 const event: DecryptedEvent = {
@@ -38,7 +39,7 @@ const event: DecryptedEvent = {
 
 /** The event as a reader gets it. */
 function map(changes: Partial<DecryptedEvent> = {}): Record<string, unknown> {
-  return JSON.parse(JSON.stringify(toOcsf({ ...event, ...changes })));
+  return JSON.parse(JSON.stringify(toOcsf(showEvent({ ...event, ...changes }), event.tenantId)));
 }
 
 /** The values of an event that this row is for. */
