@@ -1,6 +1,6 @@
-/** Checks events against the published schema of OCSF, of which test/ocsf/schema.json is an extract. */
+/** Checks events against the published schema of OCSF, of which test/streams/schema.json is an extract. */
 import { z } from "zod";
-import published from "../ocsf/schema.json";
+import published from "../streams/schema.json";
 
 const attributeSchema = z.object({
   type: z.string(),

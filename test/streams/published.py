@@ -95,4 +95,4 @@ if __name__ == "__main__":
     if sys.argv[1:] == ["--write"]:
         EXTRACT.write_text(render(extract_schema()), encoding="utf-8")
     elif json.loads(EXTRACT.read_text(encoding="utf-8")) != extract_schema():
-        sys.exit("test/ocsf/schema.json is not an extract of the published schema")
+        sys.exit("test/streams/schema.json is not an extract of the published schema")
