@@ -41,12 +41,16 @@ export const streamCredentials = z.record(z.string(), z.unknown());
 /** The fields of a target that are stored in clear and shown, and the credentials, which are sealed. */
 export function splitTarget(target: StreamTarget): {
   readonly configuration: Readonly<Record<string, unknown>>;
-  readonly credentials: z.output<typeof streamCredentials>;
+  readonly credentials: Readonly<Record<string, unknown>>;
 } {
   const isSecret = (field: string) => secretFields.some((secret) => secret === field);
   const fields = Object.entries(target);
+  const names = target.type === "http" ? { header_names: Object.keys(target.headers) } : {};
   return {
-    configuration: Object.fromEntries(fields.filter(([field]) => !isSecret(field))),
+    configuration: {
+      ...Object.fromEntries(fields.filter(([field]) => !isSecret(field))),
+      ...names,
+    },
     credentials: Object.fromEntries(fields.filter(([field]) => isSecret(field))),
   };
 }
