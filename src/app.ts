@@ -24,6 +24,7 @@ import { tenantRoutes } from "./api/tenants.ts";
 import { tokenRoutes } from "./api/tokens.ts";
 import { usageRoutes } from "./api/usage.ts";
 import { identityRoutes } from "./api/users.ts";
+import { webhookRoutes } from "./api/webhooks.ts";
 import { createId } from "./crypto/id.ts";
 import { requireConfiguration } from "./http/configuration.ts";
 import { onError, onNotFound, refuseOtherMethods } from "./http/error-response.ts";
@@ -49,6 +50,7 @@ export const apiRoutes = [
   ...auditEventRoutes,
   ...auditProofRoutes,
   ...statisticsRoutes,
+  ...webhookRoutes,
   ...tenantRoutes,
   ...tenantDeletionRoutes,
   ...tenantTokenRoutes,

@@ -796,6 +796,198 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/webhooks": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the tenant's webhooks
+         * @description Lists all webhooks with their statistics, oldest first.
+         *
+         *     Permission: `settings:write`.
+         *
+         *     Error codes: `invalid_request`, `body_too_large`, `internal_error`, `unavailable`, `invalid_json`, `missing_token`, `invalid_token`, `rate_limited`, `insufficient_scope`, `tenant_suspended`.
+         */
+        get: operations["listWebhooks"];
+        put?: never;
+        /**
+         * Create a webhook
+         * @description Creates a webhook, which receives the events that are filed from now on. The answer shows the secret that signs its messages, once. A tenant has at most ten.
+         *
+         *     Permission: `settings:write`.
+         *
+         *     Error codes: `invalid_request`, `body_too_large`, `internal_error`, `unavailable`, `invalid_json`, `unsupported_media_type`, `missing_token`, `invalid_token`, `rate_limited`, `insufficient_scope`, `tenant_suspended`, `idempotency_in_progress`, `idempotency_mismatch`, `too_many`.
+         */
+        post: operations["createWebhook"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/webhooks/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get a webhook
+         * @description Returns a webhook with its statistics.
+         *
+         *     Permission: `settings:write`.
+         *
+         *     Error codes: `invalid_request`, `body_too_large`, `internal_error`, `unavailable`, `invalid_json`, `missing_token`, `invalid_token`, `rate_limited`, `insufficient_scope`, `tenant_suspended`, `not_found`.
+         */
+        get: operations["getWebhook"];
+        put?: never;
+        post?: never;
+        /**
+         * Delete a webhook
+         * @description Deletes a webhook. Nothing is sent to it any more.
+         *
+         *     Permission: `settings:write`.
+         *
+         *     Error codes: `invalid_request`, `body_too_large`, `internal_error`, `unavailable`, `invalid_json`, `missing_token`, `invalid_token`, `rate_limited`, `insufficient_scope`, `tenant_suspended`, `not_found`.
+         */
+        delete: operations["removeWebhook"];
+        options?: never;
+        head?: never;
+        /**
+         * Change a webhook
+         * @description Changes the fields that the body names. A disabled webhook keeps its place in the log: once it is enabled, it receives what has been filed since.
+         *
+         *     Permission: `settings:write`.
+         *
+         *     Error codes: `invalid_request`, `body_too_large`, `internal_error`, `unavailable`, `invalid_json`, `unsupported_media_type`, `missing_token`, `invalid_token`, `rate_limited`, `insufficient_scope`, `tenant_suspended`, `not_found`.
+         */
+        patch: operations["changeWebhook"];
+        trace?: never;
+    };
+    "/v1/webhooks/{id}/test": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Send a test message to a webhook
+         * @description Sends a signed message of the type `webhook.test` now, also to a disabled webhook, and returns what came of it. It is no event, and is not tried again.
+         *
+         *     Permission: `settings:write`.
+         *
+         *     Error codes: `invalid_request`, `body_too_large`, `internal_error`, `unavailable`, `invalid_json`, `missing_token`, `invalid_token`, `rate_limited`, `insufficient_scope`, `tenant_suspended`, `not_found`.
+         */
+        post: operations["testWebhook"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/webhooks/{id}/rotate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Replace the secret of a webhook; both sign during the overlap
+         * @description Creates a new secret, which the answer shows once. Until the overlap ends, every message has a signature of each of the two.
+         *
+         *     Permission: `settings:write`.
+         *
+         *     Error codes: `invalid_request`, `body_too_large`, `internal_error`, `unavailable`, `invalid_json`, `unsupported_media_type`, `missing_token`, `invalid_token`, `rate_limited`, `insufficient_scope`, `tenant_suspended`, `idempotency_in_progress`, `idempotency_mismatch`, `not_found`.
+         */
+        post: operations["rotateWebhookSecret"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/webhooks/{id}/replay": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Send events again, from a leaf index on
+         * @description Sets the cursor to a leaf index. All wanted events from there on are sent, with the same ids as before; an erased user's are sent as they are now.
+         *
+         *     Permission: `settings:write`.
+         *
+         *     Error codes: `invalid_request`, `body_too_large`, `internal_error`, `unavailable`, `invalid_json`, `unsupported_media_type`, `missing_token`, `invalid_token`, `rate_limited`, `insufficient_scope`, `tenant_suspended`, `idempotency_in_progress`, `idempotency_mismatch`, `not_found`.
+         */
+        post: operations["replayWebhook"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/webhooks/{id}/attempts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the last attempts of a webhook
+         * @description Lists the last hundred attempts to deliver an event, newest first.
+         *
+         *     Permission: `settings:write`.
+         *
+         *     Error codes: `invalid_request`, `body_too_large`, `internal_error`, `unavailable`, `invalid_json`, `missing_token`, `invalid_token`, `rate_limited`, `insufficient_scope`, `tenant_suspended`, `not_found`.
+         */
+        get: operations["listWebhookAttempts"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/webhooks/{id}/attempts/{eventId}/replay": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Send one event again
+         * @description Sends an event again that is among the last hundred attempts, with the same id, and with retries as if it was new.
+         *
+         *     Permission: `settings:write`.
+         *
+         *     Error codes: `invalid_request`, `body_too_large`, `internal_error`, `unavailable`, `invalid_json`, `missing_token`, `invalid_token`, `rate_limited`, `insufficient_scope`, `tenant_suspended`, `idempotency_in_progress`, `idempotency_mismatch`, `not_found`, `too_many`.
+         */
+        post: operations["replayWebhookEvent"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/tenants": {
         parameters: {
             query?: never;
@@ -1837,6 +2029,65 @@ export interface components {
                  */
                 after?: string;
             };
+        };
+        CreateWebhookInput: {
+            webhook: {
+                /**
+                 * @description Where the events are sent: https, a public host name, port 443 or 8443. Tenants in test mode may send to http and to this machine too.
+                 * @example https://hooks.example.com/edge-idp
+                 */
+                url: string;
+                /**
+                 * @description The types of events that are sent: actions of the audit trail, `otp.*` for all that begin with `otp.`, and `*` for all.
+                 * @example [
+                 *       "user.locked",
+                 *       "otp.*"
+                 *     ]
+                 */
+                events: ("*" | "tenant.*" | "settings.*" | "token.*" | "user.*" | "otp.*" | "authenticator.*" | "backup_codes.*" | "passkey.*" | "device.*" | "session.*" | "request.*" | "webhook.*" | "stream.*" | "tenant.created" | "tenant.relocated" | "tenant.deletion_started" | "tenant.deleted" | "tenant.renamed" | "tenant.suspended" | "tenant.reactivated" | "settings.changed" | "token.created" | "token.rotated" | "token.revoked" | "user.provisioned" | "user.suspended" | "user.reactivated" | "user.locked" | "user.unlocked" | "user.erased" | "otp.configured" | "otp.confirmed" | "otp.verified" | "otp.disabled" | "otp.removed" | "authenticator.added" | "authenticator.renamed" | "authenticator.removed" | "backup_codes.generated" | "passkey.registered" | "passkey.verified" | "passkey.renamed" | "passkey.removed" | "device.remembered" | "device.removed" | "session.assessed" | "session.judged" | "session.imported" | "request.refused" | "webhook.created" | "webhook.changed" | "webhook.rotated" | "webhook.replayed" | "webhook.disabled" | "webhook.removed" | "stream.created" | "stream.changed" | "stream.replayed" | "stream.removed")[];
+                /** @example Locks and enrolments */
+                description?: string | null;
+            };
+        };
+        ChangeWebhookInput: {
+            webhook: {
+                /**
+                 * @description Where the events are sent: https, a public host name, port 443 or 8443. Tenants in test mode may send to http and to this machine too.
+                 * @example https://hooks.example.com/edge-idp
+                 */
+                url?: string;
+                /**
+                 * @description The types of events that are sent: actions of the audit trail, `otp.*` for all that begin with `otp.`, and `*` for all.
+                 * @example [
+                 *       "user.locked",
+                 *       "otp.*"
+                 *     ]
+                 */
+                events?: ("*" | "tenant.*" | "settings.*" | "token.*" | "user.*" | "otp.*" | "authenticator.*" | "backup_codes.*" | "passkey.*" | "device.*" | "session.*" | "request.*" | "webhook.*" | "stream.*" | "tenant.created" | "tenant.relocated" | "tenant.deletion_started" | "tenant.deleted" | "tenant.renamed" | "tenant.suspended" | "tenant.reactivated" | "settings.changed" | "token.created" | "token.rotated" | "token.revoked" | "user.provisioned" | "user.suspended" | "user.reactivated" | "user.locked" | "user.unlocked" | "user.erased" | "otp.configured" | "otp.confirmed" | "otp.verified" | "otp.disabled" | "otp.removed" | "authenticator.added" | "authenticator.renamed" | "authenticator.removed" | "backup_codes.generated" | "passkey.registered" | "passkey.verified" | "passkey.renamed" | "passkey.removed" | "device.remembered" | "device.removed" | "session.assessed" | "session.judged" | "session.imported" | "request.refused" | "webhook.created" | "webhook.changed" | "webhook.rotated" | "webhook.replayed" | "webhook.disabled" | "webhook.removed" | "stream.created" | "stream.changed" | "stream.replayed" | "stream.removed")[];
+                /** @example Locks and enrolments */
+                description?: string | null;
+                /**
+                 * @description A disabled one keeps its place in the log, and continues there once it is enabled.
+                 * @enum {string}
+                 */
+                status?: "enabled" | "disabled";
+            };
+        };
+        RotateWebhookSecretInput: {
+            /**
+             * @description For how long both secrets sign. Without it, a day.
+             * @default 86400
+             * @example 3600
+             */
+            overlap_seconds?: number;
+        };
+        ReplayWebhookInput: {
+            /**
+             * Format: int64
+             * @description The leaf index of the first event to send, also if it was sent before. The leaf index of the next event skips all that are there.
+             * @example 1000
+             */
+            from: number;
         };
         CreateTenantInput: {
             tenant: {
@@ -4171,13 +4422,13 @@ export interface components {
                 [key: string]: unknown;
             };
             /**
-             * @description Values: `tenant.created`, `tenant.relocated`, `tenant.deletion_started`, `tenant.deleted`, `tenant.renamed`, `tenant.suspended`, `tenant.reactivated`, `settings.changed`, `token.created`, `token.rotated`, `token.revoked`, `user.provisioned`, `user.suspended`, `user.reactivated`, `user.locked`, `user.unlocked`, `user.erased`, `otp.configured`, `otp.confirmed`, `otp.verified`, `otp.disabled`, `otp.removed`, `authenticator.added`, `authenticator.renamed`, `authenticator.removed`, `backup_codes.generated`, `passkey.registered`, `passkey.verified`, `passkey.renamed`, `passkey.removed`, `device.remembered`, `device.removed`, `session.assessed`, `session.judged`, `session.imported`, `request.refused`; expect further ones.
+             * @description Values: `tenant.created`, `tenant.relocated`, `tenant.deletion_started`, `tenant.deleted`, `tenant.renamed`, `tenant.suspended`, `tenant.reactivated`, `settings.changed`, `token.created`, `token.rotated`, `token.revoked`, `user.provisioned`, `user.suspended`, `user.reactivated`, `user.locked`, `user.unlocked`, `user.erased`, `otp.configured`, `otp.confirmed`, `otp.verified`, `otp.disabled`, `otp.removed`, `authenticator.added`, `authenticator.renamed`, `authenticator.removed`, `backup_codes.generated`, `passkey.registered`, `passkey.verified`, `passkey.renamed`, `passkey.removed`, `device.remembered`, `device.removed`, `session.assessed`, `session.judged`, `session.imported`, `request.refused`, `webhook.created`, `webhook.changed`, `webhook.rotated`, `webhook.replayed`, `webhook.disabled`, `webhook.removed`, `stream.created`, `stream.changed`, `stream.replayed`, `stream.removed`; expect further ones.
              * @example tenant.created
              */
             action: string;
             target: {
                 /**
-                 * @description Values: `tenant`, `api_token`, `identity`; expect further ones.
+                 * @description Values: `tenant`, `api_token`, `identity`, `webhook`, `stream`; expect further ones.
                  * @example tenant
                  */
                 type: string;
@@ -4370,6 +4621,260 @@ export interface components {
             counted_events: number;
             /** @description Whether all integrated events are counted. False while older events are still being counted. */
             complete: boolean;
+        } & {
+            [key: string]: unknown;
+        };
+        CreateWebhookResult: {
+            webhook: components["schemas"]["IssuedWebhook"];
+        } & {
+            [key: string]: unknown;
+        };
+        IssuedWebhook: {
+            /** @example 6908bffd1c2e4a5b9d7f0a31 */
+            id: string;
+            /** @example https://hooks.example.com/edge-idp */
+            url: string;
+            /**
+             * @example [
+             *       "user.locked",
+             *       "otp.*"
+             *     ]
+             */
+            events: string[];
+            /** @example Locks and enrolments */
+            description: string | null;
+            /**
+             * @description `failing`: enabled, and nothing was delivered since an attempt failed. Values: `enabled`, `disabled`, `failing`; expect further ones.
+             * @example enabled
+             */
+            status: string;
+            /**
+             * @description Why the service has disabled it: the receiver answered 410, or nothing was delivered for five days. Null if it did not.
+             * @example null
+             */
+            disabled_reason: string | null;
+            /**
+             * Format: int64
+             * @description The leaf index of the first event that was not looked at yet.
+             * @example 1204
+             */
+            cursor: number;
+            behind: components["schemas"]["Lag"];
+            /**
+             * Format: int64
+             * @description Deliveries that failed and wait for a retry. From 1,000 on, the cursor stands still.
+             * @example 2
+             */
+            waiting: number;
+            /**
+             * Format: int64
+             * @description Events that were delivered.
+             * @example 1198
+             */
+            delivered: number;
+            /**
+             * Format: int64
+             * @description Attempts that failed.
+             * @example 3
+             */
+            failed: number;
+            /**
+             * Format: int64
+             * @description Events that were not delivered after ten attempts in three days; a replay sends them.
+             * @example 0
+             */
+            given_up: number;
+            /**
+             * Format: date-time
+             * @example 2026-08-15T09:30:00.000Z
+             */
+            created_at: string;
+            /**
+             * Format: date-time
+             * @example 2026-08-15T09:30:00.000Z
+             */
+            updated_at: string;
+            /**
+             * @description The secret that signs the messages (Standard Webhooks), which is shown once.
+             * @example whsec_…
+             */
+            secret: string;
+        } & {
+            [key: string]: unknown;
+        };
+        Lag: {
+            /**
+             * Format: int64
+             * @description Events that were not looked at yet.
+             */
+            events: number;
+            /**
+             * Format: int64
+             * @description How long the first of them has waited.
+             */
+            seconds: number;
+        } & {
+            [key: string]: unknown;
+        };
+        ListWebhooksResult: {
+            webhooks: components["schemas"]["Webhook"][];
+        } & {
+            [key: string]: unknown;
+        };
+        Webhook: {
+            /** @example 6908bffd1c2e4a5b9d7f0a31 */
+            id: string;
+            /** @example https://hooks.example.com/edge-idp */
+            url: string;
+            /**
+             * @example [
+             *       "user.locked",
+             *       "otp.*"
+             *     ]
+             */
+            events: string[];
+            /** @example Locks and enrolments */
+            description: string | null;
+            /**
+             * @description `failing`: enabled, and nothing was delivered since an attempt failed. Values: `enabled`, `disabled`, `failing`; expect further ones.
+             * @example enabled
+             */
+            status: string;
+            /**
+             * @description Why the service has disabled it: the receiver answered 410, or nothing was delivered for five days. Null if it did not.
+             * @example null
+             */
+            disabled_reason: string | null;
+            /**
+             * Format: int64
+             * @description The leaf index of the first event that was not looked at yet.
+             * @example 1204
+             */
+            cursor: number;
+            behind: components["schemas"]["Lag"];
+            /**
+             * Format: int64
+             * @description Deliveries that failed and wait for a retry. From 1,000 on, the cursor stands still.
+             * @example 2
+             */
+            waiting: number;
+            /**
+             * Format: int64
+             * @description Events that were delivered.
+             * @example 1198
+             */
+            delivered: number;
+            /**
+             * Format: int64
+             * @description Attempts that failed.
+             * @example 3
+             */
+            failed: number;
+            /**
+             * Format: int64
+             * @description Events that were not delivered after ten attempts in three days; a replay sends them.
+             * @example 0
+             */
+            given_up: number;
+            /**
+             * Format: date-time
+             * @example 2026-08-15T09:30:00.000Z
+             */
+            created_at: string;
+            /**
+             * Format: date-time
+             * @example 2026-08-15T09:30:00.000Z
+             */
+            updated_at: string;
+        } & {
+            [key: string]: unknown;
+        };
+        GetWebhookResult: {
+            webhook: components["schemas"]["Webhook"];
+        } & {
+            [key: string]: unknown;
+        };
+        ChangeWebhookResult: {
+            webhook: components["schemas"]["Webhook"];
+        } & {
+            [key: string]: unknown;
+        };
+        TestWebhookResult: {
+            attempt: components["schemas"]["TestAttempt"];
+        } & {
+            [key: string]: unknown;
+        };
+        TestAttempt: {
+            /**
+             * Format: date-time
+             * @example 2026-08-15T09:30:00.000Z
+             */
+            at: string;
+            /**
+             * @description The status of the answer; null if there was none.
+             * @example 503
+             */
+            status: number | null;
+            /**
+             * Format: int64
+             * @description How long it took.
+             * @example 142
+             */
+            milliseconds: number;
+            /**
+             * @description Null for a success. `status`: another status than 2xx. `redirect`: redirects are not followed. `timeout`: no answer within 15 s. `connection`: no complete answer. `target`: an address to which the service does not send. `answer`: the receiver did not accept all. `configuration`: the request could not be built.
+             * @example status
+             */
+            error: string | null;
+        } & {
+            [key: string]: unknown;
+        };
+        RotateWebhookSecretResult: {
+            webhook: components["schemas"]["IssuedWebhook"];
+        } & {
+            [key: string]: unknown;
+        };
+        ReplayWebhookResult: {
+            webhook: components["schemas"]["Webhook"];
+        } & {
+            [key: string]: unknown;
+        };
+        ListWebhookAttemptsResult: {
+            attempts: components["schemas"]["DeliveryAttempt"][];
+        } & {
+            [key: string]: unknown;
+        };
+        DeliveryAttempt: {
+            /** @example 6908bffd1c2e4a5b9d7f0a31 */
+            event_id: string;
+            /**
+             * Format: int64
+             * @description The event's position in the tenant's log.
+             */
+            leaf_index: number;
+            /**
+             * Format: date-time
+             * @example 2026-08-15T09:30:00.000Z
+             */
+            at: string;
+            /**
+             * @description The status of the answer; null if there was none.
+             * @example 503
+             */
+            status: number | null;
+            /**
+             * Format: int64
+             * @description How long it took.
+             * @example 142
+             */
+            milliseconds: number;
+            /**
+             * @description Null for a success. `status`: another status than 2xx. `redirect`: redirects are not followed. `timeout`: no answer within 15 s. `connection`: no complete answer. `target`: an address to which the service does not send. `answer`: the receiver did not accept all. `configuration`: the request could not be built.
+             * @example status
+             */
+            error: string | null;
+            /** @description When the next attempt is due; null after a success and after the last one. */
+            next_at: string | null;
         } & {
             [key: string]: unknown;
         };
@@ -6061,7 +6566,7 @@ export interface operations {
             /**
              * @description `idempotency_in_progress`: A request with this Idempotency-Key is in progress; retry in a moment to receive its response.
              *
-             *     `too_many`: A tenant has at most 1,000 API tokens that have not ended, and a user at most ten passkeys and five authenticators; revoke or remove one first.
+             *     `too_many`: A tenant has at most 1,000 API tokens that have not ended, ten webhooks and five streams, a webhook at most 1,000 deliveries that wait, and a user at most ten passkeys and five authenticators; revoke or remove one first.
              */
             409: {
                 headers: {
@@ -6971,7 +7476,7 @@ export interface operations {
             /**
              * @description `idempotency_in_progress`: A request with this Idempotency-Key is in progress; retry in a moment to receive its response.
              *
-             *     `too_many`: A tenant has at most 1,000 API tokens that have not ended, and a user at most ten passkeys and five authenticators; revoke or remove one first.
+             *     `too_many`: A tenant has at most 1,000 API tokens that have not ended, ten webhooks and five streams, a webhook at most 1,000 deliveries that wait, and a user at most ten passkeys and five authenticators; revoke or remove one first.
              */
             409: {
                 headers: {
@@ -7519,7 +8024,7 @@ export interface operations {
             /**
              * @description `passkeys_not_set_up`: The tenant has not set up passkeys; set passkeys.rp_id and passkeys.origins first.
              *
-             *     `too_many`: A tenant has at most 1,000 API tokens that have not ended, and a user at most ten passkeys and five authenticators; revoke or remove one first.
+             *     `too_many`: A tenant has at most 1,000 API tokens that have not ended, ten webhooks and five streams, a webhook at most 1,000 deliveries that wait, and a user at most ten passkeys and five authenticators; revoke or remove one first.
              */
             409: {
                 headers: {
@@ -7892,7 +8397,7 @@ export interface operations {
              *
              *     `passkeys_not_set_up`: The tenant has not set up passkeys; set passkeys.rp_id and passkeys.origins first.
              *
-             *     `too_many`: A tenant has at most 1,000 API tokens that have not ended, and a user at most ten passkeys and five authenticators; revoke or remove one first.
+             *     `too_many`: A tenant has at most 1,000 API tokens that have not ended, ten webhooks and five streams, a webhook at most 1,000 deliveries that wait, and a user at most ten passkeys and five authenticators; revoke or remove one first.
              *
              *     `passkey_exists`: This passkey is registered already; use it, or create another one.
              */
@@ -10817,7 +11322,7 @@ export interface operations {
                  * @description Events of this kind.
                  * @example tenant.created
                  */
-                action?: "tenant.created" | "tenant.relocated" | "tenant.deletion_started" | "tenant.deleted" | "tenant.renamed" | "tenant.suspended" | "tenant.reactivated" | "settings.changed" | "token.created" | "token.rotated" | "token.revoked" | "user.provisioned" | "user.suspended" | "user.reactivated" | "user.locked" | "user.unlocked" | "user.erased" | "otp.configured" | "otp.confirmed" | "otp.verified" | "otp.disabled" | "otp.removed" | "authenticator.added" | "authenticator.renamed" | "authenticator.removed" | "backup_codes.generated" | "passkey.registered" | "passkey.verified" | "passkey.renamed" | "passkey.removed" | "device.remembered" | "device.removed" | "session.assessed" | "session.judged" | "session.imported" | "request.refused";
+                action?: "tenant.created" | "tenant.relocated" | "tenant.deletion_started" | "tenant.deleted" | "tenant.renamed" | "tenant.suspended" | "tenant.reactivated" | "settings.changed" | "token.created" | "token.rotated" | "token.revoked" | "user.provisioned" | "user.suspended" | "user.reactivated" | "user.locked" | "user.unlocked" | "user.erased" | "otp.configured" | "otp.confirmed" | "otp.verified" | "otp.disabled" | "otp.removed" | "authenticator.added" | "authenticator.renamed" | "authenticator.removed" | "backup_codes.generated" | "passkey.registered" | "passkey.verified" | "passkey.renamed" | "passkey.removed" | "device.remembered" | "device.removed" | "session.assessed" | "session.judged" | "session.imported" | "request.refused" | "webhook.created" | "webhook.changed" | "webhook.rotated" | "webhook.replayed" | "webhook.disabled" | "webhook.removed" | "stream.created" | "stream.changed" | "stream.replayed" | "stream.removed";
                 /**
                  * @description Events with this outcome.
                  * @example success
@@ -11945,6 +12450,1689 @@ export interface operations {
             };
         };
     };
+    listWebhooks: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description All webhooks of the tenant. */
+            200: {
+                headers: {
+                    /** @description Limits that the request counted against. */
+                    "RateLimit-Policy"?: string;
+                    /** @description Remaining quota per limit, where known. */
+                    RateLimit?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "webhooks": [
+                     *         {
+                     *           "id": "6908bffd1c2e4a5b9d7f0a31",
+                     *           "url": "https://hooks.example.com/edge-idp",
+                     *           "events": [
+                     *             "user.locked",
+                     *             "otp.*"
+                     *           ],
+                     *           "description": "Locks and enrolments",
+                     *           "status": "enabled",
+                     *           "disabled_reason": null,
+                     *           "cursor": 1204,
+                     *           "behind": {
+                     *             "events": 0,
+                     *             "seconds": 0
+                     *           },
+                     *           "waiting": 2,
+                     *           "delivered": 1198,
+                     *           "failed": 3,
+                     *           "given_up": 0,
+                     *           "created_at": "2026-08-15T09:30:00.000Z",
+                     *           "updated_at": "2026-08-15T09:30:00.000Z"
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ListWebhooksResult"];
+                };
+            };
+            /**
+             * @description `invalid_request`: The request is not valid; see issues.
+             *
+             *     `invalid_json`: The body is not valid JSON in UTF-8; send one JSON object.
+             */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /**
+             * @description `missing_token`: No API token was sent; send one as 'Authorization: Bearer <token>'.
+             *
+             *     `invalid_token`: The API token is unknown, revoked, expired or mistyped; use a valid one.
+             */
+            401: {
+                headers: {
+                    /** @description The challenge of RFC 6750. */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /**
+             * @description `insufficient_scope`: The API token lacks a permission; use a token that has it.
+             *
+             *     `tenant_suspended`: The tenant is suspended; ask the operator of the service to reactivate it.
+             */
+            403: {
+                headers: {
+                    /** @description Names the missing permission (RFC 6750). */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `body_too_large`: The body is too large; send a smaller one. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `rate_limited`: Too many requests were sent; wait as long as Retry-After states. */
+            429: {
+                headers: {
+                    /** @description Seconds until the limit resets. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `internal_error`: The service failed to process the request; report the request_id to its operator. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `unavailable`: Temporarily unavailable. The request may have been applied; retry it with the same Idempotency-Key. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description An error with a status that a later version may add. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    createWebhook: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description A value of your choice, new for each request. Within 24 hours, the same request with the same key returns the first response (`Idempotent-Replayed: true`) and changes nothing.
+                 * @example 01987c5e-6f0a-7b3c-9d21-4e8f5a6b7c8d
+                 */
+                "Idempotency-Key"?: string;
+                /**
+                 * @description The tenant's own id of the administrator or support agent on whose behalf the request acts. The audit trail shows it as `actor.acting_for`.
+                 * @example ORG_ADMIN_17
+                 */
+                "Acting-For"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "webhook": {
+                 *         "url": "https://hooks.example.com/edge-idp",
+                 *         "events": [
+                 *           "user.locked",
+                 *           "otp.*"
+                 *         ],
+                 *         "description": "Locks and enrolments"
+                 *       }
+                 *     }
+                 */
+                "application/json": components["schemas"]["CreateWebhookInput"];
+            };
+        };
+        responses: {
+            /** @description The webhook, with its secret. */
+            201: {
+                headers: {
+                    /** @description `true` if this is the response of an earlier request with the same key. */
+                    "Idempotent-Replayed"?: string;
+                    /** @description Limits that the request counted against. */
+                    "RateLimit-Policy"?: string;
+                    /** @description Remaining quota per limit, where known. */
+                    RateLimit?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "webhook": {
+                     *         "id": "6908bffd1c2e4a5b9d7f0a31",
+                     *         "url": "https://hooks.example.com/edge-idp",
+                     *         "events": [
+                     *           "user.locked",
+                     *           "otp.*"
+                     *         ],
+                     *         "description": "Locks and enrolments",
+                     *         "status": "enabled",
+                     *         "disabled_reason": null,
+                     *         "cursor": 1204,
+                     *         "behind": {
+                     *           "events": 0,
+                     *           "seconds": 0
+                     *         },
+                     *         "waiting": 2,
+                     *         "delivered": 1198,
+                     *         "failed": 3,
+                     *         "given_up": 0,
+                     *         "created_at": "2026-08-15T09:30:00.000Z",
+                     *         "updated_at": "2026-08-15T09:30:00.000Z",
+                     *         "secret": "whsec_…"
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["CreateWebhookResult"];
+                };
+            };
+            /**
+             * @description `invalid_request`: The request is not valid; see issues.
+             *
+             *     `invalid_json`: The body is not valid JSON in UTF-8; send one JSON object.
+             */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /**
+             * @description `missing_token`: No API token was sent; send one as 'Authorization: Bearer <token>'.
+             *
+             *     `invalid_token`: The API token is unknown, revoked, expired or mistyped; use a valid one.
+             */
+            401: {
+                headers: {
+                    /** @description The challenge of RFC 6750. */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /**
+             * @description `insufficient_scope`: The API token lacks a permission; use a token that has it.
+             *
+             *     `tenant_suspended`: The tenant is suspended; ask the operator of the service to reactivate it.
+             */
+            403: {
+                headers: {
+                    /** @description Names the missing permission (RFC 6750). */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /**
+             * @description `idempotency_in_progress`: A request with this Idempotency-Key is in progress; retry in a moment to receive its response.
+             *
+             *     `too_many`: A tenant has at most 1,000 API tokens that have not ended, ten webhooks and five streams, a webhook at most 1,000 deliveries that wait, and a user at most ten passkeys and five authenticators; revoke or remove one first.
+             */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `body_too_large`: The body is too large; send a smaller one. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `unsupported_media_type`: The body is not JSON; send it with 'Content-Type: application/json'. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `idempotency_mismatch`: This Idempotency-Key was used for a different request; use a new key for each new request. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `rate_limited`: Too many requests were sent; wait as long as Retry-After states. */
+            429: {
+                headers: {
+                    /** @description Seconds until the limit resets. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `internal_error`: The service failed to process the request; report the request_id to its operator. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `unavailable`: Temporarily unavailable. The request may have been applied; retry it with the same Idempotency-Key. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description An error with a status that a later version may add. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    getWebhook: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description An `id` that the service returned.
+                 * @example 6908bffd1c2e4a5b9d7f0a31
+                 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The webhook. */
+            200: {
+                headers: {
+                    /** @description Limits that the request counted against. */
+                    "RateLimit-Policy"?: string;
+                    /** @description Remaining quota per limit, where known. */
+                    RateLimit?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "webhook": {
+                     *         "id": "6908bffd1c2e4a5b9d7f0a31",
+                     *         "url": "https://hooks.example.com/edge-idp",
+                     *         "events": [
+                     *           "user.locked",
+                     *           "otp.*"
+                     *         ],
+                     *         "description": "Locks and enrolments",
+                     *         "status": "enabled",
+                     *         "disabled_reason": null,
+                     *         "cursor": 1204,
+                     *         "behind": {
+                     *           "events": 0,
+                     *           "seconds": 0
+                     *         },
+                     *         "waiting": 2,
+                     *         "delivered": 1198,
+                     *         "failed": 3,
+                     *         "given_up": 0,
+                     *         "created_at": "2026-08-15T09:30:00.000Z",
+                     *         "updated_at": "2026-08-15T09:30:00.000Z"
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["GetWebhookResult"];
+                };
+            };
+            /**
+             * @description `invalid_request`: The request is not valid; see issues.
+             *
+             *     `invalid_json`: The body is not valid JSON in UTF-8; send one JSON object.
+             */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /**
+             * @description `missing_token`: No API token was sent; send one as 'Authorization: Bearer <token>'.
+             *
+             *     `invalid_token`: The API token is unknown, revoked, expired or mistyped; use a valid one.
+             */
+            401: {
+                headers: {
+                    /** @description The challenge of RFC 6750. */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /**
+             * @description `insufficient_scope`: The API token lacks a permission; use a token that has it.
+             *
+             *     `tenant_suspended`: The tenant is suspended; ask the operator of the service to reactivate it.
+             */
+            403: {
+                headers: {
+                    /** @description Names the missing permission (RFC 6750). */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `not_found`: Nothing exists at this URL; check the path and the id. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `body_too_large`: The body is too large; send a smaller one. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `rate_limited`: Too many requests were sent; wait as long as Retry-After states. */
+            429: {
+                headers: {
+                    /** @description Seconds until the limit resets. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `internal_error`: The service failed to process the request; report the request_id to its operator. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `unavailable`: Temporarily unavailable. The request may have been applied; retry it with the same Idempotency-Key. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description An error with a status that a later version may add. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    removeWebhook: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description The tenant's own id of the administrator or support agent on whose behalf the request acts. The audit trail shows it as `actor.acting_for`.
+                 * @example ORG_ADMIN_17
+                 */
+                "Acting-For"?: string;
+            };
+            path: {
+                /**
+                 * @description An `id` that the service returned.
+                 * @example 6908bffd1c2e4a5b9d7f0a31
+                 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The webhook is deleted. */
+            204: {
+                headers: {
+                    /** @description Limits that the request counted against. */
+                    "RateLimit-Policy"?: string;
+                    /** @description Remaining quota per limit, where known. */
+                    RateLimit?: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /**
+             * @description `invalid_request`: The request is not valid; see issues.
+             *
+             *     `invalid_json`: The body is not valid JSON in UTF-8; send one JSON object.
+             */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /**
+             * @description `missing_token`: No API token was sent; send one as 'Authorization: Bearer <token>'.
+             *
+             *     `invalid_token`: The API token is unknown, revoked, expired or mistyped; use a valid one.
+             */
+            401: {
+                headers: {
+                    /** @description The challenge of RFC 6750. */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /**
+             * @description `insufficient_scope`: The API token lacks a permission; use a token that has it.
+             *
+             *     `tenant_suspended`: The tenant is suspended; ask the operator of the service to reactivate it.
+             */
+            403: {
+                headers: {
+                    /** @description Names the missing permission (RFC 6750). */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `not_found`: Nothing exists at this URL; check the path and the id. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `body_too_large`: The body is too large; send a smaller one. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `rate_limited`: Too many requests were sent; wait as long as Retry-After states. */
+            429: {
+                headers: {
+                    /** @description Seconds until the limit resets. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `internal_error`: The service failed to process the request; report the request_id to its operator. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `unavailable`: Temporarily unavailable. The request may have been applied; retry it with the same Idempotency-Key. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description An error with a status that a later version may add. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    changeWebhook: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description The tenant's own id of the administrator or support agent on whose behalf the request acts. The audit trail shows it as `actor.acting_for`.
+                 * @example ORG_ADMIN_17
+                 */
+                "Acting-For"?: string;
+            };
+            path: {
+                /**
+                 * @description An `id` that the service returned.
+                 * @example 6908bffd1c2e4a5b9d7f0a31
+                 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "webhook": {
+                 *         "url": "https://hooks.example.com/edge-idp",
+                 *         "events": [
+                 *           "user.locked",
+                 *           "otp.*"
+                 *         ],
+                 *         "description": "Locks and enrolments",
+                 *         "status": "enabled"
+                 *       }
+                 *     }
+                 */
+                "application/json": components["schemas"]["ChangeWebhookInput"];
+            };
+        };
+        responses: {
+            /** @description The changed webhook. */
+            200: {
+                headers: {
+                    /** @description Limits that the request counted against. */
+                    "RateLimit-Policy"?: string;
+                    /** @description Remaining quota per limit, where known. */
+                    RateLimit?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "webhook": {
+                     *         "id": "6908bffd1c2e4a5b9d7f0a31",
+                     *         "url": "https://hooks.example.com/edge-idp",
+                     *         "events": [
+                     *           "user.locked",
+                     *           "otp.*"
+                     *         ],
+                     *         "description": "Locks and enrolments",
+                     *         "status": "enabled",
+                     *         "disabled_reason": null,
+                     *         "cursor": 1204,
+                     *         "behind": {
+                     *           "events": 0,
+                     *           "seconds": 0
+                     *         },
+                     *         "waiting": 2,
+                     *         "delivered": 1198,
+                     *         "failed": 3,
+                     *         "given_up": 0,
+                     *         "created_at": "2026-08-15T09:30:00.000Z",
+                     *         "updated_at": "2026-08-15T09:30:00.000Z"
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ChangeWebhookResult"];
+                };
+            };
+            /**
+             * @description `invalid_request`: The request is not valid; see issues.
+             *
+             *     `invalid_json`: The body is not valid JSON in UTF-8; send one JSON object.
+             */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /**
+             * @description `missing_token`: No API token was sent; send one as 'Authorization: Bearer <token>'.
+             *
+             *     `invalid_token`: The API token is unknown, revoked, expired or mistyped; use a valid one.
+             */
+            401: {
+                headers: {
+                    /** @description The challenge of RFC 6750. */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /**
+             * @description `insufficient_scope`: The API token lacks a permission; use a token that has it.
+             *
+             *     `tenant_suspended`: The tenant is suspended; ask the operator of the service to reactivate it.
+             */
+            403: {
+                headers: {
+                    /** @description Names the missing permission (RFC 6750). */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `not_found`: Nothing exists at this URL; check the path and the id. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `body_too_large`: The body is too large; send a smaller one. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `unsupported_media_type`: The body is not JSON; send it with 'Content-Type: application/json'. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `rate_limited`: Too many requests were sent; wait as long as Retry-After states. */
+            429: {
+                headers: {
+                    /** @description Seconds until the limit resets. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `internal_error`: The service failed to process the request; report the request_id to its operator. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `unavailable`: Temporarily unavailable. The request may have been applied; retry it with the same Idempotency-Key. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description An error with a status that a later version may add. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    testWebhook: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description The tenant's own id of the administrator or support agent on whose behalf the request acts. The audit trail shows it as `actor.acting_for`.
+                 * @example ORG_ADMIN_17
+                 */
+                "Acting-For"?: string;
+            };
+            path: {
+                /**
+                 * @description An `id` that the service returned.
+                 * @example 6908bffd1c2e4a5b9d7f0a31
+                 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What came of the message. */
+            200: {
+                headers: {
+                    /** @description Limits that the request counted against. */
+                    "RateLimit-Policy"?: string;
+                    /** @description Remaining quota per limit, where known. */
+                    RateLimit?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "attempt": {
+                     *         "at": "2026-08-15T09:30:00.000Z",
+                     *         "status": 503,
+                     *         "milliseconds": 142,
+                     *         "error": "status"
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["TestWebhookResult"];
+                };
+            };
+            /**
+             * @description `invalid_request`: The request is not valid; see issues.
+             *
+             *     `invalid_json`: The body is not valid JSON in UTF-8; send one JSON object.
+             */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /**
+             * @description `missing_token`: No API token was sent; send one as 'Authorization: Bearer <token>'.
+             *
+             *     `invalid_token`: The API token is unknown, revoked, expired or mistyped; use a valid one.
+             */
+            401: {
+                headers: {
+                    /** @description The challenge of RFC 6750. */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /**
+             * @description `insufficient_scope`: The API token lacks a permission; use a token that has it.
+             *
+             *     `tenant_suspended`: The tenant is suspended; ask the operator of the service to reactivate it.
+             */
+            403: {
+                headers: {
+                    /** @description Names the missing permission (RFC 6750). */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `not_found`: Nothing exists at this URL; check the path and the id. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `body_too_large`: The body is too large; send a smaller one. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `rate_limited`: Too many requests were sent; wait as long as Retry-After states. */
+            429: {
+                headers: {
+                    /** @description Seconds until the limit resets. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `internal_error`: The service failed to process the request; report the request_id to its operator. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `unavailable`: Temporarily unavailable. The request may have been applied; retry it with the same Idempotency-Key. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description An error with a status that a later version may add. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    rotateWebhookSecret: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description A value of your choice, new for each request. Within 24 hours, the same request with the same key returns the first response (`Idempotent-Replayed: true`) and changes nothing.
+                 * @example 01987c5e-6f0a-7b3c-9d21-4e8f5a6b7c8d
+                 */
+                "Idempotency-Key"?: string;
+                /**
+                 * @description The tenant's own id of the administrator or support agent on whose behalf the request acts. The audit trail shows it as `actor.acting_for`.
+                 * @example ORG_ADMIN_17
+                 */
+                "Acting-For"?: string;
+            };
+            path: {
+                /**
+                 * @description An `id` that the service returned.
+                 * @example 6908bffd1c2e4a5b9d7f0a31
+                 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "overlap_seconds": 3600
+                 *     }
+                 */
+                "application/json": components["schemas"]["RotateWebhookSecretInput"];
+            };
+        };
+        responses: {
+            /** @description The webhook, with its new secret. */
+            200: {
+                headers: {
+                    /** @description `true` if this is the response of an earlier request with the same key. */
+                    "Idempotent-Replayed"?: string;
+                    /** @description Limits that the request counted against. */
+                    "RateLimit-Policy"?: string;
+                    /** @description Remaining quota per limit, where known. */
+                    RateLimit?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "webhook": {
+                     *         "id": "6908bffd1c2e4a5b9d7f0a31",
+                     *         "url": "https://hooks.example.com/edge-idp",
+                     *         "events": [
+                     *           "user.locked",
+                     *           "otp.*"
+                     *         ],
+                     *         "description": "Locks and enrolments",
+                     *         "status": "enabled",
+                     *         "disabled_reason": null,
+                     *         "cursor": 1204,
+                     *         "behind": {
+                     *           "events": 0,
+                     *           "seconds": 0
+                     *         },
+                     *         "waiting": 2,
+                     *         "delivered": 1198,
+                     *         "failed": 3,
+                     *         "given_up": 0,
+                     *         "created_at": "2026-08-15T09:30:00.000Z",
+                     *         "updated_at": "2026-08-15T09:30:00.000Z",
+                     *         "secret": "whsec_…"
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RotateWebhookSecretResult"];
+                };
+            };
+            /**
+             * @description `invalid_request`: The request is not valid; see issues.
+             *
+             *     `invalid_json`: The body is not valid JSON in UTF-8; send one JSON object.
+             */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /**
+             * @description `missing_token`: No API token was sent; send one as 'Authorization: Bearer <token>'.
+             *
+             *     `invalid_token`: The API token is unknown, revoked, expired or mistyped; use a valid one.
+             */
+            401: {
+                headers: {
+                    /** @description The challenge of RFC 6750. */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /**
+             * @description `insufficient_scope`: The API token lacks a permission; use a token that has it.
+             *
+             *     `tenant_suspended`: The tenant is suspended; ask the operator of the service to reactivate it.
+             */
+            403: {
+                headers: {
+                    /** @description Names the missing permission (RFC 6750). */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `not_found`: Nothing exists at this URL; check the path and the id. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `idempotency_in_progress`: A request with this Idempotency-Key is in progress; retry in a moment to receive its response. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `body_too_large`: The body is too large; send a smaller one. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `unsupported_media_type`: The body is not JSON; send it with 'Content-Type: application/json'. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `idempotency_mismatch`: This Idempotency-Key was used for a different request; use a new key for each new request. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `rate_limited`: Too many requests were sent; wait as long as Retry-After states. */
+            429: {
+                headers: {
+                    /** @description Seconds until the limit resets. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `internal_error`: The service failed to process the request; report the request_id to its operator. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `unavailable`: Temporarily unavailable. The request may have been applied; retry it with the same Idempotency-Key. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description An error with a status that a later version may add. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    replayWebhook: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description A value of your choice, new for each request. Within 24 hours, the same request with the same key returns the first response (`Idempotent-Replayed: true`) and changes nothing.
+                 * @example 01987c5e-6f0a-7b3c-9d21-4e8f5a6b7c8d
+                 */
+                "Idempotency-Key"?: string;
+                /**
+                 * @description The tenant's own id of the administrator or support agent on whose behalf the request acts. The audit trail shows it as `actor.acting_for`.
+                 * @example ORG_ADMIN_17
+                 */
+                "Acting-For"?: string;
+            };
+            path: {
+                /**
+                 * @description An `id` that the service returned.
+                 * @example 6908bffd1c2e4a5b9d7f0a31
+                 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "from": 1000
+                 *     }
+                 */
+                "application/json": components["schemas"]["ReplayWebhookInput"];
+            };
+        };
+        responses: {
+            /** @description The webhook, with its new cursor. */
+            200: {
+                headers: {
+                    /** @description `true` if this is the response of an earlier request with the same key. */
+                    "Idempotent-Replayed"?: string;
+                    /** @description Limits that the request counted against. */
+                    "RateLimit-Policy"?: string;
+                    /** @description Remaining quota per limit, where known. */
+                    RateLimit?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "webhook": {
+                     *         "id": "6908bffd1c2e4a5b9d7f0a31",
+                     *         "url": "https://hooks.example.com/edge-idp",
+                     *         "events": [
+                     *           "user.locked",
+                     *           "otp.*"
+                     *         ],
+                     *         "description": "Locks and enrolments",
+                     *         "status": "enabled",
+                     *         "disabled_reason": null,
+                     *         "cursor": 1204,
+                     *         "behind": {
+                     *           "events": 0,
+                     *           "seconds": 0
+                     *         },
+                     *         "waiting": 2,
+                     *         "delivered": 1198,
+                     *         "failed": 3,
+                     *         "given_up": 0,
+                     *         "created_at": "2026-08-15T09:30:00.000Z",
+                     *         "updated_at": "2026-08-15T09:30:00.000Z"
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ReplayWebhookResult"];
+                };
+            };
+            /**
+             * @description `invalid_request`: The request is not valid; see issues.
+             *
+             *     `invalid_json`: The body is not valid JSON in UTF-8; send one JSON object.
+             */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /**
+             * @description `missing_token`: No API token was sent; send one as 'Authorization: Bearer <token>'.
+             *
+             *     `invalid_token`: The API token is unknown, revoked, expired or mistyped; use a valid one.
+             */
+            401: {
+                headers: {
+                    /** @description The challenge of RFC 6750. */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /**
+             * @description `insufficient_scope`: The API token lacks a permission; use a token that has it.
+             *
+             *     `tenant_suspended`: The tenant is suspended; ask the operator of the service to reactivate it.
+             */
+            403: {
+                headers: {
+                    /** @description Names the missing permission (RFC 6750). */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `not_found`: Nothing exists at this URL; check the path and the id. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `idempotency_in_progress`: A request with this Idempotency-Key is in progress; retry in a moment to receive its response. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `body_too_large`: The body is too large; send a smaller one. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `unsupported_media_type`: The body is not JSON; send it with 'Content-Type: application/json'. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `idempotency_mismatch`: This Idempotency-Key was used for a different request; use a new key for each new request. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `rate_limited`: Too many requests were sent; wait as long as Retry-After states. */
+            429: {
+                headers: {
+                    /** @description Seconds until the limit resets. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `internal_error`: The service failed to process the request; report the request_id to its operator. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `unavailable`: Temporarily unavailable. The request may have been applied; retry it with the same Idempotency-Key. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description An error with a status that a later version may add. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    listWebhookAttempts: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description An `id` that the service returned.
+                 * @example 6908bffd1c2e4a5b9d7f0a31
+                 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The attempts. */
+            200: {
+                headers: {
+                    /** @description Limits that the request counted against. */
+                    "RateLimit-Policy"?: string;
+                    /** @description Remaining quota per limit, where known. */
+                    RateLimit?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "attempts": [
+                     *         {
+                     *           "event_id": "6908bffd1c2e4a5b9d7f0a31",
+                     *           "leaf_index": 0,
+                     *           "at": "2026-08-15T09:30:00.000Z",
+                     *           "status": 503,
+                     *           "milliseconds": 142,
+                     *           "error": "status",
+                     *           "next_at": "2026-08-15T09:30:00.000Z"
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ListWebhookAttemptsResult"];
+                };
+            };
+            /**
+             * @description `invalid_request`: The request is not valid; see issues.
+             *
+             *     `invalid_json`: The body is not valid JSON in UTF-8; send one JSON object.
+             */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /**
+             * @description `missing_token`: No API token was sent; send one as 'Authorization: Bearer <token>'.
+             *
+             *     `invalid_token`: The API token is unknown, revoked, expired or mistyped; use a valid one.
+             */
+            401: {
+                headers: {
+                    /** @description The challenge of RFC 6750. */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /**
+             * @description `insufficient_scope`: The API token lacks a permission; use a token that has it.
+             *
+             *     `tenant_suspended`: The tenant is suspended; ask the operator of the service to reactivate it.
+             */
+            403: {
+                headers: {
+                    /** @description Names the missing permission (RFC 6750). */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `not_found`: Nothing exists at this URL; check the path and the id. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `body_too_large`: The body is too large; send a smaller one. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `rate_limited`: Too many requests were sent; wait as long as Retry-After states. */
+            429: {
+                headers: {
+                    /** @description Seconds until the limit resets. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `internal_error`: The service failed to process the request; report the request_id to its operator. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `unavailable`: Temporarily unavailable. The request may have been applied; retry it with the same Idempotency-Key. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description An error with a status that a later version may add. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    replayWebhookEvent: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description A value of your choice, new for each request. Within 24 hours, the same request with the same key returns the first response (`Idempotent-Replayed: true`) and changes nothing.
+                 * @example 01987c5e-6f0a-7b3c-9d21-4e8f5a6b7c8d
+                 */
+                "Idempotency-Key"?: string;
+                /**
+                 * @description The tenant's own id of the administrator or support agent on whose behalf the request acts. The audit trail shows it as `actor.acting_for`.
+                 * @example ORG_ADMIN_17
+                 */
+                "Acting-For"?: string;
+            };
+            path: {
+                /**
+                 * @description An `id` that the service returned.
+                 * @example 6908bffd1c2e4a5b9d7f0a31
+                 */
+                id: string;
+                /**
+                 * @description An `id` that the service returned.
+                 * @example 6908bffd1c2e4a5b9d7f0a31
+                 */
+                eventId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The event will be sent in a moment. */
+            204: {
+                headers: {
+                    /** @description `true` if this is the response of an earlier request with the same key. */
+                    "Idempotent-Replayed"?: string;
+                    /** @description Limits that the request counted against. */
+                    "RateLimit-Policy"?: string;
+                    /** @description Remaining quota per limit, where known. */
+                    RateLimit?: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /**
+             * @description `invalid_request`: The request is not valid; see issues.
+             *
+             *     `invalid_json`: The body is not valid JSON in UTF-8; send one JSON object.
+             */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /**
+             * @description `missing_token`: No API token was sent; send one as 'Authorization: Bearer <token>'.
+             *
+             *     `invalid_token`: The API token is unknown, revoked, expired or mistyped; use a valid one.
+             */
+            401: {
+                headers: {
+                    /** @description The challenge of RFC 6750. */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /**
+             * @description `insufficient_scope`: The API token lacks a permission; use a token that has it.
+             *
+             *     `tenant_suspended`: The tenant is suspended; ask the operator of the service to reactivate it.
+             */
+            403: {
+                headers: {
+                    /** @description Names the missing permission (RFC 6750). */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `not_found`: Nothing exists at this URL; check the path and the id. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /**
+             * @description `idempotency_in_progress`: A request with this Idempotency-Key is in progress; retry in a moment to receive its response.
+             *
+             *     `too_many`: A tenant has at most 1,000 API tokens that have not ended, ten webhooks and five streams, a webhook at most 1,000 deliveries that wait, and a user at most ten passkeys and five authenticators; revoke or remove one first.
+             */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `body_too_large`: The body is too large; send a smaller one. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `idempotency_mismatch`: This Idempotency-Key was used for a different request; use a new key for each new request. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `rate_limited`: Too many requests were sent; wait as long as Retry-After states. */
+            429: {
+                headers: {
+                    /** @description Seconds until the limit resets. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `internal_error`: The service failed to process the request; report the request_id to its operator. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `unavailable`: Temporarily unavailable. The request may have been applied; retry it with the same Idempotency-Key. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description An error with a status that a later version may add. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
     listTenants: {
         parameters: {
             query?: {
@@ -12947,7 +15135,7 @@ export interface operations {
             /**
              * @description `idempotency_in_progress`: A request with this Idempotency-Key is in progress; retry in a moment to receive its response.
              *
-             *     `too_many`: A tenant has at most 1,000 API tokens that have not ended, and a user at most ten passkeys and five authenticators; revoke or remove one first.
+             *     `too_many`: A tenant has at most 1,000 API tokens that have not ended, ten webhooks and five streams, a webhook at most 1,000 deliveries that wait, and a user at most ten passkeys and five authenticators; revoke or remove one first.
              *
              *     `tenant_deleting`: The tenant is being deleted, so it cannot be changed any more; create a new one.
              */
@@ -13836,7 +16024,7 @@ export interface operations {
             /**
              * @description `idempotency_in_progress`: A request with this Idempotency-Key is in progress; retry in a moment to receive its response.
              *
-             *     `too_many`: A tenant has at most 1,000 API tokens that have not ended, and a user at most ten passkeys and five authenticators; revoke or remove one first.
+             *     `too_many`: A tenant has at most 1,000 API tokens that have not ended, ten webhooks and five streams, a webhook at most 1,000 deliveries that wait, and a user at most ten passkeys and five authenticators; revoke or remove one first.
              */
             409: {
                 headers: {
@@ -14035,7 +16223,7 @@ export interface operations {
             /**
              * @description `idempotency_in_progress`: A request with this Idempotency-Key is in progress; retry in a moment to receive its response.
              *
-             *     `too_many`: A tenant has at most 1,000 API tokens that have not ended, and a user at most ten passkeys and five authenticators; revoke or remove one first.
+             *     `too_many`: A tenant has at most 1,000 API tokens that have not ended, ten webhooks and five streams, a webhook at most 1,000 deliveries that wait, and a user at most ten passkeys and five authenticators; revoke or remove one first.
              */
             409: {
                 headers: {

@@ -1,0 +1,131 @@
+/**
+ * Receivers of webhooks and streams: the other end of the network. A test stops the clock an hour ahead, so that a
+ * follower runs only when the test lets it run.
+ */
+import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
+import { env } from "cloudflare:workers";
+import { Webhook } from "standardwebhooks";
+import { vi } from "vitest";
+import type { Tenant } from "./client.ts";
+import { nameIn } from "./jurisdictions.ts";
+
+const hourMs = 60 * 60 * 1000;
+
+/** Stops the clock an hour ahead. `vi.useRealTimers` starts it again. */
+export function stopClock(): void {
+  vi.useFakeTimers({ toFake: ["Date"], now: Date.now() + hourMs });
+}
+
+export function passTime(ms: number): void {
+  vi.setSystemTime(Date.now() + ms);
+}
+
+/** A request as it arrived. */
+export interface Received {
+  readonly url: string;
+  readonly method: string;
+  readonly headers: Record<string, string>;
+  readonly body: Uint8Array;
+  /** When it arrived, Unix ms. */
+  readonly at: number;
+}
+
+type Answering = (received: Received, init: RequestInit) => Response | Promise<Response>;
+
+function accept(): Response {
+  return new Response(null, { status: 204 });
+}
+
+/** What stands at one host. Other hosts are out of reach. */
+export class Receiver {
+  readonly received: Received[] = [];
+  /** What it answers. It may be replaced at any time. */
+  answer: Answering = accept;
+
+  readonly url: string;
+
+  constructor(url: string) {
+    this.url = url;
+  }
+
+  /** The ids of the webhook messages that have arrived, in order. */
+  get ids(): string[] {
+    return this.received.map(({ headers }) => headers["webhook-id"] ?? "");
+  }
+
+  /** The types of the webhook messages that have arrived, in order. */
+  get types(): string[] {
+    return this.received.map((message) => readJson(message).type);
+  }
+}
+
+// biome-ignore lint/suspicious/noExplicitAny: a test reads the fields that it expects, and fails otherwise.
+export function readJson({ body }: Received): any {
+  return JSON.parse(new TextDecoder().decode(body));
+}
+
+/** Verifies a message as a tenant does. @throws if no signature fits, or the time does not */
+export function verifyMessage(secret: string, { headers, body }: Received): unknown {
+  return new Webhook(secret).verify(new TextDecoder().decode(body), headers);
+}
+
+let hosts = 0;
+
+/** Replaces the network by these receivers. Call `vi.restoreAllMocks` afterwards. */
+export function connect(...receivers: readonly Receiver[]): void {
+  vi.spyOn(globalThis, "fetch").mockImplementation(async (input, init = {}) => {
+    const request = new Request(input, { ...init, signal: null });
+    const receiver = receivers.find(({ url }) => request.url.startsWith(url));
+    if (receiver === undefined) throw new TypeError("Network connection lost.");
+    if (init.redirect !== "manual") throw new Error("The request follows redirects");
+    const body = new Uint8Array(await request.arrayBuffer());
+    const headers = Object.fromEntries(request.headers);
+    const received = { url: request.url, method: request.method, headers, body, at: Date.now() };
+    receiver.received.push(received);
+    return await receiver.answer(received, init);
+  });
+}
+
+/** Creates a receiver at a host of its own. */
+export function createReceiver(): Receiver {
+  hosts += 1;
+  return new Receiver(`https://receiver-${hosts}.example.com/hooks`);
+}
+
+export interface CreatedWebhook {
+  readonly id: string;
+  readonly secret: string;
+}
+
+export async function createWebhook(
+  tenant: Tenant,
+  { url }: { readonly url: string },
+  events: readonly string[] = ["*"],
+): Promise<CreatedWebhook> {
+  const { status, body } = await tenant.send("POST", "/v1/webhooks", { webhook: { url, events } });
+  if (status !== 201) throw new Error(`No webhook: ${status} ${JSON.stringify(body)}`);
+  return body.webhook;
+}
+
+export function followerOf({ id: tenantId, jurisdiction }: Tenant, id: string) {
+  const name = `${tenantId} ${id}`;
+  const objectName = jurisdiction === undefined ? name : nameIn(jurisdiction, name);
+  return env.FOLLOWERS.get(env.FOLLOWERS.idFromName(objectName));
+}
+
+/** Lets the follower run once, whether or not its alarm is due. @returns whether it had one */
+export async function runFollower(tenant: Tenant, id: string): Promise<boolean> {
+  return await runDurableObjectAlarm(followerOf(tenant, id));
+}
+
+/** When the follower's alarm is due, Unix ms; null if none is set. */
+export async function readFollowerAlarm(tenant: Tenant, id: string): Promise<number | null> {
+  return await runInDurableObject(followerOf(tenant, id), (_follower, { storage }) =>
+    storage.getAlarm(),
+  );
+}
+
+/** Evicts the follower: it loses its memory and keeps its storage. */
+export async function evictFollower(tenant: Tenant, id: string): Promise<void> {
+  await evictDurableObject(followerOf(tenant, id));
+}
