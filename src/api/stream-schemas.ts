@@ -1,13 +1,22 @@
 /** Streams in the JSON of the API. */
 import { z } from "zod";
 import type { DescribedDestination } from "../destinations/describe.ts";
-import { streamFormats, streamTypes } from "../destinations/streams/stream.ts";
-import { attemptFields, destinationFields, newStatus, showAttempt, showDestination, targetUrl } from "./destination-schemas.ts";
 import type { ListedAttempt } from "../destinations/follower-storage.ts";
+import { streamFormats, streamTypes } from "../destinations/streams/stream.ts";
 import { id, instant, toRfc3339OrNull } from "../http/schemas.ts";
+import {
+  attemptFields,
+  destinationFields,
+  newStatus,
+  showAttempt,
+  showDestination,
+  targetUrl,
+} from "./destination-schemas.ts";
 
 /** A credential goes into a header, so it has visible ASCII characters. */
-const credential = z.string().regex(/^[\x21-\x7e]{1,255}$/, "must have 1 to 255 visible ASCII characters");
+const credential = z
+  .string()
+  .regex(/^[\x21-\x7e]{1,255}$/, "must have 1 to 255 visible ASCII characters");
 /** No segment begins with a dot, so that no key leaves its bucket. */
 const prefixPattern = /^([A-Za-z0-9_-][A-Za-z0-9._-]*\/)*([A-Za-z0-9_-][A-Za-z0-9._-]*)?$/;
 
@@ -23,7 +32,10 @@ const index = z
   .string()
   .regex(/^[a-z0-9_][a-z0-9_-]{0,79}$/, "must be the name of an index")
   .nullable()
-  .meta({ description: "`splunk_hec`: the index; null: the default of the token.", examples: ["security"] });
+  .meta({
+    description: "`splunk_hec`: the index; null: the default of the token.",
+    examples: ["security"],
+  });
 const bucket = z
   .string()
   .regex(/^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/, "must be the name of a bucket")
@@ -31,10 +43,16 @@ const bucket = z
 const region = z
   .string()
   .regex(/^[a-z0-9-]{1,64}$/, "must be the name of a region")
-  .meta({ description: "`s3`: the region that signatures name; `auto` for R2.", examples: ["eu-central-1"] });
+  .meta({
+    description: "`s3`: the region that signatures name; `auto` for R2.",
+    examples: ["eu-central-1"],
+  });
 const prefix = z
   .string()
-  .regex(prefixPattern, "must have segments of letters, digits, `.`, `_` and `-`, none of which begins with a dot")
+  .regex(
+    prefixPattern,
+    "must have segments of letters, digits, `.`, `_` and `-`, none of which begins with a dot",
+  )
   .max(255)
   .meta({ description: "`s3`: what the keys begin with.", examples: ["idp/"] });
 const accessKeyId = z
@@ -62,7 +80,8 @@ const wantedFields = {
     .record(z.string(), z.string())
     .optional()
     .meta({
-      description: "`http`: up to 20 headers of your own choice, such as `Authorization`. Their values are never shown.",
+      description:
+        "`http`: up to 20 headers of your own choice, such as `Authorization`. Their values are never shown.",
       examples: [{ Authorization: "Bearer 5f1c…" }],
     }),
   token: credential.optional().meta({
@@ -75,7 +94,8 @@ const wantedFields = {
     examples: ["0123456789abcdef0123456789abcdef"],
   }),
   endpoint: targetUrl.optional().meta({
-    description: "`s3` needs it: the address of the store, to which `/<bucket>/<key>` is added. The rules of `url` apply.",
+    description:
+      "`s3` needs it: the address of the store, to which `/<bucket>/<key>` is added. The rules of `url` apply.",
     examples: ["https://s3.eu-central-1.amazonaws.com"],
   }),
   bucket: bucket.optional(),
@@ -106,7 +126,8 @@ export const newStreamBody = z.strictObject({
         .min(0)
         .optional()
         .meta({
-          description: "The leaf index of the first event to send. Without it, those that are filed from now on.",
+          description:
+            "The leaf index of the first event to send. Without it, those that are filed from now on.",
           examples: [0],
         }),
     })
@@ -153,8 +174,14 @@ export function showStream({
 export const streamAttempt = z
   .object({
     event_id: id,
-    leaf_index: z.int().min(0).meta({ description: "The leaf index of the first event of the batch." }),
-    events: z.int().min(1).meta({ description: "How many events the batch had.", examples: [37] }),
+    leaf_index: z
+      .int()
+      .min(0)
+      .meta({ description: "The leaf index of the first event of the batch." }),
+    events: z
+      .int()
+      .min(1)
+      .meta({ description: "How many events the batch had.", examples: [37] }),
     ...attemptFields,
     next_at: instant.nullable().meta({
       description: "When the batch is sent again; null after a success.",

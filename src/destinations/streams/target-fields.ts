@@ -23,9 +23,14 @@ const optional: Readonly<Record<StreamType, Readonly<Record<string, unknown>>>> 
 
 export type Fields = Readonly<Record<string, unknown>>;
 
-/** The field that says where a stream sends. */
-export function addressFieldOf(type: StreamType): "url" | "endpoint" {
-  return type === "s3" ? "endpoint" : "url";
+/** Where a stream sends, and the field that says so. */
+export function addressOf(target: StreamTarget): {
+  readonly field: "url" | "endpoint";
+  readonly address: string;
+} {
+  return target.type === "s3"
+    ? { field: "endpoint", address: target.endpoint }
+    : { field: "url", address: target.url };
 }
 
 /** @returns the problems of the fields, or the target @param fields without those that were not sent */
@@ -54,16 +59,18 @@ export function changeTarget(
   changes: Fields,
 ): StreamTarget | readonly FieldProblem[] {
   const { type, ...before } = target;
-  const address = addressFieldOf(type);
   const fields: Fields = before;
-  const isMoved = changes[address] !== undefined && changes[address] !== fields[address];
-  const kept = secretFields.filter((field) => fields[field] !== undefined && !hasSecret(changes, field));
-  const problems = isMoved
-    ? kept
-        .filter((field) => hasSecret(fields, field))
-        .map((field) => ({ field, message: `must be sent too when ${address} changes` }))
-    : [];
-  return problems.length > 0 ? problems : createTarget(type, { ...fields, ...changes });
+  const { field, address } = addressOf(target);
+  const isMoved = changes[field] !== undefined && changes[field] !== address;
+  const missing = secretFields.filter(
+    (secret) => isMoved && hasSecret(fields, secret) && changes[secret] === undefined,
+  );
+  return missing.length > 0
+    ? missing.map((secret) => ({
+        field: secret,
+        message: `must be sent too, because ${field} changes`,
+      }))
+    : createTarget(type, { ...fields, ...changes });
 }
 
 /** Whether the field is there, and not an empty collection of headers. */
