@@ -11,6 +11,7 @@ import {
   replayFrom,
 } from "../destinations/change-destination.ts";
 import {
+  type DescribeCall,
   describeDestination,
   describeDestinations,
   listAttempts,
@@ -60,6 +61,12 @@ function reportOf({ url, events }: { readonly url: string; readonly events: read
   return { host: new URL(url).host, events: events.join(" ") };
 }
 
+/** Shows a webhook with its present statistics. */
+function showIn(call: DescribeCall) {
+  return async (webhook: StoredDestination) =>
+    showWebhook(await describeDestination(call, webhook));
+}
+
 const webhookResult = (description: string) => ({
   description,
   body: z.object({ webhook: webhookSchema }),
@@ -90,18 +97,16 @@ export const webhookRoutes = [
       requireTarget(url, request.caller.mode, "webhook.url");
       const configuration = { url, events, description };
       const secret = createSecret();
-      const { destination, once } = await createDestination(
-        request,
-        kind,
-        {
-          configuration,
-          credentials: { secrets: [{ secret, endsAt: null }] },
-          details: reportOf(configuration),
-        },
+      const wanted = {
+        configuration,
+        credentials: { secrets: [{ secret, endsAt: null }] },
+        details: reportOf(configuration),
+      };
+      const webhook = await createDestination(request, kind, wanted, async (created) => ({
+        ...(await showIn(request)(created)),
         secret,
-      );
-      const described = await describeDestination(request, destination);
-      return respond(201, { webhook: { ...showWebhook(described), secret: once } });
+      }));
+      return respond(201, { webhook });
     },
   ),
   defineRoute(
@@ -146,8 +151,7 @@ export const webhookRoutes = [
     async (request) => {
       const { env, caller } = request;
       const found = await getDestination(env, caller.tenantId, kind, request.param("id"));
-      const described = await describeDestination(request, found);
-      return respond(200, { webhook: showWebhook(described) });
+      return respond(200, { webhook: await showIn(request)(found) });
     },
   ),
   defineRoute(
@@ -169,27 +173,25 @@ export const webhookRoutes = [
       const { status, url, events, description } = request.body.webhook;
       if (url !== undefined) requireTarget(url, request.caller.mode, "webhook.url");
       const id = request.param("id");
-      const { destination } = await changeDestination(
-        { ...request, requestKey: null },
-        kind,
-        id,
-        async (read) => {
-          const before = readConfiguration(read);
-          const configuration = {
-            url: url ?? before.url,
-            events: events ?? before.events,
-            description: description === undefined ? before.description : description,
-          };
-          const change = { configuration, ...(status === undefined ? {} : { status }) };
-          const details = {
-            ...reportOf(configuration),
-            ...(status === undefined ? {} : { status }),
-          };
-          return { change, report: { action: "webhook.changed", details }, once: null };
-        },
-      );
-      const described = await describeDestination(request, destination);
-      return respond(200, { webhook: showWebhook(described) });
+      const webhook = await changeDestination(request, kind, id, async (read) => {
+        const before = readConfiguration(read);
+        const configuration = {
+          url: url ?? before.url,
+          events: events ?? before.events,
+          description: description === undefined ? before.description : description,
+        };
+        const change = { configuration, ...(status === undefined ? {} : { status }) };
+        const details = {
+          ...reportOf(configuration),
+          ...(status === undefined ? {} : { status }),
+        };
+        return {
+          change,
+          report: { action: "webhook.changed", details },
+          answerWith: showIn(request),
+        };
+      });
+      return respond(200, { webhook });
     },
   ),
   defineRoute(
@@ -207,7 +209,7 @@ export const webhookRoutes = [
       errors: ["not_found"],
     },
     async (request) => {
-      await removeDestination({ ...request, requestKey: null }, kind, request.param("id"));
+      await removeDestination(request, kind, request.param("id"));
       return respond(204, null);
     },
   ),
@@ -261,7 +263,7 @@ export const webhookRoutes = [
       const { config, arrivedAt, body } = request;
       const { overlap_seconds: overlapSeconds } = body;
       const id = request.param("id");
-      const { destination, once } = await changeDestination(request, kind, id, async (read) => {
+      const webhook = await changeDestination(request, kind, id, async (read) => {
         const secret = createSecret();
         const endsAt = arrivedAt + overlapSeconds * 1000;
         const rotated = addSecret(await openWebhook(config, read), secret, endsAt);
@@ -269,11 +271,10 @@ export const webhookRoutes = [
         return {
           change: { credentials: await sealCredentials(config.sealingKeys, read, rotated) },
           report: { action: "webhook.rotated", details },
-          once: secret,
+          answerWith: async (changed) => ({ ...(await showIn(request)(changed)), secret }),
         };
       });
-      const described = await describeDestination(request, destination);
-      return respond(200, { webhook: { ...showWebhook(described), secret: once } });
+      return respond(200, { webhook });
     },
   ),
   defineRoute(
@@ -292,8 +293,10 @@ export const webhookRoutes = [
       errors: ["not_found"],
     },
     async (request) => {
-      const found = await replayFrom(request, kind, request.param("id"), request.body.from);
-      return respond(200, { webhook: showWebhook(await describeDestination(request, found)) });
+      const { from } = request.body;
+      const id = request.param("id");
+      const webhook = await replayFrom(request, kind, id, from, showIn(request));
+      return respond(200, { webhook });
     },
   ),
   defineRoute(

@@ -80,10 +80,12 @@ async function findStart(
   ]);
 }
 
+/** What the answer to a request shows of a destination. A repeated request gets the same answer. */
+export type AnswerWith<T> = (destination: StoredDestination) => Promise<T>;
+
 /**
  * Creates a destination.
  * @param wanted.from the first leaf that it receives; without it, it receives what is filed from now on
- * @param once what the answer shows once, and a repeated request shows again
  * @throws AppError `invalid_token`, `too_many`, `invalid_request`; StoreError
  */
 export async function createDestination<T>(
@@ -95,36 +97,31 @@ export async function createDestination<T>(
     readonly from?: number | undefined;
     readonly details: AuditDetails;
   },
-  once: T,
-): Promise<{ readonly destination: StoredDestination; readonly once: T }> {
+  answerWith: AnswerWith<T>,
+): Promise<T> {
   const { env, config, now, arrivedAt } = call;
   const { tenantId, location } = call.caller;
   const db = controlDbOf(env);
-  const created = await runOnce<{ destination: StoredDestination; once: T }>(
-    call,
-    tenantId,
-    db,
-    async (keepAnswer) => {
-      const owner = { tenantId, id: createId(now) };
-      const destination: StoredDestination = {
-        ...owner,
-        kind,
-        configuration: JSON.stringify(wanted.configuration),
-        credentials: await sealCredentials(config.sealingKeys, owner, wanted.credentials),
-        ...{ status: "enabled", disabledReason: null },
-        startLeaf: await findStart(call, wanted.from, `${kind}.from`),
-        ...{ startedAt: arrivedAt, createdAt: now, updatedAt: arrivedAt },
-      };
-      const report = { action: `${kind}.created`, details: wanted.details } as const;
-      await apply(call, destination, report, [
-        ...(await keepAnswer({ destination, once })),
-        ...insertDestination(db, destination),
-      ]);
-      return { destination, once };
-    },
-  );
-  await wakeFollower(env, created.destination, location);
-  return created;
+  return await runOnce<T>(call, tenantId, db, async (keepAnswer) => {
+    const owner = { tenantId, id: createId(now) };
+    const destination: StoredDestination = {
+      ...owner,
+      kind,
+      configuration: JSON.stringify(wanted.configuration),
+      credentials: await sealCredentials(config.sealingKeys, owner, wanted.credentials),
+      ...{ status: "enabled", disabledReason: null },
+      startLeaf: await findStart(call, wanted.from, `${kind}.from`),
+      ...{ startedAt: arrivedAt, createdAt: now, updatedAt: arrivedAt },
+    };
+    const answer = await answerWith(destination);
+    const report = { action: `${kind}.created`, details: wanted.details } as const;
+    await apply(call, destination, report, [
+      ...(await keepAnswer(answer)),
+      ...insertDestination(db, destination),
+    ]);
+    await wakeFollower(env, destination, location);
+    return answer;
+  });
 }
 
 /** Finds a destination of this kind. @throws AppError `not_found`; StoreError */
@@ -166,61 +163,61 @@ function applyChange(
   };
 }
 
+/** What a request makes of a destination. */
+interface Decision<T> {
+  readonly change: DestinationChange;
+  readonly report: Report;
+  readonly answerWith: AnswerWith<T>;
+}
+
 /**
  * Changes a destination, and tries again if another change comes in between.
- * @param decide the change, what the event reports, and what the answer shows once
  * @throws AppError `invalid_token`, `not_found`; `unavailable` if other changes keep coming in between; StoreError
  */
 export async function changeDestination<T>(
   call: DestinationCall,
   kind: DestinationKind,
   id: string,
-  decide: (
-    read: StoredDestination,
-  ) => Promise<{ readonly change: DestinationChange; readonly report: Report; readonly once: T }>,
-): Promise<{ readonly destination: StoredDestination; readonly once: T }> {
+  decide: (read: StoredDestination) => Promise<Decision<T>>,
+): Promise<T> {
   const { env, arrivedAt } = call;
   const { tenantId, location } = call.caller;
   const db = controlDbOf(env);
-  const changed = await runOnce<{ destination: StoredDestination; once: T }>(
-    call,
-    tenantId,
-    db,
-    async (keepAnswer) => {
-      for (let round = 0; round < maxRounds; round += 1) {
-        const read = await getDestination(env, tenantId, kind, id);
-        const { change, report, once } = await decide(read);
-        const answer = { destination: applyChange(read, change, arrivedAt), once };
-        try {
-          await apply(call, read, report, [
-            ...(await keepAnswer(answer)),
-            ...replaceDestination(db, read, answer.destination),
-          ]);
-          return answer;
-        } catch (error) {
-          if (!(error instanceof StaleReadError)) throw error;
-        }
+  return await runOnce<T>(call, tenantId, db, async (keepAnswer) => {
+    for (let round = 0; round < maxRounds; round += 1) {
+      const read = await getDestination(env, tenantId, kind, id);
+      const { change, report, answerWith } = await decide(read);
+      const changed = applyChange(read, change, arrivedAt);
+      const answer = await answerWith(changed);
+      try {
+        await apply(call, read, report, [
+          ...(await keepAnswer(answer)),
+          ...replaceDestination(db, read, changed),
+        ]);
+      } catch (error) {
+        if (error instanceof StaleReadError) continue;
+        throw error;
       }
-      throw new AppError("unavailable");
-    },
-  );
-  await wakeFollower(env, changed.destination, location);
-  return changed;
+      await wakeFollower(env, read, location);
+      return answer;
+    }
+    throw new AppError("unavailable");
+  });
 }
 
 /** Sets the cursor to a leaf. @throws as `changeDestination`; AppError `invalid_request` */
-export async function replayFrom(
+export async function replayFrom<T>(
   call: DestinationCall,
   kind: DestinationKind,
   id: string,
   from: number,
-): Promise<StoredDestination> {
-  const { destination } = await changeDestination(call, kind, id, async () => ({
+  answerWith: AnswerWith<T>,
+): Promise<T> {
+  return await changeDestination(call, kind, id, async () => ({
     change: { startLeaf: await findStart(call, from, "from") },
     report: { action: `${kind}.replayed`, details: { from } },
-    once: null,
+    answerWith,
   }));
-  return destination;
 }
 
 /**
@@ -245,9 +242,10 @@ export async function replayEvent(
   };
   await changeDestination(call, kind, id, async () => {
     await replay(true);
-    const details = { event_id: eventId };
-    return { change: {}, report: { action: `${kind}.replayed`, details }, once: null };
+    const report = { action: `${kind}.replayed`, details: { event_id: eventId } } as const;
+    return { change: {}, report, answerWith: async () => null };
   });
+  // After the change, so that a request that is repeated does it if it was not done.
   await replay(false);
 }
 

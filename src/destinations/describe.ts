@@ -34,7 +34,7 @@ export interface DescribedDestination {
   readonly statistics: DestinationStatistics;
 }
 
-interface DescribeCall {
+export interface DescribeCall {
   readonly env: Env;
   readonly caller: Pick<TenantCaller, "tenantId" | "location">;
   /** Real time, Unix ms. */

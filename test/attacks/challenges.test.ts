@@ -42,7 +42,11 @@ const operationsByAccess: Readonly<Record<string, readonly string[]>> = {
   "tokens:read": ["listTokens"],
   "tokens:write": ["createToken", "rotateToken", "revokeToken"],
   "settings:read": ["getSettings"],
-  "settings:write": ["changeSettings"],
+  "settings:write": [
+    ...["changeSettings", "createWebhook", "listWebhooks", "getWebhook", "changeWebhook"],
+    ...["removeWebhook", "testWebhook", "rotateWebhookSecret", "replayWebhook"],
+    ...["listWebhookAttempts", "replayWebhookEvent"],
+  ],
 };
 
 /** The permissions that include another one, by that one. */

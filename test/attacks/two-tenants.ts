@@ -3,6 +3,7 @@ import { expect } from "vitest";
 import { type Answer, Tenant, User } from "../support/client.ts";
 import { listDevices, rememberDevice } from "../support/devices.ts";
 import { givePasskey, setUpPasskeys } from "../support/passkeys.ts";
+import { createWebhook } from "../support/receiver.ts";
 import type { RequestTarget } from "../support/requests.ts";
 import type { TenantLocation } from "./tenant-locations.ts";
 
@@ -36,6 +37,7 @@ export class TwoTenants {
     const { assessment_id: assessmentId } = await user.assess();
     const [{ id: eventId }] = await user.events();
     const [{ id: tokenId }] = (await victim.send("GET", "/v1/tokens")).body.tokens;
+    const { id: webhookId } = await createWebhook(victim, { url: "https://hooks.example.com" });
     const { externalId, id } = user;
     return new TwoTenants(victim, stranger, user, {
       tenantId: victim.id,
@@ -47,6 +49,7 @@ export class TwoTenants {
       passkeyId,
       authenticatorId,
       deviceId,
+      webhookId,
     });
   }
 

@@ -18,6 +18,7 @@ import { type Answer, type Call, send, Tenant } from "../support/client.ts";
 import { withD1Fault } from "../support/d1-faults.ts";
 import { PasskeyAuthenticator } from "../support/passkey-authenticator.ts";
 import { page, rpId } from "../support/passkeys.ts";
+import { giveAttempt } from "../support/receiver.ts";
 import { fireLogAlarm } from "../support/refusal-log.ts";
 import { type RequestTarget, requestTo, unknownUser } from "../support/requests.ts";
 import { copyStores, type StoresCopy } from "../support/stores.ts";
@@ -46,6 +47,8 @@ const shownOnce: Readonly<Record<string, readonly string[]>> = {
   createToken: ["secret"],
   createTenantToken: ["secret"],
   rotateToken: ["secret"],
+  createWebhook: ["secret"],
+  rotateWebhookSecret: ["secret"],
   configureOtp: ["new_otp_secret", "qrcode_payload", "qrcode_svg"],
   addAuthenticator: ["new_otp_secret", "qrcode_payload"],
   regenerateBackupCodes: ["backupCodes"],
@@ -127,6 +130,7 @@ async function runJourney(answers: string[]): Promise<Secrets> {
     passkeyId: "",
     authenticatorId: "",
     deviceId: "",
+    webhookId: "",
   };
   await ask("provisionUser", unknownUser, { ...asTenant, body: provision });
 
@@ -149,6 +153,28 @@ async function runJourney(answers: string[]): Promise<Secrets> {
     for (const name of ["listAuthenticators", "renameAuthenticator", "removeAuthenticator"]) {
       await ask(name, { ...target, authenticatorId: authenticator.id }, asTenant);
       await ask(name, target, asTenant);
+    }
+  };
+  const useWebhook = async () => {
+    const collect = (shown: string) => {
+      const base = shown.slice("whsec_".length);
+      secrets.push(shown, base, hex.encode(base64.decode(base)));
+    };
+    const about = { ...target, ...(await giveAttempt({ id: tenantId, token }, collect)) };
+    const webhook = { url: "https://hooks.example.com/idp", events: ["*"] };
+    collect(
+      (await ask("createWebhook", about, { ...asTenant, body: { webhook } })).body.webhook.secret,
+    );
+    await ask("createWebhook", about, {
+      ...asTenant,
+      body: { webhook: { ...webhook, events: [] } },
+    });
+    collect((await ask("rotateWebhookSecret", about, asTenant)).body.webhook.secret);
+    for (const name of [
+      ...["listWebhooks", "getWebhook", "changeWebhook", "testWebhook", "replayWebhook"],
+      ...["listWebhookAttempts", "replayWebhookEvent", "removeWebhook"],
+    ]) {
+      await ask(name, about, asTenant);
     }
   };
   const verify = async (code: string, call: Call = asTenant) => {
@@ -292,6 +318,7 @@ async function runJourney(answers: string[]): Promise<Secrets> {
 
   for (const name of Object.keys(publicPaths)) await ask(name, unknownUser, {});
   await waitForOutboxes(tenantId);
+  await useWebhook();
   await ask("getCheckpoint", target, asTenant);
   const query = `externalUserId=${encodeURIComponent(target.externalId)}&limit=100`;
   const listed = (await ask("listAuditEvents", target, asTenant, `/v1/audit/events?${query}`)).body;

@@ -12,6 +12,7 @@ import { invalidateTenant } from "../../src/tenancy/token-cache.ts";
 import { type Answer, send, Tenant, User } from "../support/client.ts";
 import { rememberDevice } from "../support/devices.ts";
 import { givePasskey, setUpPasskeys } from "../support/passkeys.ts";
+import { createWebhook } from "../support/receiver.ts";
 import { requestTo, unknownUser } from "../support/requests.ts";
 import { sql } from "../support/trail.ts";
 
@@ -24,6 +25,7 @@ let usersAssessmentId: string;
 let usersPasskeyId: string;
 let usersAuthenticatorId: string;
 let usersDeviceId: string;
+let tenantsWebhookId: string;
 /** A token with all permissions, which ends and is restored for each test. */
 let ended: { id: string; secret: string };
 /** A tenant that is suspended and reactivated in each test, and a token of it with one permission. */
@@ -39,6 +41,7 @@ beforeAll(async () => {
   usersAuthenticatorId = (await user.addAuthenticator()).id;
   usersDeviceId = (await rememberDevice(user, Date.now())).id;
   tenant.clock = undefined;
+  tenantsWebhookId = (await createWebhook(tenant, { url: "https://hooks.example.com" })).id;
   await setUpPasskeys(otherTenant);
   const { body } = await otherTenant.send("GET", "/v1/tokens");
   otherTenantsTokenId = body.tokens[0].id;
@@ -154,6 +157,7 @@ describe.each(guarded)("$method $path ($name)", (definition) => {
         passkeyId: usersPasskeyId,
         authenticatorId: usersAuthenticatorId,
         deviceId: usersDeviceId,
+        webhookId: tenantsWebhookId,
       });
       expect(foreign.status).toBe(404);
       expect(withoutRequestId(foreign)).toEqual(withoutRequestId(unknown));

@@ -11,6 +11,7 @@ import {
   logIn,
   setUpPasskeys,
 } from "../support/passkeys.ts";
+import { giveAttempt } from "../support/receiver.ts";
 import { relocateFully } from "../support/relocation.ts";
 import { type RequestTarget, requestTo } from "../support/requests.ts";
 
@@ -41,6 +42,11 @@ const otherBodies: Record<string, object | undefined> = {
   createPasskeyRegistrationOptions: { passkey: { user_name: "another" } },
   createPasskeyAuthenticationOptions: { passkey: {} },
   reEncrypt: { re_encryption: { limit: 6 } },
+  createWebhook: {
+    webhook: { url: "https://hooks.example.com/other", events: ["tenant.deleted"] },
+  },
+  rotateWebhookSecret: { overlap_seconds: 61 },
+  replayWebhook: { from: 1 },
 };
 
 const dayMs = 24 * 60 * 60 * 1000;
@@ -82,16 +88,19 @@ async function createScene(name = ""): Promise<Scene> {
   // The tests rotate this token, so that the tenant's own token stays valid.
   await tenant.tokenWith(["idp:read"]);
   const { tokens } = (await tenant.send("GET", "/v1/tokens")).body;
+  const attempt = name.includes("Webhook") ? await giveAttempt(tenant) : undefined;
+  const { webhookId = "", eventId = "" } = attempt ?? {};
   const target = {
     tenantId: tenant.id,
     externalId: user.externalId,
     id: user.id,
     tokenId: tokens[1].id,
-    eventId: "",
+    eventId,
     assessmentId,
     passkeyId: "",
     authenticatorId: "",
     deviceId: "",
+    webhookId,
   };
   keys += 1;
   return { key: `key-${keys}`, user, target, body };

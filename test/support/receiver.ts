@@ -6,7 +6,7 @@ import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from "c
 import { env } from "cloudflare:workers";
 import { Webhook } from "standardwebhooks";
 import { vi } from "vitest";
-import type { Tenant } from "./client.ts";
+import { type Answer, send, type Tenant } from "./client.ts";
 import { nameIn } from "./jurisdictions.ts";
 
 const hourMs = 60 * 60 * 1000;
@@ -97,35 +97,76 @@ export interface CreatedWebhook {
   readonly secret: string;
 }
 
+/** A tenant, as far as requests about webhooks need it. */
+type Owner = Pick<Tenant, "id" | "token"> & Partial<Pick<Tenant, "jurisdiction">>;
+
 export async function createWebhook(
-  tenant: Tenant,
+  { token }: Pick<Owner, "token">,
   { url }: { readonly url: string },
   events: readonly string[] = ["*"],
 ): Promise<CreatedWebhook> {
-  const { status, body } = await tenant.send("POST", "/v1/webhooks", { webhook: { url, events } });
+  const call = { token, body: { webhook: { url, events } } };
+  const { status, body } = await send("POST", "/v1/webhooks", call);
   if (status !== 201) throw new Error(`No webhook: ${status} ${JSON.stringify(body)}`);
   return body.webhook;
 }
 
-export function followerOf({ id: tenantId, jurisdiction }: Tenant, id: string) {
+export async function addWebhooks(tenant: Tenant, count: number): Promise<void> {
+  for (let n = 0; n < count; n += 1) await createWebhook(tenant, createReceiver());
+}
+
+export async function listAttempts({ token }: Owner, id: string): Promise<Answer["body"][]> {
+  return (await send("GET", `/v1/webhooks/${id}/attempts`, { token })).body.attempts;
+}
+
+/** Creates a webhook that has tried to send an event, and failed: its receiver does not exist. */
+export async function giveAttempt(
+  tenant: Owner,
+  collectSecret: (secret: string) => void = () => {},
+) {
+  const created = await createWebhook(tenant, createReceiver(), ["webhook.created"]);
+  const { id: webhookId } = created;
+  collectSecret(created.secret);
+  return await vi.waitFor(
+    async () => {
+      await runFollower(tenant, webhookId);
+      const [attempt] = await listAttempts(tenant, webhookId);
+      if (attempt === undefined) throw new Error("Nothing was sent yet");
+      return { webhookId, eventId: String(attempt.event_id) };
+    },
+    { timeout: 20_000, interval: 50 },
+  );
+}
+
+/** Makes as many deliveries of a webhook wait as may wait; the one of its attempt is not among them. */
+export async function fillWaiting(tenant: Owner, id: string): Promise<void> {
+  await runInDurableObject(followerOf(tenant, id), (_follower, { storage }) => {
+    storage.sql.exec("DELETE FROM waiting");
+    storage.sql.exec(
+      "INSERT INTO waiting SELECT value + 1000000, 'e', 1, 9e15 FROM (WITH RECURSIVE n(value) AS (SELECT 1 UNION ALL SELECT value + 1 FROM n WHERE value < 1000) SELECT value FROM n)",
+    );
+  });
+}
+
+export function followerOf({ id: tenantId, jurisdiction }: Owner, id: string) {
   const name = `${tenantId} ${id}`;
   const objectName = jurisdiction === undefined ? name : nameIn(jurisdiction, name);
   return env.FOLLOWERS.get(env.FOLLOWERS.idFromName(objectName));
 }
 
 /** Lets the follower run once, whether or not its alarm is due. @returns whether it had one */
-export async function runFollower(tenant: Tenant, id: string): Promise<boolean> {
+export async function runFollower(tenant: Owner, id: string): Promise<boolean> {
   return await runDurableObjectAlarm(followerOf(tenant, id));
 }
 
 /** When the follower's alarm is due, Unix ms; null if none is set. */
-export async function readFollowerAlarm(tenant: Tenant, id: string): Promise<number | null> {
+export async function readFollowerAlarm(tenant: Owner, id: string): Promise<number | null> {
   return await runInDurableObject(followerOf(tenant, id), (_follower, { storage }) =>
     storage.getAlarm(),
   );
 }
 
 /** Evicts the follower: it loses its memory and keeps its storage. */
-export async function evictFollower(tenant: Tenant, id: string): Promise<void> {
+export async function evictFollower(tenant: Owner, id: string): Promise<void> {
   await evictDurableObject(followerOf(tenant, id));
 }
