@@ -9,32 +9,20 @@ import {
   replayFrom,
 } from "../destinations/change-destination.ts";
 import {
+  type DescribeCall,
   describeDestination,
   describeDestinations,
   listAttempts,
 } from "../destinations/describe.ts";
 import type { StoredDestination } from "../destinations/destination.ts";
-import { findHeaderProblem } from "../destinations/request/target-url.ts";
 import { listDestinations } from "../destinations/store.ts";
-import {
-  joinTarget,
-  type StreamTarget,
-  splitTarget,
-  streamCredentials,
-} from "../destinations/streams/stream.ts";
-import {
-  addressOf,
-  changeTarget,
-  createTarget,
-  type FieldProblem,
-} from "../destinations/streams/target-fields.ts";
+import { splitTarget } from "../destinations/streams/stream.ts";
+import { changeTarget, createTarget } from "../destinations/streams/target-fields.ts";
 import { testStream } from "../destinations/test-stream.ts";
-import type { Config } from "../env.ts";
-import { createInvalidRequest } from "../errors.ts";
 import { requirePermission } from "../http/access.ts";
 import { defineRoute, none, respond } from "../http/route.ts";
-import { openCredentials, sealCredentials } from "../tenancy/destination-credentials.ts";
-import { replayBody, requireTarget, showAttempt, testResult } from "./destination-schemas.ts";
+import { sealCredentials } from "../tenancy/destination-credentials.ts";
+import { replayBody, showAttempt, testResult } from "./destination-schemas.ts";
 import {
   newStreamBody,
   showStream,
@@ -43,62 +31,15 @@ import {
   streamPatchBody,
   streamSchema,
 } from "./stream-schemas.ts";
+import { openTarget, reportOf, requireAllowed } from "./stream-target.ts";
 
 const tag = "Streams";
 const access = requirePermission("settings:write");
 const kind = "stream";
-const maxHeaders = 20;
 
-async function openTarget(
-  { sealingKeys }: Config,
-  destination: StoredDestination,
-): Promise<StreamTarget> {
-  const { configuration, credentials } = destination;
-  const opened = await openCredentials(sealingKeys, destination, credentials, streamCredentials);
-  return joinTarget(JSON.parse(configuration), opened);
-}
-
-/** What is wrong with the headers that a tenant has chosen. */
-function findHeaderProblems(headers: Readonly<Record<string, string>>): FieldProblem[] {
-  const entries = Object.entries(headers);
-  if (entries.length > maxHeaders) {
-    return [{ field: "headers", message: `must have at most ${maxHeaders} headers` }];
-  }
-  const names = entries.map(([name]) => name.toLowerCase());
-  return entries.flatMap(([name, value], n) => {
-    const isRepeated = names.indexOf(names[n] ?? "") < n;
-    const message = isRepeated ? "is there already" : findHeaderProblem(name, value);
-    return message === undefined ? [] : [{ field: `headers.${name}`, message }];
-  });
-}
-
-/** @throws AppError `invalid_request` if the target is not one that the service sends to */
-function requireAllowed(
-  found: StreamTarget | readonly FieldProblem[],
-  mode: "live" | "test",
-): StreamTarget {
-  const issuesOf = (problems: readonly FieldProblem[]) =>
-    problems.map(({ field, message }) => ({ path: `stream.${field}`, message }));
-  if (!("type" in found)) throw createInvalidRequest(issuesOf(found));
-  const { field, address } = addressOf(found);
-  requireTarget(address, mode, `stream.${field}`);
-  if (found.type !== "http") {
-    // A path is added to it.
-    if (address.includes("?")) {
-      throw createInvalidRequest(issuesOf([{ field, message: "must not contain a query" }]));
-    }
-    return found;
-  }
-  const problems = findHeaderProblems(found.headers);
-  if (problems.length > 0) throw createInvalidRequest(issuesOf(problems));
-  const headers = Object.entries(found.headers).map(([name, value]) => [name.toLowerCase(), value]);
-  return { ...found, headers: Object.fromEntries(headers) };
-}
-
-/** What an event says of a stream. An address may contain a secret, its host does not. */
-function reportOf(target: StreamTarget) {
-  const { type, format } = target;
-  return { type, format, host: new URL(addressOf(target).address).host };
+/** Shows a stream with its present statistics. */
+function showIn(call: DescribeCall) {
+  return async (stream: StoredDestination) => showStream(await describeDestination(call, stream));
 }
 
 const streamResult = (description: string) => ({
@@ -126,14 +67,9 @@ export const streamRoutes = [
       const { type, from, ...fields } = request.body.stream;
       const created = createTarget(type, { format: "native", ...fields });
       const target = requireAllowed(created, request.caller.mode);
-      const { destination } = await createDestination(
-        request,
-        kind,
-        { ...splitTarget(target), from, details: reportOf(target) },
-        null,
-      );
-      const described = await describeDestination(request, destination);
-      return respond(201, { stream: showStream(described) });
+      const wanted = { ...splitTarget(target), from, details: reportOf(target) };
+      const stream = await createDestination(request, kind, wanted, showIn(request));
+      return respond(201, { stream });
     },
   ),
   defineRoute(
@@ -178,7 +114,7 @@ export const streamRoutes = [
     async (request) => {
       const { env, caller } = request;
       const found = await getDestination(env, caller.tenantId, kind, request.param("id"));
-      return respond(200, { stream: showStream(await describeDestination(request, found)) });
+      return respond(200, { stream: await showIn(request)(found) });
     },
   ),
   defineRoute(
@@ -199,34 +135,24 @@ export const streamRoutes = [
     async (request) => {
       const { config, caller, body } = request;
       const { status, ...changes } = body.stream;
-      const { destination } = await changeDestination(
-        { ...request, requestKey: null },
-        kind,
-        request.param("id"),
-        async (read) => {
-          const changed = changeTarget(await openTarget(config, read), changes);
-          const target = requireAllowed(changed, caller.mode);
-          const { configuration, credentials } = splitTarget(target);
-          const newStatus = status === undefined ? {} : { status };
-          return {
-            change: {
-              configuration,
-              credentials: await sealCredentials(config.sealingKeys, read, credentials),
-              ...newStatus,
-            },
-            report: {
-              action: "stream.changed",
-              details: {
-                ...reportOf(target),
-                ...newStatus,
-                changed: Object.keys(body.stream).toSorted().join(" "),
-              },
-            },
-            once: null,
-          };
-        },
-      );
-      return respond(200, { stream: showStream(await describeDestination(request, destination)) });
+      const stream = await changeDestination(request, kind, request.param("id"), async (read) => {
+        const changed = changeTarget(await openTarget(config, read), changes);
+        const target = requireAllowed(changed, caller.mode);
+        const { configuration, credentials } = splitTarget(target);
+        const newStatus = status === undefined ? {} : { status };
+        const names = Object.keys(body.stream).toSorted().join(" ");
+        const details = { ...reportOf(target), ...newStatus, changed: names };
+        return {
+          change: {
+            configuration,
+            credentials: await sealCredentials(config.sealingKeys, read, credentials),
+            ...newStatus,
+          },
+          report: { action: "stream.changed", details },
+          answerWith: showIn(request),
+        };
+      });
+      return respond(200, { stream });
     },
   ),
   defineRoute(
@@ -244,7 +170,7 @@ export const streamRoutes = [
       errors: ["not_found"],
     },
     async (request) => {
-      await removeDestination({ ...request, requestKey: null }, kind, request.param("id"));
+      await removeDestination(request, kind, request.param("id"));
       return respond(204, null);
     },
   ),
@@ -289,8 +215,9 @@ export const streamRoutes = [
       errors: ["not_found"],
     },
     async (request) => {
-      const found = await replayFrom(request, kind, request.param("id"), request.body.from);
-      return respond(200, { stream: showStream(await describeDestination(request, found)) });
+      const id = request.param("id");
+      const stream = await replayFrom(request, kind, id, request.body.from, showIn(request));
+      return respond(200, { stream });
     },
   ),
   defineRoute(

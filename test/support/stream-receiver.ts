@@ -1,5 +1,5 @@
 /** What has arrived at a receiver of a stream. */
-import type { Answer, Tenant } from "./client.ts";
+import { type Answer, send, type Tenant } from "./client.ts";
 import type { Received, Receiver } from "./receiver.ts";
 
 export async function unzip(body: Uint8Array): Promise<string> {
@@ -21,12 +21,12 @@ export async function readLeaves({ received }: Receiver): Promise<number[][]> {
 
 /** Creates a stream of NDJSON to the receiver. @param fields of the stream, besides */
 export async function createStream(
-  tenant: Tenant,
+  { token }: Pick<Tenant, "token">,
   { url }: { readonly url: string },
   fields: object = {},
 ): Promise<Answer["body"]> {
   const stream = { type: "http", url, ...fields };
-  const { status, body } = await tenant.send("POST", "/v1/audit/streams", { stream });
+  const { status, body } = await send("POST", "/v1/audit/streams", { token, body: { stream } });
   if (status !== 201) throw new Error(`No stream: ${status} ${JSON.stringify(body)}`);
   return body.stream;
 }
