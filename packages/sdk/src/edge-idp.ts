@@ -11,6 +11,7 @@ import { Passkeys } from "./resources/passkeys.ts";
 import { Sentinel } from "./resources/sentinel.ts";
 import { Settings } from "./resources/settings.ts";
 import { StepUp } from "./resources/step-up.ts";
+import { Streams } from "./resources/streams.ts";
 import { Tenants } from "./resources/tenants.ts";
 import { Tokens } from "./resources/tokens.ts";
 import { Users } from "./resources/users.ts";
@@ -33,6 +34,7 @@ export class EdgeIdp {
   readonly devices: Devices;
   readonly sentinel: Sentinel;
   readonly audit: Audit;
+  readonly streams: Streams;
   readonly tokens: Tokens;
   readonly settings: Settings;
   readonly tenants: Tenants;
@@ -53,6 +55,7 @@ export class EdgeIdp {
     this.devices = new Devices(connection);
     this.sentinel = new Sentinel(connection);
     this.audit = new Audit(connection);
+    this.streams = new Streams(connection);
     this.tokens = new Tokens(connection);
     this.settings = new Settings(connection);
     this.tenants = new Tenants(connection);

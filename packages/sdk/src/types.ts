@@ -97,6 +97,13 @@ export type AuditPublicKey = Schemas["AuditPublicKey"];
 export type StatisticsQuery = Query<"getStatistics">;
 export type Statistics = Schemas["GetStatisticsResult"];
 
+export type NewStream = Schemas["CreateStreamInput"]["stream"];
+export type StreamChange = Schemas["ChangeStreamInput"]["stream"];
+export type Stream = Schemas["Stream"];
+export type StreamAttempt = Schemas["StreamAttempt"];
+/** What came of a test of a webhook or a stream. */
+export type TestAttempt = Schemas["TestAttempt"];
+
 export type Permission = Schemas["CreateTokenInput"]["token"]["permissions"][number];
 export type NewToken = Schemas["CreateTokenInput"]["token"];
 /** `secret` is the token itself. The service shows it only here. */
