@@ -1,8 +1,9 @@
-"""Reads events of OCSF from the standard input, one a line, and checks each against the JSON Schema of its class."""
+"""Reads a file of events of OCSF, one a line, and checks each against the JSON Schema of its class."""
 
 import json
 import sys
 from collections import Counter
+from pathlib import Path
 
 from jsonschema import Draft202012Validator
 from ocsf_json_schema import OcsfJsonSchemaEmbedded, get_ocsf_schema
@@ -33,7 +34,7 @@ def problems_of(event: dict) -> list[str]:
 def main() -> None:
     counts: Counter = Counter()
     problems = []
-    for line in sys.stdin:
+    for line in Path(sys.argv[1]).read_text(encoding="utf-8").splitlines():
         event = json.loads(line)
         counts[event["class_uid"]] += 1
         code = event["metadata"]["event_code"]
