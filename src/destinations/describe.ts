@@ -61,24 +61,22 @@ async function measure(
   end: number,
   now: number,
 ): Promise<DestinationStatistics> {
-  const { tenantId, startLeaf, startedAt, status } = destination;
-  // Until the follower has run, it has done nothing since the tenant has set the cursor.
-  const isKnown = report.state !== null && report.state.startedAt >= startedAt;
-  const cursor = isKnown ? (report.state?.cursor ?? startLeaf) : startLeaf;
+  const { tenantId, startLeaf, startedAt, updatedAt, status } = destination;
+  const { state, waiting } = report;
+  // Until the follower has run, it has done nothing since the tenant has set the cursor, or changed anything.
+  const cursor = state !== null && state.startedAt >= startedAt ? state.cursor : startLeaf;
+  const isFailing = state !== null && state.updatedAt >= updatedAt && state.failingSince !== null;
   const events = Math.max(0, end - cursor);
   const arrivedAt = events === 0 ? undefined : await findArrival(db, tenantId, cursor);
-  const isFailing = report.state !== null && report.state.failingSince !== null;
+  const seconds = arrivedAt === undefined ? 0 : Math.max(0, Math.floor((now - arrivedAt) / 1000));
   return {
     status: status === "enabled" && isFailing ? "failing" : status,
     cursor,
-    behind: {
-      events,
-      seconds: arrivedAt === undefined ? 0 : Math.max(0, Math.floor((now - arrivedAt) / 1000)),
-    },
-    waiting: report.waiting,
-    delivered: report.state?.delivered ?? 0,
-    failed: report.state?.failed ?? 0,
-    givenUp: report.state?.givenUp ?? 0,
+    behind: { events, seconds },
+    waiting,
+    delivered: state?.delivered ?? 0,
+    failed: state?.failed ?? 0,
+    givenUp: state?.givenUp ?? 0,
   };
 }
 

@@ -34,7 +34,7 @@ export interface FollowerReport {
   /** Null before the first run. */
   readonly state: Pick<
     FollowerState,
-    "cursor" | "delivered" | "failed" | "givenUp" | "failingSince" | "startedAt"
+    "cursor" | "delivered" | "failed" | "givenUp" | "failingSince" | "startedAt" | "updatedAt"
   > | null;
   /** Deliveries that wait for a retry. */
   readonly waiting: number;

@@ -27,15 +27,17 @@ export function followerOf(
 /** Wakes one follower. Never throws. */
 export async function wakeFollower(
   env: Env,
-  owner: DestinationOwner,
+  { tenantId, id }: DestinationOwner,
   location: Location,
 ): Promise<void> {
+  // Nothing else of a row may reach the follower, which stores it.
+  const owner = { tenantId, id };
   try {
     const waking = followerOf(env, owner, location).wake(owner);
     const looksAt = await awaitWithin(callTimeoutMs, waking);
-    if (looksAt !== null) looks.set(owner.id, { at: looksAt });
+    if (looksAt !== null) looks.set(id, { at: looksAt });
   } catch (error) {
-    log("warn", "follower_not_woken", { tenant_id: owner.tenantId, cause: causeOf(error) });
+    log("warn", "follower_not_woken", { tenant_id: tenantId, cause: causeOf(error) });
   }
 }
 

@@ -412,6 +412,7 @@ beforeAll(async () => {
     refusalLogs: joinLines(live.refusalLogs),
     watches: joinLines(live.watches),
     registers: joinLines(live.registers),
+    followers: joinLines(live.followers),
   };
 });
 
@@ -425,6 +426,7 @@ const names = [
   "refusalLogs",
   "watches",
   "registers",
+  "followers",
 ] as const;
 
 describe("The journey", () => {

@@ -6,6 +6,7 @@ import {
   connect,
   createReceiver,
   createWebhook,
+  disconnect,
   passTime,
   readJson,
   runFollower,
@@ -16,7 +17,7 @@ import {
 beforeEach(stopClock);
 afterEach(() => {
   vi.useRealTimers();
-  vi.restoreAllMocks();
+  disconnect();
 });
 
 describe("A webhook", () => {

@@ -71,9 +71,11 @@ export function verifyMessage(secret: string, { headers, body }: Received): unkn
 
 let hosts = 0;
 
-/** Replaces the network by these receivers. Call `vi.restoreAllMocks` afterwards. */
+const realFetch = globalThis.fetch;
+
+/** Replaces the network by these receivers, until `disconnect`. */
 export function connect(...receivers: readonly Receiver[]): void {
-  vi.spyOn(globalThis, "fetch").mockImplementation(async (input, init = {}) => {
+  globalThis.fetch = async (input: RequestInfo | URL, init: RequestInit = {}) => {
     const request = new Request(input, { ...init, signal: null });
     const receiver = receivers.find(({ url }) => request.url.startsWith(url));
     if (receiver === undefined) throw new TypeError("Network connection lost.");
@@ -83,7 +85,11 @@ export function connect(...receivers: readonly Receiver[]): void {
     const received = { url: request.url, method: request.method, headers, body, at: Date.now() };
     receiver.received.push(received);
     return await receiver.answer(received, init);
-  });
+  };
+}
+
+export function disconnect(): void {
+  globalThis.fetch = realFetch;
 }
 
 /** Creates a receiver at a host of its own. */
@@ -119,23 +125,28 @@ export async function listAttempts({ token }: Owner, id: string): Promise<Answer
   return (await send("GET", `/v1/webhooks/${id}/attempts`, { token })).body.attempts;
 }
 
-/** Creates a webhook that has tried to send an event, and failed: its receiver does not exist. */
+/** Creates a webhook that has tried to send an event, and failed: there is no network. */
 export async function giveAttempt(
   tenant: Owner,
   collectSecret: (secret: string) => void = () => {},
 ) {
+  connect();
   const created = await createWebhook(tenant, createReceiver(), ["webhook.created"]);
   const { id: webhookId } = created;
   collectSecret(created.secret);
-  return await vi.waitFor(
-    async () => {
-      await runFollower(tenant, webhookId);
-      const [attempt] = await listAttempts(tenant, webhookId);
-      if (attempt === undefined) throw new Error("Nothing was sent yet");
-      return { webhookId, eventId: String(attempt.event_id) };
-    },
-    { timeout: 20_000, interval: 50 },
-  );
+  try {
+    return await vi.waitFor(
+      async () => {
+        await runFollower(tenant, webhookId);
+        const [attempt] = await listAttempts(tenant, webhookId);
+        if (attempt === undefined) throw new Error("Nothing was sent yet");
+        return { webhookId, eventId: String(attempt.event_id) };
+      },
+      { timeout: 20_000, interval: 50 },
+    );
+  } finally {
+    disconnect();
+  }
 }
 
 /** Makes as many deliveries of a webhook wait as may wait; the one of its attempt is not among them. */

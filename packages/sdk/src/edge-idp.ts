@@ -15,6 +15,7 @@ import { Streams } from "./resources/streams.ts";
 import { Tenants } from "./resources/tenants.ts";
 import { Tokens } from "./resources/tokens.ts";
 import { Users } from "./resources/users.ts";
+import { Webhooks } from "./resources/webhooks.ts";
 
 /**
  * The client of one tenant, or of the operator. It has no state and no open connection, so create it once and share it.
@@ -34,6 +35,7 @@ export class EdgeIdp {
   readonly devices: Devices;
   readonly sentinel: Sentinel;
   readonly audit: Audit;
+  readonly webhooks: Webhooks;
   readonly streams: Streams;
   readonly tokens: Tokens;
   readonly settings: Settings;
@@ -55,6 +57,7 @@ export class EdgeIdp {
     this.devices = new Devices(connection);
     this.sentinel = new Sentinel(connection);
     this.audit = new Audit(connection);
+    this.webhooks = new Webhooks(connection);
     this.streams = new Streams(connection);
     this.tokens = new Tokens(connection);
     this.settings = new Settings(connection);

@@ -110,6 +110,13 @@ export type NewToken = Schemas["CreateTokenInput"]["token"];
 export type IssuedApiToken = Schemas["IssuedApiToken"];
 export type ApiToken = Schemas["ApiToken"];
 
+export type NewWebhook = Schemas["CreateWebhookInput"]["webhook"];
+/** `secret` signs the messages. The service shows it only here. */
+export type IssuedWebhook = Schemas["IssuedWebhook"];
+export type Webhook = Schemas["Webhook"];
+export type WebhookPatch = Schemas["ChangeWebhookInput"]["webhook"];
+export type DeliveryAttempt = Schemas["DeliveryAttempt"];
+
 export type TenantSettings = Schemas["GetSettingsResult"];
 export type SettingsPatch = Schemas["ChangeSettingsInput"]["settings"];
 

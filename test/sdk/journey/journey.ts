@@ -7,6 +7,7 @@ import { stepUp } from "./step-up.ts";
 import { useStreams } from "./streams.ts";
 import { readTrail, replaceSecretAndErase } from "./trail.ts";
 import { verifyTrail } from "./verification.ts";
+import { useWebhooks } from "./webhooks.ts";
 
 export interface Place {
   readonly url: string;
@@ -28,6 +29,7 @@ export async function makeJourney(sdk: Sdk, place: Place): Promise<void> {
   await useStreams(sdk, idp);
   await stepUp(sdk, idp, place, tenant.id);
   await replaceSecretAndErase(sdk, idp);
+  await useWebhooks(sdk, idp);
   await manageTokens(sdk, idp, withToken);
   await operate(sdk, operator, tenant);
 }
