@@ -18,6 +18,7 @@ import { sessionHistoryRoutes } from "./api/session-history.ts";
 import { settingsRoutes } from "./api/settings.ts";
 import { statisticsRoutes } from "./api/statistics.ts";
 import { stepUpRoutes } from "./api/step-up-keys.ts";
+import { streamRoutes } from "./api/streams.ts";
 import { tenantDeletionRoutes } from "./api/tenant-deletion.ts";
 import { tenantTokenRoutes } from "./api/tenant-tokens.ts";
 import { tenantRoutes } from "./api/tenants.ts";
@@ -51,6 +52,7 @@ export const apiRoutes = [
   ...auditProofRoutes,
   ...statisticsRoutes,
   ...webhookRoutes,
+  ...streamRoutes,
   ...tenantRoutes,
   ...tenantDeletionRoutes,
   ...tenantTokenRoutes,

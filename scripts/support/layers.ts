@@ -28,7 +28,7 @@ export const layers: readonly (readonly string[])[] = [
   ["sentinel/population"],
   ["sentinel"],
   ["sentinel/network"],
-  ["audit/control-outbox", "audit/tree"],
+  ["audit/control-outbox", "audit/ocsf", "audit/tree"],
   ["audit/statistics"],
   ["audit"],
   ["idempotency", "identity"],

@@ -32,6 +32,11 @@ export interface FollowerState {
   readonly failures: number;
   /** A stream makes no attempt before this time. */
   readonly retryAt: number;
+  /**
+   * The leaf after the last one of the batch that a stream is sending; null: none. It is stored before the batch is
+   * sent, so that an attempt whose outcome is not known is repeated with the same events.
+   */
+  readonly sendingBelow: number | null;
   /** Set until D1 has it. Nothing is sent meanwhile. */
   readonly disabling: { readonly reason: DisabledReason; readonly at: number } | null;
 }
@@ -50,14 +55,14 @@ export function beginAt({ startLeaf, startedAt, updatedAt }: Beginning): Followe
   return {
     ...{ startedAt, updatedAt, cursor: startLeaf, settled: [], anchors: [] },
     ...{ delivered: 0, failed: 0, givenUp: 0, failingSince: null, failures: 0, retryAt: 0 },
-    disabling: null,
+    ...{ sendingBelow: null, disabling: null },
   };
 }
 
 /** Sets the cursor to a leaf: all events from there on are sent, also those that were sent before. */
 export function moveCursor(state: FollowerState, leafIndex: number): FollowerState {
   const anchors = state.anchors.filter((anchor) => anchor.leafIndex < leafIndex);
-  return { ...state, cursor: leafIndex, settled: [], anchors };
+  return { ...state, cursor: leafIndex, settled: [], anchors, sendingBelow: null };
 }
 
 /**
@@ -184,6 +189,6 @@ export function recordBatch(
     return { ...counted, retryAt };
   }
   const leaves = batch.map(({ leafIndex }) => leafIndex);
-  const sent = settle(counted, batch, leaves);
+  const sent = settle({ ...counted, sendingBelow: null }, batch, leaves);
   return { ...sent, delivered: sent.delivered + batch.length };
 }

@@ -21,7 +21,7 @@ import { maxSendsPerRun, mayGoOn, type Run, readState } from "./run.ts";
 import { runStream } from "./run-stream.ts";
 import { runWebhook } from "./run-webhook.ts";
 import { findServedDestination } from "./store.ts";
-import { streamConfiguration, streamCredentials } from "./streams/stream.ts";
+import { joinTarget, streamCredentials } from "./streams/stream.ts";
 import { webhookConfiguration, webhookCredentials } from "./webhooks/webhook.ts";
 
 /** How long a run waits for further events after the first one was filed. */
@@ -199,7 +199,7 @@ export class DestinationFollower extends DurableObject<Env> {
 
   async #send(run: Run): Promise<void> {
     const { destination } = run;
-    const { configuration, credentials, kind, tenantId, id } = destination;
+    const { configuration, credentials, kind, tenantId } = destination;
     const { sealingKeys } = requireConfig(this.env);
     if (kind === "webhook") {
       const webhook = {
@@ -213,12 +213,8 @@ export class DestinationFollower extends DurableObject<Env> {
       };
       return await runWebhook(run, webhook);
     }
-    const stream = {
-      ...{ id, tenantId },
-      configuration: streamConfiguration.parse(JSON.parse(configuration)),
-      credentials: await openCredentials(sealingKeys, destination, credentials, streamCredentials),
-    };
-    await runStream(run, stream);
+    const secrets = await openCredentials(sealingKeys, destination, credentials, streamCredentials);
+    await runStream(run, { tenantId, target: joinTarget(JSON.parse(configuration), secrets) });
   }
 
   #findNextRun(run: Run): number {

@@ -6,19 +6,23 @@
 import { recordBatch } from "./advance.ts";
 import { isDelivered } from "./request/attempt.ts";
 import { anchorOf, mayGoOn, type Run, readNext, readState } from "./run.ts";
+import { createWriter, takeBatch } from "./streams/batch.ts";
 import { sendBatch } from "./streams/send-batch.ts";
 import type { OpenStream } from "./streams/stream.ts";
 
 /** Sends the next batch. @returns whether there may be more */
 async function sendNext(run: Run, stream: OpenStream): Promise<boolean> {
   if (Date.now() < readState(run).retryAt) return false;
-  const events = await readNext(run);
-  if (events.length === 0) return false;
-  run.sendsLeft -= 1;
-  const { attempt, count } = await sendBatch(stream, events, { isTest: run.isTest });
-  const batch = events.slice(0, count).map(anchorOf);
-  const [first] = batch;
+  const writer = createWriter(stream);
+  const entries = takeBatch(writer, await readNext(run));
+  const last = entries.at(-1);
+  if (last === undefined) return false;
   const { storage } = run;
+  storage.writeState({ ...readState(run), sendingBelow: last.leafIndex + 1 });
+  const { attempt, count, requests } = await sendBatch(writer, entries, run.isTest);
+  run.sendsLeft -= requests;
+  const batch = entries.slice(0, count).map(anchorOf);
+  const [first] = batch;
   storage.transact(() => {
     const state = recordBatch(readState(run), batch, attempt, run.random());
     storage.writeState(state);

@@ -44,11 +44,12 @@ export function anchorOf({ leafIndex, event }: LogEvent): Anchor {
 /**
  * Reads the events at the cursor. If D1 was restored to an earlier time, so that the leaves that the follower has
  * passed belong to other events now, the cursor goes back to the last event that is still there.
- * @returns the events from the cursor on; empty if there are none @throws StoreError
+ * @returns the events from the cursor on, or those of the batch that is being sent; empty if there are none @throws StoreError
  */
 export async function readNext(run: Run): Promise<LogEvent[]> {
-  const { cursor } = readState(run);
-  const page = await run.log.read({ from: Math.max(0, cursor - 1) });
+  const { cursor, sendingBelow } = readState(run);
+  const below = sendingBelow === null ? {} : { below: sendingBelow };
+  const page = await run.log.read({ from: Math.max(0, cursor - 1), ...below });
   const continuity = compareWithAnchor(readState(run), page.map(anchorOf));
   const isCutOff = continuity === "unknown" && (await run.log.findEnd()) < cursor;
   if (continuity === "replaced" || isCutOff) {

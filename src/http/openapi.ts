@@ -157,6 +157,11 @@ const tags = [
     name: "Webhooks",
     description: "Webhooks, which receive the events of the audit trail as they happen.",
   },
+  {
+    name: "Streams",
+    description:
+      "Streams, which send the whole audit trail to Splunk, Datadog, a bucket or another receiver.",
+  },
   { name: "Tenancy", description: "Tenants, their API tokens and their settings." },
   { name: "Keys", description: "The service's keys, for the operator." },
   { name: "Health", description: "Whether the service runs and is ready." },

@@ -46,6 +46,8 @@ const operationsByAccess: Readonly<Record<string, readonly string[]>> = {
     ...["changeSettings", "createWebhook", "listWebhooks", "getWebhook", "changeWebhook"],
     ...["removeWebhook", "testWebhook", "rotateWebhookSecret", "replayWebhook"],
     ...["listWebhookAttempts", "replayWebhookEvent"],
+    ...["createStream", "listStreams", "getStream", "changeStream", "removeStream"],
+    ...["testStream", "replayStream", "listStreamAttempts"],
   ],
 };
 

@@ -5,6 +5,7 @@ import { listDevices, rememberDevice } from "../support/devices.ts";
 import { givePasskey, setUpPasskeys } from "../support/passkeys.ts";
 import { createWebhook } from "../support/receiver.ts";
 import type { RequestTarget } from "../support/requests.ts";
+import { createStream } from "../support/stream-receiver.ts";
 import type { TenantLocation } from "./tenant-locations.ts";
 
 export class TwoTenants {
@@ -38,6 +39,7 @@ export class TwoTenants {
     const [{ id: eventId }] = await user.events();
     const [{ id: tokenId }] = (await victim.send("GET", "/v1/tokens")).body.tokens;
     const { id: webhookId } = await createWebhook(victim, { url: "https://hooks.example.com" });
+    const { id: streamId } = await createStream(victim, { url: "https://siem.example.com" });
     const { externalId, id } = user;
     return new TwoTenants(victim, stranger, user, {
       tenantId: victim.id,
@@ -50,6 +52,7 @@ export class TwoTenants {
       authenticatorId,
       deviceId,
       webhookId,
+      streamId,
     });
   }
 

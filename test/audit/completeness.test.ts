@@ -29,6 +29,7 @@ import { addWebhooks, createWebhook, fillWaiting, giveAttempt } from "../support
 import { relocateUpTo } from "../support/relocation.ts";
 import { expectRequestEvents } from "../support/request-events.ts";
 import { type RequestTarget, requestTo, unknownUser } from "../support/requests.ts";
+import { createStream } from "../support/stream-receiver.ts";
 import { suspendSince } from "../support/tenant-deletion.ts";
 import { sql } from "../support/trail.ts";
 
@@ -167,6 +168,14 @@ const changesWebhook = (action: string): Expectation => ({
   success: { target: ownWebhook, expectedEvents: [`webhook.${action} success`] },
 });
 const readsWebhook: Expectation = { success: { target: ownWebhook, expectedEvents: [] } };
+const ownStream: Case["target"] = async ({ tenant }, target) => ({
+  ...target,
+  streamId: (await createStream(tenant, receiver)).id,
+});
+const changesStream = (action: string): Expectation => ({
+  success: { target: ownStream, expectedEvents: [`stream.${action} success`] },
+});
+const readsStream: Expectation = { success: { target: ownStream, expectedEvents: [] } };
 const registrationOf = async ({ user }: World) => await createRegistrationBody(user);
 const loginOf = async ({ user }: World) =>
   await createLoginBody(user, (await givePasskey(user)).authenticator);
@@ -520,6 +529,24 @@ const expectations: Readonly<Record<string, Expectation>> = {
       },
     },
   },
+  createStream: {
+    success: { expectedEvents: ["stream.created success"] },
+    errors: {
+      too_many: {
+        given: async ({ tenant }) => {
+          for (let n = 0; n < 5; n += 1) await createStream(tenant, receiver);
+        },
+        expectedEvents: ["request.refused refused too_many"],
+      },
+    },
+  },
+  listStreams: onlyReads,
+  getStream: readsStream,
+  changeStream: changesStream("changed"),
+  removeStream: changesStream("removed"),
+  testStream: readsStream,
+  replayStream: changesStream("replayed"),
+  listStreamAttempts: readsStream,
   listTokens: onlyReads,
   rotateToken: {
     success: { expectedEvents: ["token.rotated success"] },
@@ -578,9 +605,10 @@ async function createTarget({ tenant, user }: World): Promise<RequestTarget> {
   const [{ id: eventId }] = await user.events();
   const { assessment_id: assessmentId } = await user.assess();
   const { externalId, id } = user;
-  const { passkeyId, authenticatorId, deviceId, webhookId } = unknownUser;
+  const { passkeyId, authenticatorId, deviceId, webhookId, streamId } = unknownUser;
   const ids = { tenantId: tenant.id, externalId, id, tokenId: tokens[1].id };
-  return { ...ids, eventId, assessmentId, passkeyId, authenticatorId, deviceId, webhookId };
+  const others = { passkeyId, authenticatorId, deviceId, webhookId, streamId };
+  return { ...ids, eventId, assessmentId, ...others };
 }
 
 function requestIdOf({ headers }: Answer): string | null {

@@ -131,6 +131,7 @@ async function runJourney(answers: string[]): Promise<Secrets> {
     authenticatorId: "",
     deviceId: "",
     webhookId: "",
+    streamId: "",
   };
   await ask("provisionUser", unknownUser, { ...asTenant, body: provision });
 
@@ -173,6 +174,28 @@ async function runJourney(answers: string[]): Promise<Secrets> {
     for (const name of [
       ...["listWebhooks", "getWebhook", "changeWebhook", "testWebhook", "replayWebhook"],
       ...["listWebhookAttempts", "replayWebhookEvent", "removeWebhook"],
+    ]) {
+      await ask(name, about, asTenant);
+    }
+  };
+  /** A credential of a stream is sent, and never shown. */
+  const useStream = async () => {
+    const secret = "credential-of-a-stream-0123456789";
+    secrets.push(secret, btoa(secret));
+    const url = "https://siem.example.com/idp";
+    const stream = { type: "http", url, headers: { "X-Key": secret } };
+    const call = { ...asTenant, body: { stream } };
+    const { id: streamId } = (await ask("createStream", target, call)).body.stream;
+    const about = { ...target, streamId };
+    await ask("createStream", about, {
+      ...asTenant,
+      body: { stream: { ...stream, token: secret } },
+    });
+    const change = { stream: { headers: { "X-Other-Key": secret } } };
+    await ask("changeStream", about, { ...asTenant, body: change });
+    for (const name of [
+      ...["listStreams", "getStream", "testStream", "replayStream", "listStreamAttempts"],
+      "removeStream",
     ]) {
       await ask(name, about, asTenant);
     }
@@ -319,6 +342,7 @@ async function runJourney(answers: string[]): Promise<Secrets> {
   for (const name of Object.keys(publicPaths)) await ask(name, unknownUser, {});
   await waitForOutboxes(tenantId);
   await useWebhook();
+  await useStream();
   await ask("getCheckpoint", target, asTenant);
   const query = `externalUserId=${encodeURIComponent(target.externalId)}&limit=100`;
   const listed = (await ask("listAuditEvents", target, asTenant, `/v1/audit/events?${query}`)).body;

@@ -14,6 +14,7 @@ import {
 import { giveAttempt } from "../support/receiver.ts";
 import { relocateFully } from "../support/relocation.ts";
 import { type RequestTarget, requestTo } from "../support/requests.ts";
+import { createStream } from "../support/stream-receiver.ts";
 
 const definitions = apiRoutes.map(({ definition }) => definition);
 const posts = definitions
@@ -47,6 +48,8 @@ const otherBodies: Record<string, object | undefined> = {
   },
   rotateWebhookSecret: { overlap_seconds: 61 },
   replayWebhook: { from: 1 },
+  createStream: { stream: { type: "http", url: "https://siem.example.com/other" } },
+  replayStream: { from: 1 },
 };
 
 const dayMs = 24 * 60 * 60 * 1000;
@@ -90,6 +93,10 @@ async function createScene(name = ""): Promise<Scene> {
   const { tokens } = (await tenant.send("GET", "/v1/tokens")).body;
   const attempt = name.includes("Webhook") ? await giveAttempt(tenant) : undefined;
   const { webhookId = "", eventId = "" } = attempt ?? {};
+  const stream = name.endsWith("Stream")
+    ? await createStream(tenant, { url: "https://siem.example.com" })
+    : undefined;
+  const streamId = stream?.id ?? "";
   const target = {
     tenantId: tenant.id,
     externalId: user.externalId,
@@ -101,6 +108,7 @@ async function createScene(name = ""): Promise<Scene> {
     authenticatorId: "",
     deviceId: "",
     webhookId,
+    streamId,
   };
   keys += 1;
   return { key: `key-${keys}`, user, target, body };
@@ -268,7 +276,9 @@ describe.each(posts)("$name with an Idempotency-Key", ({ name, isOperators }) =>
 describe.each(readingPosts)("$name, which changes nothing, with an Idempotency-Key", ({ name }) => {
   it("stores nothing and runs each time, also with another body", async () => {
     // The user has a passkey and was verified.
-    const scene = await createScene(name === "testWebhook" ? name : "registerPasskey");
+    const scene = await createScene(
+      ["testWebhook", "testStream"].includes(name) ? name : "registerPasskey",
+    );
     const { path, body } = requestTo(name, scene.target);
     const { token } = scene.user.tenant;
     for (const sent of body === undefined ? [body, body] : [body, body, otherBodyOf(name, scene)]) {

@@ -13,6 +13,7 @@ import { deliverMessages, holdMessages, useQueue } from "../support/queue.ts";
 import { createWebhook } from "../support/receiver.ts";
 import { readRefusalEvents } from "../support/refusal-log.ts";
 import { requestTo } from "../support/requests.ts";
+import { createStream } from "../support/stream-receiver.ts";
 
 beforeEach(() => {
   provideJurisdictions();
@@ -50,9 +51,10 @@ async function collectStatuses(tenant: Tenant): Promise<string[]> {
   const [event] = await user.events();
   const { tokens } = (await tenant.send("GET", "/v1/tokens")).body;
   const { id: webhookId } = await createWebhook(tenant, { url: "https://hooks.example.com" });
+  const { id: streamId } = await createStream(tenant, { url: "https://siem.example.com" });
   const ids = {
     ...{ externalId: user.externalId, id: user.id },
-    ...{ assessmentId, passkeyId, authenticatorId, deviceId, webhookId },
+    ...{ assessmentId, passkeyId, authenticatorId, deviceId, webhookId, streamId },
   };
   const about = { ...ids, tenantId: tenant.id, tokenId: tokens[0].id, eventId: event.id };
   const last = ["setUserStatus", "eraseUser", "rotateToken", "revokeToken"];

@@ -30,6 +30,7 @@ import { giveAttempt } from "../support/receiver.ts";
 import { readTenantData } from "../support/relocation.ts";
 import { type RequestTarget, requestTo } from "../support/requests.ts";
 import { problemsOf, saveTrail } from "../support/saved-trail.ts";
+import { createStream } from "../support/stream-receiver.ts";
 import { eventOf } from "../support/trail.ts";
 
 const dayMs = 24 * 60 * 60 * 1000;
@@ -97,12 +98,13 @@ describe("A tenant that was created in another database", () => {
       authenticatorId: (await user.addAuthenticator()).id,
       deviceId: "",
       webhookId: (await giveAttempt(tenant)).webhookId,
+      streamId: (await createStream(tenant, { url: "https://siem.example.com" })).id,
     };
     // A device is removed with the secrets that are added or removed, so those come first.
     const first = ["addAuthenticator", "renameAuthenticator", "removeAuthenticator"];
     const last = [
       ...["removeDevice", "removeDevices", "removeOtp", "removePasskey", "eraseUser"],
-      ...["replayWebhookEvent", "removeWebhook"],
+      ...["replayWebhookEvent", "removeWebhook", "removeStream"],
       "revokeToken",
     ];
     const names = apiRoutes

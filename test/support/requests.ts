@@ -19,6 +19,7 @@ export interface RequestTarget {
   readonly authenticatorId: string;
   readonly deviceId: string;
   readonly webhookId: string;
+  readonly streamId: string;
 }
 
 const session = { ip: "1.1.1.1", ua: "EnterpriseAgent/1.0" };
@@ -157,6 +158,25 @@ export function requestTo(name: string, target: RequestTarget) {
       path: `/v1/webhooks/${target.webhookId}/attempts/${target.eventId}/replay`,
       hasTarget: true,
     },
+    createStream: {
+      path: "/v1/audit/streams",
+      body: { stream: { type: "http", url: "https://siem.example.com/idp" } },
+    },
+    listStreams: { path: "/v1/audit/streams" },
+    getStream: { path: `/v1/audit/streams/${target.streamId}`, hasTarget: true },
+    changeStream: {
+      path: `/v1/audit/streams/${target.streamId}`,
+      body: { stream: { format: "ocsf" } },
+      hasTarget: true,
+    },
+    removeStream: { path: `/v1/audit/streams/${target.streamId}`, hasTarget: true },
+    testStream: { path: `/v1/audit/streams/${target.streamId}/test`, hasTarget: true },
+    replayStream: {
+      path: `/v1/audit/streams/${target.streamId}/replay`,
+      body: { from: 0 },
+      hasTarget: true,
+    },
+    listStreamAttempts: { path: `/v1/audit/streams/${target.streamId}/attempts`, hasTarget: true },
     getStatistics: { path: "/v1/stats?metric=verifications" },
     getUsage: { path: `/v1/tenants/${target.tenantId}/usage` },
     rebuildStatistics: {
@@ -218,4 +238,5 @@ export const unknownUser = {
   authenticatorId: "0".repeat(24),
   deviceId: "0".repeat(24),
   webhookId: "0".repeat(24),
+  streamId: "0".repeat(24),
 };

@@ -11,6 +11,7 @@ import { Passkeys } from "./resources/passkeys.ts";
 import { Sentinel } from "./resources/sentinel.ts";
 import { Settings } from "./resources/settings.ts";
 import { StepUp } from "./resources/step-up.ts";
+import { Streams } from "./resources/streams.ts";
 import { Tenants } from "./resources/tenants.ts";
 import { Tokens } from "./resources/tokens.ts";
 import { Users } from "./resources/users.ts";
@@ -35,6 +36,7 @@ export class EdgeIdp {
   readonly sentinel: Sentinel;
   readonly audit: Audit;
   readonly webhooks: Webhooks;
+  readonly streams: Streams;
   readonly tokens: Tokens;
   readonly settings: Settings;
   readonly tenants: Tenants;
@@ -56,6 +58,7 @@ export class EdgeIdp {
     this.sentinel = new Sentinel(connection);
     this.audit = new Audit(connection);
     this.webhooks = new Webhooks(connection);
+    this.streams = new Streams(connection);
     this.tokens = new Tokens(connection);
     this.settings = new Settings(connection);
     this.tenants = new Tenants(connection);

@@ -22,6 +22,7 @@ export type { Passkeys } from "./resources/passkeys.ts";
 export type { Sentinel } from "./resources/sentinel.ts";
 export type { Settings } from "./resources/settings.ts";
 export type { StepUp } from "./resources/step-up.ts";
+export type { Streams } from "./resources/streams.ts";
 export type { TenantTokens } from "./resources/tenant-tokens.ts";
 export type { Tenants } from "./resources/tenants.ts";
 export type { Tokens } from "./resources/tokens.ts";

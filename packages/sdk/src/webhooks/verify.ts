@@ -65,7 +65,9 @@ function joinSigned(id: string, timestamp: string, body: Uint8Array): Uint8Array
 
 function parseMessage(id: string, body: Uint8Array): WebhookMessage {
   try {
-    const parsed: unknown = JSON.parse(new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(body));
+    const parsed: unknown = JSON.parse(
+      new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(body),
+    );
     const { type, timestamp, data }: Partial<WebhookMessage> = Object(parsed);
     const isMessage = typeof type === "string" && typeof timestamp === "string";
     if (isMessage && typeof data === "object" && data !== null)
