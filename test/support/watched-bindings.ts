@@ -1,6 +1,7 @@
 /** Watches every call that leaves an isolate or an object during a counted run. */
 import { runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
+import { DestinationFollower } from "../../src/destinations/follower.ts";
 import { DeliveryGate } from "../../src/guard/delivery/delivery-gate.ts";
 import { IdentityGuard } from "../../src/guard/identity-guard.ts";
 import { RefusalLog } from "../../src/guard/refusal-log/refusal-log.ts";
@@ -20,6 +21,7 @@ type Run = (this: unknown, ...args: unknown[]) => unknown;
 type Watch = (on: unknown, args: unknown[], go: () => unknown) => unknown;
 
 const classOf = new Map<object, { readonly name: string; readonly prototype: object }>([
+  [env.FOLLOWERS, DestinationFollower],
   [env.GATE, DeliveryGate],
   [env.GUARD, IdentityGuard],
   [env.PREFIXES, PrefixWatch],
