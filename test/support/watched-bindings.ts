@@ -1,6 +1,7 @@
 /** Watches every call that leaves an isolate or an object during a counted run. */
 import { runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
+import { DestinationFollower } from "../../src/destinations/follower.ts";
 import { DeliveryGate } from "../../src/guard/delivery/delivery-gate.ts";
 import { IdentityGuard } from "../../src/guard/identity-guard.ts";
 import { RefusalLog } from "../../src/guard/refusal-log/refusal-log.ts";
@@ -27,6 +28,7 @@ const classOf = new Map<object, { readonly name: string; readonly prototype: obj
   [env.REFUSALS, RefusalLog],
   [env.REGISTER, TokenRegister],
   [env.EXPORTS, ExportRegister],
+  [env.FOLLOWERS, DestinationFollower],
 ]);
 
 /** Calls that have not reached their object yet, by object and method. The context does not travel along. */
