@@ -23,6 +23,13 @@ import {
   secondSealingKey,
 } from "../support/keys.ts";
 import {
+  connect,
+  createReceiver,
+  createWebhook,
+  disconnect,
+  verifyMessage,
+} from "../support/receiver.ts";
+import {
   fireLogAlarm,
   readRefusalEvents,
   readRefusalLog,
@@ -88,7 +95,7 @@ async function findStoredVersions(users: readonly User[]): Promise<Set<string>> 
     );
   }
   const { results } = await env.DB.prepare(
-    "SELECT state AS text FROM identities WHERE state IS NOT NULL UNION ALL SELECT box FROM request_keys UNION ALL SELECT audit_key FROM tenants WHERE audit_key IS NOT NULL",
+    "SELECT state AS text FROM identities WHERE state IS NOT NULL UNION ALL SELECT box FROM request_keys UNION ALL SELECT audit_key FROM tenants WHERE audit_key IS NOT NULL UNION ALL SELECT credentials FROM destinations",
   ).all<{ text: string }>();
   texts.push(...results.map(({ text }) => `"${text}"`));
   const boxes = texts.flatMap((text) => [...text.matchAll(/(\d+)\.[\w-]{16}\.[\w-]{20,}/g)]);
@@ -164,6 +171,24 @@ describe("A new sealing key", () => {
     expect(repeated.body).toEqual(issued.body);
     await loseStorage(second);
     expect((await second.profile()).has_otp).toBe(true);
+  });
+
+  it("seals the secrets of webhooks after the re-encryption, which sign as before", async () => {
+    const tenant = await Tenant.create();
+    const receiver = createReceiver();
+    connect(receiver);
+    try {
+      const { id, secret } = await createWebhook(tenant, receiver, ["tenant.deleted"]);
+      await deploy("sealing", bothKeys);
+      await runToEnd();
+      expect(await findVersionsInUse("sealing")).toEqual([2]);
+      await deploy("sealing", secondSealingKey);
+      const { body } = await tenant.send("POST", `/v1/webhooks/${id}/test`);
+      expect(body.attempt.error).toBeNull();
+      verifyMessage(secret, receiver.received[0] ?? expect.fail());
+    } finally {
+      disconnect();
+    }
   });
 
   it("seals the audit key of a tenant after the re-encryption", async () => {

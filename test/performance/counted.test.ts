@@ -134,6 +134,14 @@ describe("A verification", () => {
     expect([pending.objectRowsWritten, pending.alarmsSet]).toEqual([1, 0]);
   });
 
+  it("costs the same with destinations and without, which the guard wakes after its delivery", () => {
+    const [without, alarmWithout] = findMeasured("verifyOtp", "right code").rows;
+    const [having, alarmHaving] = findMeasured("verifyOtp", "right code, with a webhook").rows;
+    expect(having?.counts).toEqual(without?.counts);
+    expect(alarmWithout?.counts).toMatchObject({ objectCalls: 0 });
+    expect(alarmHaving?.counts).toMatchObject({ objectCalls: 1, d1Calls: 1 });
+  });
+
   it("is delivered without a row in the guard", () => {
     const [, alarm] = findMeasured("verifyOtp", "right code").rows;
     expect(alarm?.counts).toMatchObject({ d1Calls: 1, objectCalls: 0, objectRowsWritten: 0 });

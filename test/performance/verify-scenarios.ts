@@ -5,6 +5,7 @@ import { invalidateTenant } from "../../src/tenancy/token-cache.ts";
 import { fetchAnswer, type User } from "../support/client.ts";
 import { evict, guardOf } from "../support/guard.ts";
 import { provideQueue } from "../support/queue.ts";
+import { createWebhook } from "../support/receiver.ts";
 import { fireLogAlarm, refusalLogOf } from "../support/refusal-log.ts";
 import {
   createUser,
@@ -77,6 +78,20 @@ const rightCodes: readonly Scenario[] = [
       const removeQueue = await provideQueue();
       const code = nextCode(user);
       return { act: () => user.verify(code), delivers: guardOf(user), removeQueue };
+    },
+  },
+  {
+    operation: "verifyOtp",
+    state: "right code, with a webhook",
+    status: 200,
+    prepare: async () => {
+      const user = await createUser();
+      await createWebhook(user.tenant, { url: "https://hooks.example.com/idp" });
+      // The isolate knows it from the next look-up of the token, and a second later the follower does not look anyway.
+      await user.profile();
+      vi.setSystemTime(Date.now() + 1_000);
+      const code = nextCode(user);
+      return { act: () => user.verify(code), delivers: guardOf(user) };
     },
   },
   {

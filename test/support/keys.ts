@@ -54,7 +54,7 @@ export const secondCodeKey = `2:${btoa("second backup code key, 32 bytes")}`;
 /** Deletes all rows in D1 that need a key, and the list of key versions. */
 export async function clearKeyedData(): Promise<void> {
   for (const database of databases()) {
-    const tables = ["identities", "request_keys", "key_versions", "re_encryptions"];
+    const tables = ["destinations", "identities", "request_keys", "key_versions", "re_encryptions"];
     await database.batch([
       ...tables.map((table) => database.prepare(`DELETE FROM ${table}`)),
       database.prepare("UPDATE tenants SET audit_key = NULL"),

@@ -21,6 +21,7 @@ type Run = (this: unknown, ...args: unknown[]) => unknown;
 type Watch = (on: unknown, args: unknown[], go: () => unknown) => unknown;
 
 const classOf = new Map<object, { readonly name: string; readonly prototype: object }>([
+  [env.FOLLOWERS, DestinationFollower],
   [env.GATE, DeliveryGate],
   [env.GUARD, IdentityGuard],
   [env.PREFIXES, PrefixWatch],
