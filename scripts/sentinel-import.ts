@@ -6,7 +6,7 @@ import { type DataSet, type Published, putInForce } from "../src/sentinel/feeds/
 import { runScript } from "./support/failure.ts";
 import { figuresOf, formatFigures, type ImportFigures } from "./support/sentinel-figures.ts";
 import { helpText, type ImportOptions, parseOptions } from "./support/sentinel-options.ts";
-import { prepareDataSet } from "./support/sentinel-prepare.ts";
+import { prepareDataSet, requireNoRemoval } from "./support/sentinel-prepare.ts";
 import { type ImportStore, openLocalStore, openRemoteStore } from "./support/sentinel-store.ts";
 import { showProgress } from "./support/sentinel-terminal.ts";
 
@@ -42,6 +42,7 @@ async function main(): Promise<number> {
   }
   const store = options.dryRun ? undefined : await openStore(options);
   try {
+    if (!options.replace) await requireNoRemoval(options, store);
     const prepared = await prepareDataSet(options, store, startedAt);
     const builtAt = Date.now();
     const published =

@@ -40,7 +40,7 @@ function listNames({ feeds, geography }: Pick<ImportOptions, "feeds" | "geograph
 }
 
 /** @throws Failure that names the stored lists and tables that the import does not name */
-async function requireNoRemoval(
+export async function requireNoRemoval(
   options: Pick<ImportOptions, "feeds" | "geography">,
   store: Pick<DataStore, "read"> | undefined,
 ): Promise<void> {
@@ -61,15 +61,10 @@ async function requireNoRemoval(
  * @throws Failure if nothing can be imported, or the command is at fault
  */
 export async function prepareDataSet(
-  {
-    feeds: plans,
-    geography: plan,
-    replace,
-  }: Pick<ImportOptions, "feeds" | "geography" | "replace">,
+  { feeds: plans, geography: plan }: Pick<ImportOptions, "feeds" | "geography">,
   store: Pick<DataStore, "read"> | undefined,
   now: number,
 ): Promise<Prepared> {
-  if (!replace) await requireNoRemoval({ feeds: plans, geography: plan }, store);
   const { geography, records: tables } = await readGeography(plan, now);
   const { inUse, records: lists, refused } = await readFeeds(plans, geography, store, now);
   if (refused.length === plans.length && tables.length === 0) {
