@@ -3294,6 +3294,7 @@ export interface components {
                         } & {
                             [key: string]: unknown;
                         };
+                        usual?: number;
                         /**
                          * @description Values: `newer`, `older`; expect further ones.
                          * @example newer
@@ -3370,6 +3371,7 @@ export interface components {
                         } & {
                             [key: string]: unknown;
                         };
+                        usual?: number;
                         /**
                          * @description Values: `newer`, `older`; expect further ones.
                          * @example newer
@@ -3556,6 +3558,7 @@ export interface components {
                         } & {
                             [key: string]: unknown;
                         };
+                        usual?: number;
                         /**
                          * @description Values: `newer`, `older`; expect further ones.
                          * @example newer
@@ -3663,6 +3666,7 @@ export interface components {
                         } & {
                             [key: string]: unknown;
                         };
+                        usual?: number;
                         /**
                          * @description Values: `newer`, `older`; expect further ones.
                          * @example newer
@@ -3739,6 +3743,7 @@ export interface components {
                         } & {
                             [key: string]: unknown;
                         };
+                        usual?: number;
                         /**
                          * @description Values: `newer`, `older`; expect further ones.
                          * @example newer
@@ -3925,6 +3930,7 @@ export interface components {
                         } & {
                             [key: string]: unknown;
                         };
+                        usual?: number;
                         /**
                          * @description Values: `newer`, `older`; expect further ones.
                          * @example newer
@@ -10009,6 +10015,7 @@ export interface operations {
                      *                     "count": 0,
                      *                     "all": 0
                      *                   },
+                     *                   "usual": 0,
                      *                   "step": "newer",
                      *                   "block": {
                      *                     "here": {
@@ -10047,6 +10054,7 @@ export interface operations {
                      *                     "count": 0,
                      *                     "all": 0
                      *                   },
+                     *                   "usual": 0,
                      *                   "step": "newer",
                      *                   "block": {
                      *                     "here": {
@@ -10142,6 +10150,7 @@ export interface operations {
                      *                     "count": 0,
                      *                     "all": 0
                      *                   },
+                     *                   "usual": 0,
                      *                   "step": "newer",
                      *                   "block": {
                      *                     "here": {
@@ -10200,6 +10209,7 @@ export interface operations {
                      *                     "count": 0,
                      *                     "all": 0
                      *                   },
+                     *                   "usual": 0,
                      *                   "step": "newer",
                      *                   "block": {
                      *                     "here": {
@@ -10238,6 +10248,7 @@ export interface operations {
                      *                     "count": 0,
                      *                     "all": 0
                      *                   },
+                     *                   "usual": 0,
                      *                   "step": "newer",
                      *                   "block": {
                      *                     "here": {
@@ -10333,6 +10344,7 @@ export interface operations {
                      *                     "count": 0,
                      *                     "all": 0
                      *                   },
+                     *                   "usual": 0,
                      *                   "step": "newer",
                      *                   "block": {
                      *                     "here": {
