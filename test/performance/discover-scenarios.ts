@@ -11,6 +11,8 @@ import { createUser, deliverAll, type Ready, type Scenario, sendWithKey } from "
 const dayMs = 24 * 60 * 60 * 1000;
 const listed = "185.220.100.7";
 const listedInAnotherBlock = "185.220.102.7";
+/** In another pool than the others. */
+const inAnotherNetwork = "185.221.102.7";
 
 /** Creates a user with recent assessments from the listed address. */
 async function createAssessedUser(): Promise<User> {
@@ -111,11 +113,11 @@ export const discoverScenarios: readonly Scenario[] = [
   discoverScenario(
     "full lists, all in memory, from a network new to the user",
     async (user) => {
-      await importAllLists(user, geographyOf(["185.220.102.0/24,60729"]));
+      await importAllLists(user, geographyOf(["185.221.102.0/24,60729"]));
       for (let n = 0; n < 2; n += 1) await user.assess({ ip: listed });
       await deliverAll(user);
     },
-    (user) => () => user.discover({ ip: listedInAnotherBlock }),
+    (user) => () => user.discover({ ip: inAnotherNetwork }),
   ),
   discoverScenario("full lists, all in memory", async (user) => {
     await importAllLists(user);

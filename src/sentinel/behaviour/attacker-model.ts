@@ -11,9 +11,7 @@
  *   as in Freeman et al., NDSS 2016.
  * - A new value: how often attackers miss it, over how often a real login of this user is new (newness.ts).
  *
- * A session is at least as risky as any that is nearer to the history would be, on either hierarchy: an attacker that
- * imitates the victim well is most likely found near, and must not make what is farther harmless. The bound is taken
- * over what is known of the user in general (likelihood.ts), so it holds for every nearer session at once.
+ * order.ts keeps a farther session at least as risky as any nearer one.
  */
 import type { HierarchyName } from "../context.ts";
 import type { BehaviourEvidence, LevelEvidence } from "../evidence.ts";
@@ -33,12 +31,11 @@ import {
   countsInOne,
   findPlaces,
   neutralRatios,
-  type Place,
   type Places,
   type Ratios,
-  toRatios,
 } from "./likelihood.ts";
 import type { Course } from "./newness.ts";
+import { mixInOrder, mixKinds, ratiosOf, shares } from "./order.ts";
 
 /** Log-odds. Each part is what it adds to the parts before it; their sum is the evidence of the behaviour. */
 export interface BehaviourContributions {
@@ -50,8 +47,6 @@ export interface BehaviourContributions {
 
 type BehaviourPart = keyof BehaviourContributions;
 
-const shares: Ratios = attackerKinds.map((kind) => attackers[kind].share);
-
 function clamp(value: number, min: number, max: number): number {
   return Math.min(max, Math.max(min, value));
 }
@@ -61,16 +56,6 @@ function courseOf(hierarchy: HierarchyName, behaviour: BehaviourEvidence): Cours
   const course = behaviour.courses?.[hierarchy];
   if (course === undefined) return { logins: behaviour.logins, sinceMs: behaviour.sinceLastMs };
   return { logins: course.logins / countsInOne, sinceMs: course.sinceMs };
-}
-
-/** The ratios of all kinds together. */
-export function mixKinds(network: Ratios, agent: Ratios, hour = neutralRatios): number {
-  let all = 0;
-  for (let index = 0; index < shares.length; index += 1) {
-    const ratio = (network[index] ?? 1) * (agent[index] ?? 1) * (hour[index] ?? 1);
-    all += (shares[index] ?? 0) * ratio;
-  }
-  return all;
 }
 
 function isKnown(compared: readonly LevelEvidence[]): boolean {
@@ -90,59 +75,6 @@ function findPlacesIn(
   return findPlaces(hierarchy, compared, finer?.[hierarchy] ?? [], courseOf(hierarchy, behaviour));
 }
 
-function ratiosOf({ all, own }: Places): Ratios {
-  const place = all[own];
-  if (place === undefined) return neutralRatios;
-  // What the user has confirmed does not speak against the user, however restless the user is.
-  return own === all.length - 1 ? place.attackers : toRatios(place);
-}
-
-/** Adjacent places that are judged together. */
-interface Pool {
-  attackers: number;
-  user: number;
-  /** The first place, of those that were added from the nearest on. */
-  readonly from: number;
-}
-
-/**
- * The ratio of a place in an order that rises with the distance: where a farther place has a lower ratio than a nearer
- * one, the two are judged together, as in isotonic regression (Barlow et al., 1972).
- */
-function poolUpTo(places: readonly Place[], own: number, agent: Ratios): number {
-  const pools: Pool[] = [];
-  for (const [index, place] of places.toReversed().entries()) {
-    pools.push({ attackers: mixKinds(place.attackers, agent), user: place.user, from: index });
-    for (let last = pools.at(-1), before = pools.at(-2); last && before; ) {
-      if (last.attackers * before.user >= before.attackers * last.user) break;
-      pools.pop();
-      before.attackers += last.attackers;
-      before.user += last.user;
-      [last, before] = [before, pools.at(-2)];
-    }
-  }
-  const fromNearest = places.length - 1 - own;
-  const pool = pools.findLast(({ from }) => from <= fromNearest);
-  return pool === undefined ? 1 : pool.attackers / pool.user;
-}
-
-/** The ratio of all kinds, in the order of the distance on both hierarchies. */
-function mixInOrder(network: Places, agent: Places): number {
-  const known = network.all.at(-1)?.attackers ?? neutralRatios;
-  let highest = 0;
-  for (let index = agent.own; index < agent.all.length; index += 1) {
-    const ratios = ratiosOf({ ...agent, own: index });
-    const least = mixKinds(known, ratios);
-    highest = Math.max(
-      highest,
-      network.own === network.all.length - 1
-        ? least
-        : Math.max(least, poolUpTo(network.all, network.own, ratios)),
-    );
-  }
-  return highest;
-}
-
 /** Sessions that were learned from; a weakly confirmed one counts as a part of one. */
 function countTrusted({ logins, weak = 0 }: BehaviourEvidence): number {
   return logins - weak * (1 - weakShare);
@@ -156,9 +88,14 @@ function computeHourRatios(behaviour: BehaviourEvidence): Ratios {
   return attackerKinds.map((kind) => (attackers[kind].keepsHours ? 1 : hour.population / own));
 }
 
-/** The most that the history may say against a session: a few logins are not enough for a denial. */
+/** Whether so few logins were confirmed that the history is not enough for a denial. */
+function hasFewConfirmed({ logins, weak = 0 }: BehaviourEvidence): boolean {
+  return logins - weak < behaviourBounds.few.minLogins;
+}
+
+/** The most that the history may say against a session. */
 export function maxOfHistory(behaviour: BehaviourEvidence | null): number {
-  const isFew = behaviour === null || countTrusted(behaviour) < behaviourBounds.few.minLogins;
+  const isFew = behaviour === null || hasFewConfirmed(behaviour);
   return isFew ? behaviourBounds.few.maxOfAll : Number.POSITIVE_INFINITY;
 }
 
@@ -199,7 +136,7 @@ function computeClientRatios(behaviour: BehaviourEvidence): Ratios {
 function findBounds(behaviour: BehaviourEvidence): { readonly min: number; readonly max: number } {
   const { min, minOnlyWeak, max, few } = behaviourBounds;
   const { network, agent, confirmedLevels, weak = 0, logins } = behaviour;
-  const isFew = countTrusted(behaviour) < few.minLogins || isAgentNearlyKnown(behaviour);
+  const isFew = hasFewConfirmed(behaviour) || isAgentNearlyKnown(behaviour);
   const isAllKnown = isKnown(network) && isKnown(agent);
   return {
     // Beside confirmed sessions, what only weak ones know is no evidence for the user.
@@ -287,13 +224,15 @@ export function computeContributions(
   const network = ratiosOf(findPlacesIn("network", behaviour, off));
   const agent = ratiosOf(findPlacesIn("agent", behaviour, off));
   const { minClient, maxClient, knownAgent } = behaviourBounds;
+  const most = maxOfHistory(behaviour);
   const hour = off.includes("hour") ? neutralRatios : computeHourRatios(behaviour);
+  const maxHour = hasKnownAgent(behaviour, off)
+    ? Math.min(behaviourBounds.hour.max, Math.max(0, knownAgent.max - ofBoth))
+    : behaviourBounds.hour.max;
   const ofHour = clamp(
     Math.log(mixKinds(neutralRatios, neutralRatios, hour)),
     behaviourBounds.hour.min,
-    hasKnownAgent(behaviour, off)
-      ? Math.min(behaviourBounds.hour.max, Math.max(0, knownAgent.max - ofBoth))
-      : behaviourBounds.hour.max,
+    Math.min(maxHour, most - ofBoth),
   );
   const client = off.includes("client") ? neutralRatios : computeClientRatios(behaviour);
   const ofClient = Math.log(mixKinds(network, agent, client) / mixKinds(network, agent));
@@ -301,7 +240,7 @@ export function computeContributions(
     network: ofNetwork,
     agent: ofBoth - ofNetwork,
     hour: ofHour,
-    client: clamp(ofClient, minClient, maxClient),
+    client: clamp(ofClient, minClient, Math.min(maxClient, most - ofBoth - ofHour)),
   };
 }
 

@@ -228,9 +228,19 @@ describe("Discover", () => {
     const nearby = async (ip: string, agent = ua) => {
       return contributionIn(await discover(other, ip, agent), "nearby_fraud");
     };
+    /** An isolate may keep what it knows for half a minute, and is told of the feedback after the answer. */
+    const waitUntilNearby = async (contribution: number) => {
+      await vi.waitFor(
+        async () => {
+          vi.setSystemTime(Date.now() + minute);
+          expect(await nearby("177.38.4.9")).toBe(contribution);
+        },
+        { timeout: 20_000 },
+      );
+    };
     expect(await nearby("177.38.4.9")).toBe(0);
     await victim.sendFeedback(body.assessment_id, "fraud");
-    await vi.waitFor(async () => expect(await nearby("177.38.4.9")).toBe(2.5));
+    await waitUntilNearby(2.5);
     expect(await nearby("177.38.4.10")).toBe(1.2);
     expect(await nearby("177.39.4.10", "Thief/1.0")).toBe(0.4);
     expect(await nearby("177.39.4.10")).toBe(0);
@@ -245,7 +255,7 @@ describe("Discover", () => {
     vi.setSystemTime(Date.now() - day + 60 * minute);
     expect(await nearby("177.38.4.9")).toBe(2.5);
     await victim.sendFeedback(body.assessment_id, "legitimate");
-    await vi.waitFor(async () => expect(await nearby("177.38.4.9")).toBe(0));
+    await waitUntilNearby(0);
   });
 
   it("is degraded, and does not fail, without an answer of the watch", async () => {

@@ -33,7 +33,8 @@ describe("A tenant that confirms nothing", () => {
     const course = liveQuietly(30, seenAs(home));
     const at = now + 30 * day;
     const { riskScore, recommendation, reasons } = course.assess(seenAs(brazil), at);
-    expect(recommendation).not.toBe("allow");
+    // Nobody is denied for a history that nobody confirmed.
+    expect(recommendation).toBe("challenge");
     expect(riskScore).toBeGreaterThan(0.5);
     expect(reasons.map(({ detail }) => detail).join()).toContain("allowed and never reported");
   });
@@ -200,15 +201,34 @@ describe("A known browser", () => {
       facts: { ...network.facts, kinds: [...network.facts.kinds] },
     }).assessment;
     const { real: _real, phisher = 0, ...others } = kinds ?? {};
+    expect(phisher).toBeGreaterThan(0);
     expect(phisher).toBeGreaterThan(Math.max(...Object.values(others).map(Number)));
   });
 });
 
-test("a user with fewer than five logins is never denied for the history alone", () => {
+test("a user with fewer than five confirmed logins is never denied for the history alone", () => {
+  const client = { timeZone: "zone-1", acceptLanguage: "languages-1", ja4: "ja4-1" };
+  const other = { timeZone: "zone-2", acceptLanguage: "languages-2", ja4: "ja4-2" };
   for (const count of [1, 2, 3, 4]) {
-    const { recommendation } = assessWith(createLogins(count, hour, home), brazil).assessment;
-    expect(recommendation).not.toBe("deny");
+    for (const ago of [hour, 12 * hour, 30 * day]) {
+      const history = createLogins(count, ago, { ...home, ...client });
+      for (const context of [brazil, { ...brazil, ...other }, { ...japan, ...other }]) {
+        const { recommendation } = assessWith(history, context).assessment;
+        expect(recommendation).not.toBe("deny");
+      }
+    }
   }
+});
+
+test("what real users often do is not stated as an attack: a new phone nearby, an updated browser abroad", () => {
+  const history = createLogins(20, day, home);
+  const phone = { device: "mobile", os: "Android", browser: "Chrome 138", agent: "agent-p" };
+  const updated = { browser: "Chrome 139", agent: "agent-139" };
+  const { recommendation, riskScore } = assessWith(history, { ...newPrefix, ...phone }).assessment;
+  expect(recommendation).not.toBe("deny");
+  expect(riskScore).toBeLessThan(0.5);
+  const abroad = { ...newProvider, country: "SE", asn: 3301 };
+  expect(assessWith(history, { ...abroad, ...updated }).assessment.recommendation).not.toBe("deny");
 });
 
 test("a new exact agent alone never leads to a denial", () => {

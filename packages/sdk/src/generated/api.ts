@@ -3294,11 +3294,32 @@ export interface components {
                         } & {
                             [key: string]: unknown;
                         };
+                        usual?: number;
                         /**
                          * @description Values: `newer`, `older`; expect further ones.
                          * @example newer
                          */
                         step?: string;
+                        block?: {
+                            here: {
+                                /** Format: int64 */
+                                count: number;
+                                /** Format: int64 */
+                                all: number;
+                            } & {
+                                [key: string]: unknown;
+                            };
+                            everywhere: {
+                                /** Format: int64 */
+                                count: number;
+                                /** Format: int64 */
+                                all: number;
+                            } & {
+                                [key: string]: unknown;
+                            };
+                        } & {
+                            [key: string]: unknown;
+                        };
                     } & {
                         [key: string]: unknown;
                     })[];
@@ -3350,11 +3371,32 @@ export interface components {
                         } & {
                             [key: string]: unknown;
                         };
+                        usual?: number;
                         /**
                          * @description Values: `newer`, `older`; expect further ones.
                          * @example newer
                          */
                         step?: string;
+                        block?: {
+                            here: {
+                                /** Format: int64 */
+                                count: number;
+                                /** Format: int64 */
+                                all: number;
+                            } & {
+                                [key: string]: unknown;
+                            };
+                            everywhere: {
+                                /** Format: int64 */
+                                count: number;
+                                /** Format: int64 */
+                                all: number;
+                            } & {
+                                [key: string]: unknown;
+                            };
+                        } & {
+                            [key: string]: unknown;
+                        };
                     } & {
                         [key: string]: unknown;
                     })[];
@@ -3406,32 +3448,21 @@ export interface components {
                     };
                     /** Format: int64 */
                     weak?: number;
-                    isOnlyWeak?: boolean;
-                    nearer?: {
+                    confirmedLevels?: {
+                        /** Format: int64 */
+                        network: number;
+                        /** Format: int64 */
+                        agent: number;
+                    } & {
+                        [key: string]: unknown;
+                    };
+                    finer?: {
                         readonly network: ({
                             /**
                              * @description Values: `country`, `asn`, `prefix`, `address`, `device`, `os`, `family`, `browser`, `agent`, `pool`, `timeZone`, `acceptLanguage`, `clientHints`, `ja4`; expect further ones.
                              * @example country
                              */
                             level: string;
-                            seen: boolean;
-                            own: number;
-                            population: {
-                                /** Format: int64 */
-                                count: number;
-                                /** Format: int64 */
-                                all: number;
-                            } & {
-                                [key: string]: unknown;
-                            };
-                            ownNovelty: {
-                                /** Format: int64 */
-                                count: number;
-                                /** Format: int64 */
-                                all: number;
-                            } & {
-                                [key: string]: unknown;
-                            };
                             novelty: {
                                 /** Format: int64 */
                                 count: number;
@@ -3448,19 +3479,6 @@ export interface components {
                             } & {
                                 [key: string]: unknown;
                             };
-                            known?: {
-                                /** Format: int64 */
-                                count: number;
-                                /** Format: int64 */
-                                all: number;
-                            } & {
-                                [key: string]: unknown;
-                            };
-                            /**
-                             * @description Values: `newer`, `older`; expect further ones.
-                             * @example newer
-                             */
-                            step?: string;
                         } & {
                             [key: string]: unknown;
                         })[];
@@ -3470,24 +3488,6 @@ export interface components {
                              * @example country
                              */
                             level: string;
-                            seen: boolean;
-                            own: number;
-                            population: {
-                                /** Format: int64 */
-                                count: number;
-                                /** Format: int64 */
-                                all: number;
-                            } & {
-                                [key: string]: unknown;
-                            };
-                            ownNovelty: {
-                                /** Format: int64 */
-                                count: number;
-                                /** Format: int64 */
-                                all: number;
-                            } & {
-                                [key: string]: unknown;
-                            };
                             novelty: {
                                 /** Format: int64 */
                                 count: number;
@@ -3504,19 +3504,6 @@ export interface components {
                             } & {
                                 [key: string]: unknown;
                             };
-                            known?: {
-                                /** Format: int64 */
-                                count: number;
-                                /** Format: int64 */
-                                all: number;
-                            } & {
-                                [key: string]: unknown;
-                            };
-                            /**
-                             * @description Values: `newer`, `older`; expect further ones.
-                             * @example newer
-                             */
-                            step?: string;
                         } & {
                             [key: string]: unknown;
                         })[];
@@ -3571,11 +3558,32 @@ export interface components {
                         } & {
                             [key: string]: unknown;
                         };
+                        usual?: number;
                         /**
                          * @description Values: `newer`, `older`; expect further ones.
                          * @example newer
                          */
                         step?: string;
+                        block?: {
+                            here: {
+                                /** Format: int64 */
+                                count: number;
+                                /** Format: int64 */
+                                all: number;
+                            } & {
+                                [key: string]: unknown;
+                            };
+                            everywhere: {
+                                /** Format: int64 */
+                                count: number;
+                                /** Format: int64 */
+                                all: number;
+                            } & {
+                                [key: string]: unknown;
+                            };
+                        } & {
+                            [key: string]: unknown;
+                        };
                     } & {
                         [key: string]: unknown;
                     })[];
@@ -3658,11 +3666,32 @@ export interface components {
                         } & {
                             [key: string]: unknown;
                         };
+                        usual?: number;
                         /**
                          * @description Values: `newer`, `older`; expect further ones.
                          * @example newer
                          */
                         step?: string;
+                        block?: {
+                            here: {
+                                /** Format: int64 */
+                                count: number;
+                                /** Format: int64 */
+                                all: number;
+                            } & {
+                                [key: string]: unknown;
+                            };
+                            everywhere: {
+                                /** Format: int64 */
+                                count: number;
+                                /** Format: int64 */
+                                all: number;
+                            } & {
+                                [key: string]: unknown;
+                            };
+                        } & {
+                            [key: string]: unknown;
+                        };
                     } & {
                         [key: string]: unknown;
                     })[];
@@ -3714,11 +3743,32 @@ export interface components {
                         } & {
                             [key: string]: unknown;
                         };
+                        usual?: number;
                         /**
                          * @description Values: `newer`, `older`; expect further ones.
                          * @example newer
                          */
                         step?: string;
+                        block?: {
+                            here: {
+                                /** Format: int64 */
+                                count: number;
+                                /** Format: int64 */
+                                all: number;
+                            } & {
+                                [key: string]: unknown;
+                            };
+                            everywhere: {
+                                /** Format: int64 */
+                                count: number;
+                                /** Format: int64 */
+                                all: number;
+                            } & {
+                                [key: string]: unknown;
+                            };
+                        } & {
+                            [key: string]: unknown;
+                        };
                     } & {
                         [key: string]: unknown;
                     })[];
@@ -3770,32 +3820,21 @@ export interface components {
                     };
                     /** Format: int64 */
                     weak?: number;
-                    isOnlyWeak?: boolean;
-                    nearer?: {
+                    confirmedLevels?: {
+                        /** Format: int64 */
+                        network: number;
+                        /** Format: int64 */
+                        agent: number;
+                    } & {
+                        [key: string]: unknown;
+                    };
+                    finer?: {
                         readonly network: ({
                             /**
                              * @description Values: `country`, `asn`, `prefix`, `address`, `device`, `os`, `family`, `browser`, `agent`, `pool`, `timeZone`, `acceptLanguage`, `clientHints`, `ja4`; expect further ones.
                              * @example country
                              */
                             level: string;
-                            seen: boolean;
-                            own: number;
-                            population: {
-                                /** Format: int64 */
-                                count: number;
-                                /** Format: int64 */
-                                all: number;
-                            } & {
-                                [key: string]: unknown;
-                            };
-                            ownNovelty: {
-                                /** Format: int64 */
-                                count: number;
-                                /** Format: int64 */
-                                all: number;
-                            } & {
-                                [key: string]: unknown;
-                            };
                             novelty: {
                                 /** Format: int64 */
                                 count: number;
@@ -3812,19 +3851,6 @@ export interface components {
                             } & {
                                 [key: string]: unknown;
                             };
-                            known?: {
-                                /** Format: int64 */
-                                count: number;
-                                /** Format: int64 */
-                                all: number;
-                            } & {
-                                [key: string]: unknown;
-                            };
-                            /**
-                             * @description Values: `newer`, `older`; expect further ones.
-                             * @example newer
-                             */
-                            step?: string;
                         } & {
                             [key: string]: unknown;
                         })[];
@@ -3834,24 +3860,6 @@ export interface components {
                              * @example country
                              */
                             level: string;
-                            seen: boolean;
-                            own: number;
-                            population: {
-                                /** Format: int64 */
-                                count: number;
-                                /** Format: int64 */
-                                all: number;
-                            } & {
-                                [key: string]: unknown;
-                            };
-                            ownNovelty: {
-                                /** Format: int64 */
-                                count: number;
-                                /** Format: int64 */
-                                all: number;
-                            } & {
-                                [key: string]: unknown;
-                            };
                             novelty: {
                                 /** Format: int64 */
                                 count: number;
@@ -3868,19 +3876,6 @@ export interface components {
                             } & {
                                 [key: string]: unknown;
                             };
-                            known?: {
-                                /** Format: int64 */
-                                count: number;
-                                /** Format: int64 */
-                                all: number;
-                            } & {
-                                [key: string]: unknown;
-                            };
-                            /**
-                             * @description Values: `newer`, `older`; expect further ones.
-                             * @example newer
-                             */
-                            step?: string;
                         } & {
                             [key: string]: unknown;
                         })[];
@@ -3935,11 +3930,32 @@ export interface components {
                         } & {
                             [key: string]: unknown;
                         };
+                        usual?: number;
                         /**
                          * @description Values: `newer`, `older`; expect further ones.
                          * @example newer
                          */
                         step?: string;
+                        block?: {
+                            here: {
+                                /** Format: int64 */
+                                count: number;
+                                /** Format: int64 */
+                                all: number;
+                            } & {
+                                [key: string]: unknown;
+                            };
+                            everywhere: {
+                                /** Format: int64 */
+                                count: number;
+                                /** Format: int64 */
+                                all: number;
+                            } & {
+                                [key: string]: unknown;
+                            };
+                        } & {
+                            [key: string]: unknown;
+                        };
                     } & {
                         [key: string]: unknown;
                     })[];
@@ -9999,7 +10015,18 @@ export interface operations {
                      *                     "count": 0,
                      *                     "all": 0
                      *                   },
-                     *                   "step": "newer"
+                     *                   "usual": 0,
+                     *                   "step": "newer",
+                     *                   "block": {
+                     *                     "here": {
+                     *                       "count": 0,
+                     *                       "all": 0
+                     *                     },
+                     *                     "everywhere": {
+                     *                       "count": 0,
+                     *                       "all": 0
+                     *                     }
+                     *                   }
                      *                 }
                      *               ],
                      *               "agent": [
@@ -10027,7 +10054,18 @@ export interface operations {
                      *                     "count": 0,
                      *                     "all": 0
                      *                   },
-                     *                   "step": "newer"
+                     *                   "usual": 0,
+                     *                   "step": "newer",
+                     *                   "block": {
+                     *                     "here": {
+                     *                       "count": 0,
+                     *                       "all": 0
+                     *                     },
+                     *                     "everywhere": {
+                     *                       "count": 0,
+                     *                       "all": 0
+                     *                     }
+                     *                   }
                      *                 }
                      *               ],
                      *               "hour": {
@@ -10055,21 +10093,14 @@ export interface operations {
                      *                 "all": 0
                      *               },
                      *               "weak": 0,
-                     *               "isOnlyWeak": true,
-                     *               "nearer": {
+                     *               "confirmedLevels": {
+                     *                 "network": 0,
+                     *                 "agent": 0
+                     *               },
+                     *               "finer": {
                      *                 "network": [
                      *                   {
                      *                     "level": "country",
-                     *                     "seen": true,
-                     *                     "own": 0,
-                     *                     "population": {
-                     *                       "count": 0,
-                     *                       "all": 0
-                     *                     },
-                     *                     "ownNovelty": {
-                     *                       "count": 0,
-                     *                       "all": 0
-                     *                     },
                      *                     "novelty": {
                      *                       "count": 0,
                      *                       "all": 0
@@ -10077,27 +10108,12 @@ export interface operations {
                      *                     "changes": {
                      *                       "observed": 0,
                      *                       "expected": 0
-                     *                     },
-                     *                     "known": {
-                     *                       "count": 0,
-                     *                       "all": 0
-                     *                     },
-                     *                     "step": "newer"
+                     *                     }
                      *                   }
                      *                 ],
                      *                 "agent": [
                      *                   {
                      *                     "level": "country",
-                     *                     "seen": true,
-                     *                     "own": 0,
-                     *                     "population": {
-                     *                       "count": 0,
-                     *                       "all": 0
-                     *                     },
-                     *                     "ownNovelty": {
-                     *                       "count": 0,
-                     *                       "all": 0
-                     *                     },
                      *                     "novelty": {
                      *                       "count": 0,
                      *                       "all": 0
@@ -10105,12 +10121,7 @@ export interface operations {
                      *                     "changes": {
                      *                       "observed": 0,
                      *                       "expected": 0
-                     *                     },
-                     *                     "known": {
-                     *                       "count": 0,
-                     *                       "all": 0
-                     *                     },
-                     *                     "step": "newer"
+                     *                     }
                      *                   }
                      *                 ]
                      *               },
@@ -10139,7 +10150,18 @@ export interface operations {
                      *                     "count": 0,
                      *                     "all": 0
                      *                   },
-                     *                   "step": "newer"
+                     *                   "usual": 0,
+                     *                   "step": "newer",
+                     *                   "block": {
+                     *                     "here": {
+                     *                       "count": 0,
+                     *                       "all": 0
+                     *                     },
+                     *                     "everywhere": {
+                     *                       "count": 0,
+                     *                       "all": 0
+                     *                     }
+                     *                   }
                      *                 }
                      *               ]
                      *             },
@@ -10187,7 +10209,18 @@ export interface operations {
                      *                     "count": 0,
                      *                     "all": 0
                      *                   },
-                     *                   "step": "newer"
+                     *                   "usual": 0,
+                     *                   "step": "newer",
+                     *                   "block": {
+                     *                     "here": {
+                     *                       "count": 0,
+                     *                       "all": 0
+                     *                     },
+                     *                     "everywhere": {
+                     *                       "count": 0,
+                     *                       "all": 0
+                     *                     }
+                     *                   }
                      *                 }
                      *               ],
                      *               "agent": [
@@ -10215,7 +10248,18 @@ export interface operations {
                      *                     "count": 0,
                      *                     "all": 0
                      *                   },
-                     *                   "step": "newer"
+                     *                   "usual": 0,
+                     *                   "step": "newer",
+                     *                   "block": {
+                     *                     "here": {
+                     *                       "count": 0,
+                     *                       "all": 0
+                     *                     },
+                     *                     "everywhere": {
+                     *                       "count": 0,
+                     *                       "all": 0
+                     *                     }
+                     *                   }
                      *                 }
                      *               ],
                      *               "hour": {
@@ -10243,21 +10287,14 @@ export interface operations {
                      *                 "all": 0
                      *               },
                      *               "weak": 0,
-                     *               "isOnlyWeak": true,
-                     *               "nearer": {
+                     *               "confirmedLevels": {
+                     *                 "network": 0,
+                     *                 "agent": 0
+                     *               },
+                     *               "finer": {
                      *                 "network": [
                      *                   {
                      *                     "level": "country",
-                     *                     "seen": true,
-                     *                     "own": 0,
-                     *                     "population": {
-                     *                       "count": 0,
-                     *                       "all": 0
-                     *                     },
-                     *                     "ownNovelty": {
-                     *                       "count": 0,
-                     *                       "all": 0
-                     *                     },
                      *                     "novelty": {
                      *                       "count": 0,
                      *                       "all": 0
@@ -10265,27 +10302,12 @@ export interface operations {
                      *                     "changes": {
                      *                       "observed": 0,
                      *                       "expected": 0
-                     *                     },
-                     *                     "known": {
-                     *                       "count": 0,
-                     *                       "all": 0
-                     *                     },
-                     *                     "step": "newer"
+                     *                     }
                      *                   }
                      *                 ],
                      *                 "agent": [
                      *                   {
                      *                     "level": "country",
-                     *                     "seen": true,
-                     *                     "own": 0,
-                     *                     "population": {
-                     *                       "count": 0,
-                     *                       "all": 0
-                     *                     },
-                     *                     "ownNovelty": {
-                     *                       "count": 0,
-                     *                       "all": 0
-                     *                     },
                      *                     "novelty": {
                      *                       "count": 0,
                      *                       "all": 0
@@ -10293,12 +10315,7 @@ export interface operations {
                      *                     "changes": {
                      *                       "observed": 0,
                      *                       "expected": 0
-                     *                     },
-                     *                     "known": {
-                     *                       "count": 0,
-                     *                       "all": 0
-                     *                     },
-                     *                     "step": "newer"
+                     *                     }
                      *                   }
                      *                 ]
                      *               },
@@ -10327,7 +10344,18 @@ export interface operations {
                      *                     "count": 0,
                      *                     "all": 0
                      *                   },
-                     *                   "step": "newer"
+                     *                   "usual": 0,
+                     *                   "step": "newer",
+                     *                   "block": {
+                     *                     "here": {
+                     *                       "count": 0,
+                     *                       "all": 0
+                     *                     },
+                     *                     "everywhere": {
+                     *                       "count": 0,
+                     *                       "all": 0
+                     *                     }
+                     *                   }
                      *                 }
                      *               ]
                      *             },
