@@ -475,7 +475,7 @@ describe("The signals:", () => {
     [
       "gradual_change",
       {
-        ...neutralEvidence,
+        ...{ ...neutralEvidence, networksSince: 2 },
         settled:
           compareWithHistory(createLogins(90, 8 * day), strangerContext, null, now) ?? undefined,
       },
