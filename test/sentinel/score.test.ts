@@ -475,7 +475,7 @@ describe("The signals:", () => {
     [
       "gradual_change",
       {
-        ...{ ...neutralEvidence, networksSince: 2 },
+        ...neutralEvidence,
         settled:
           compareWithHistory(createLogins(90, 8 * day), strangerContext, null, now) ?? undefined,
         networksSince: 2,
