@@ -224,5 +224,7 @@ export const sessionEvidenceSchema = z.object({
   triedFrom: triedFromSchema.optional(),
   /** The parts that the session shares with sessions of the tenant that were reported as fraud within a day. */
   nearbyFraud: nearbyFraudSchema.optional(),
+  /** Set with `settled`: the autonomous systems that the history has learned since. */
+  networksSince: count.optional(),
 });
 export type SessionEvidence = Readonly<z.infer<typeof sessionEvidenceSchema>>;

@@ -41,9 +41,9 @@ export const weights = {
   impossibleTravel: { alone: 1.5, withOthers: challengeEvidence },
   /**
    * The bound of the evidence against a session that what was known a week ago gives: a challenge at any hour, and no
-   * denial.
+   * denial. If the history has learned one network since, as on a journey, no challenge.
    */
-  gradualChange: { max: 3.7 },
+  gradualChange: { max: 3.7, maxInOneNetwork: 2.2 },
   /**
    * The share of sessions through an exit that is assumed before any history, how many sessions the assumption weighs
    * as much as, and the bound of the evidence.
@@ -384,7 +384,7 @@ export const behaviourBounds = {
    */
   few: { minLogins: 5, max: 3.7, maxOfAll: 4.3 },
   /** Evidence above the first number approaches the second if the agent is known. */
-  knownAgent: { from: 1.8, max: 2.8 },
+  knownAgent: { from: 2.4, max: 2.93 },
   /** Anybody in the same part of the world keeps much the same hours. */
   hour: { min: -0.4, max: 0.7 },
   /** The client says these things of itself, so they count less for the user than against. */

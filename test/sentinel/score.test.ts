@@ -478,6 +478,7 @@ describe("The signals:", () => {
         ...neutralEvidence,
         settled:
           compareWithHistory(createLogins(90, 8 * day), strangerContext, null, now) ?? undefined,
+        networksSince: 2,
       },
       weights.gradualChange.max,
     ],

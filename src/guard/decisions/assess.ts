@@ -168,7 +168,7 @@ function evidenceOf(
     reported: reportedPartsOf(selectByVerdict(history, "fraud", now), context),
     crowd,
     ...(device === undefined ? {} : { device }),
-    ...(settled === undefined ? {} : { settled }),
+    ...settled,
     ...(networkCrowd === undefined ? {} : { networkCrowd }),
     ...(triedFrom === undefined ? {} : { triedFrom }),
     ...(nearbyFraud === undefined ? {} : { nearbyFraud }),

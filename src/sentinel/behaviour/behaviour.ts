@@ -4,7 +4,7 @@
  * compare with there is no result.
  */
 import { type Context, familyOf } from "../context.ts";
-import type { BehaviourEvidence, Counted } from "../evidence.ts";
+import type { BehaviourEvidence, Counted, SessionEvidence } from "../evidence.ts";
 import type { History, KnownSession } from "../history.ts";
 import type { Population } from "../population/population.ts";
 import { settledAfterMs } from "../weights.ts";
@@ -81,23 +81,28 @@ export function compareWithHistory(
 
 /**
  * Compares with what was known a week ago, if that knew neither the network nor the browser of the session: the history
- * may have come closer since, step by step. Undefined if the browser was confirmed since, which then is a new device.
+ * may have come closer since, step by step. Nothing if the browser was confirmed since, which then is a new device.
  */
 export function compareWithSettled(
   history: History,
   context: Context,
   population: Population | null,
   now: number,
-): BehaviourEvidence | undefined {
+): Pick<SessionEvidence, "settled" | "networksSince"> {
   const firstYoung = history.findIndex(({ at }) => at > now - settledAfterMs);
-  if (firstYoung <= 0) return undefined;
+  if (firstYoung <= 0) return {};
   const hasBrowser = ({ context: known }: KnownSession) =>
     known.device === context.device &&
     known.os === context.os &&
     familyOf(known.browser) === familyOf(context.browser);
   const settled = history.slice(0, firstYoung);
-  const proven = history.slice(firstYoung).filter(({ verdict }) => verdict !== null);
+  const young = history.slice(firstYoung);
+  const proven = young.filter(({ verdict }) => verdict !== null);
   const isNetworkKnown = settled.some(({ context: { asn } }) => asn === context.asn);
-  if (isNetworkKnown || settled.some(hasBrowser) || proven.some(hasBrowser)) return undefined;
-  return compareWithHistory(settled, context, population, now) ?? undefined;
+  if (isNetworkKnown || settled.some(hasBrowser) || proven.some(hasBrowser)) return {};
+  const behaviour = compareWithHistory(settled, context, population, now);
+  if (behaviour === null) return {};
+  const old = new Set(settled.map((one) => one.context.asn));
+  const since = new Set(young.map((one) => one.context.asn).filter((asn) => !old.has(asn)));
+  return { settled: behaviour, networksSince: since.size };
 }

@@ -165,6 +165,13 @@ test("what was learned step by step within a week stands against the session, an
   expect(reasonsAt(8 * day).map(({ signal }) => signal)).not.toContain("gradual_change");
 });
 
+test("a new phone on a journey is no step of an attack", () => {
+  const { device, os, browser, agent } = home;
+  const journey = createLogins(3, day, { ...brazil, device, os, browser, agent });
+  const answer = assessWith([...createLogins(20, 30 * day, home), ...journey], brazil);
+  expect(answer.assessment.recommendation).toBe("allow");
+});
+
 describe("A known browser", () => {
   const history = createLogins(10, 20 * hour, home);
 

@@ -3870,6 +3870,7 @@ export interface components {
                         } & {
                             [key: string]: unknown;
                         };
+                        usual?: number;
                         /**
                          * @description Values: `newer`, `older`; expect further ones.
                          * @example newer
@@ -3946,6 +3947,7 @@ export interface components {
                         } & {
                             [key: string]: unknown;
                         };
+                        usual?: number;
                         /**
                          * @description Values: `newer`, `older`; expect further ones.
                          * @example newer
@@ -4132,6 +4134,7 @@ export interface components {
                         } & {
                             [key: string]: unknown;
                         };
+                        usual?: number;
                         /**
                          * @description Values: `newer`, `older`; expect further ones.
                          * @example newer
@@ -4239,6 +4242,7 @@ export interface components {
                         } & {
                             [key: string]: unknown;
                         };
+                        usual?: number;
                         /**
                          * @description Values: `newer`, `older`; expect further ones.
                          * @example newer
@@ -4315,6 +4319,7 @@ export interface components {
                         } & {
                             [key: string]: unknown;
                         };
+                        usual?: number;
                         /**
                          * @description Values: `newer`, `older`; expect further ones.
                          * @example newer
@@ -4501,6 +4506,7 @@ export interface components {
                         } & {
                             [key: string]: unknown;
                         };
+                        usual?: number;
                         /**
                          * @description Values: `newer`, `older`; expect further ones.
                          * @example newer
@@ -4557,6 +4563,8 @@ export interface components {
                     [key: string]: unknown;
                 };
                 readonly nearbyFraud?: string[];
+                /** Format: int64 */
+                networksSince?: number;
             } & {
                 [key: string]: unknown;
             }) | null;
@@ -11036,6 +11044,7 @@ export interface operations {
                      *                     "count": 0,
                      *                     "all": 0
                      *                   },
+                     *                   "usual": 0,
                      *                   "step": "newer",
                      *                   "block": {
                      *                     "here": {
@@ -11074,6 +11083,7 @@ export interface operations {
                      *                     "count": 0,
                      *                     "all": 0
                      *                   },
+                     *                   "usual": 0,
                      *                   "step": "newer",
                      *                   "block": {
                      *                     "here": {
@@ -11169,6 +11179,7 @@ export interface operations {
                      *                     "count": 0,
                      *                     "all": 0
                      *                   },
+                     *                   "usual": 0,
                      *                   "step": "newer",
                      *                   "block": {
                      *                     "here": {
@@ -11227,6 +11238,7 @@ export interface operations {
                      *                     "count": 0,
                      *                     "all": 0
                      *                   },
+                     *                   "usual": 0,
                      *                   "step": "newer",
                      *                   "block": {
                      *                     "here": {
@@ -11265,6 +11277,7 @@ export interface operations {
                      *                     "count": 0,
                      *                     "all": 0
                      *                   },
+                     *                   "usual": 0,
                      *                   "step": "newer",
                      *                   "block": {
                      *                     "here": {
@@ -11360,6 +11373,7 @@ export interface operations {
                      *                     "count": 0,
                      *                     "all": 0
                      *                   },
+                     *                   "usual": 0,
                      *                   "step": "newer",
                      *                   "block": {
                      *                     "here": {
@@ -11388,7 +11402,8 @@ export interface operations {
                      *             },
                      *             "nearbyFraud": [
                      *               "address"
-                     *             ]
+                     *             ],
+                     *             "networksSince": 0
                      *           },
                      *           "inputs_digest": "0a1b0a1b0a1b0a1b0a1b0a1b0a1b0a1b0a1b0a1b0a1b0a1b0a1b0a1b0a1b0a1b"
                      *         }
