@@ -25,6 +25,8 @@ async function prepare({ method, name, path, access }: Route): Promise<Ready> {
   const stream = path.startsWith("/v1/audit/streams/:id")
     ? await createStream(tenant, { url: "https://siem.example.com" })
     : undefined;
+  // A creation invalidates what is known of the token.
+  if (stream !== undefined) await send("GET", "/v1/audit/streams", { token: tenant.token });
   const about = {
     tenantId: tenant.id,
     externalId: user.externalId,
