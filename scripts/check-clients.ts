@@ -3,7 +3,8 @@
  * compiles it, and makes a journey with it: provision, enrol, verify, list, export. Then the same against a newer
  * service, whose answers have new fields and values. The journeys are in test/clients.
  *
- * At the end, libraries of two languages verify step-up tokens, before and after a rotation of their keys.
+ * At the end, libraries of three languages verify live messages of webhooks, and of two languages step-up tokens, before
+ * and after a rotation of their keys.
  */
 import { join } from "node:path";
 import type { Client } from "../test/clients/client.ts";
@@ -15,6 +16,7 @@ import { openapiGenerator } from "../test/clients/openapi-generator.ts";
 import { openapiPythonClient } from "../test/clients/openapi-python-client.ts";
 import { openapiTypescript } from "../test/clients/openapi-typescript.ts";
 import { StepUpCheck } from "../test/clients/step-up-tokens.ts";
+import { WebhookCheck } from "../test/clients/webhooks.ts";
 import { Workplace } from "../test/clients/workplace.ts";
 import { runBounded } from "../test/e2e/bounded-check.ts";
 import { LocalService } from "../test/e2e/local-service.ts";
@@ -62,6 +64,11 @@ class Check {
       }
     };
     await Promise.all(Array.from({ length: maxAtOnce }, work));
+    if (hasTools(this.#report, "webhooks", ["python3", "go"])) {
+      const webhooks = new WebhookCheck(this.#report, root, this.#copy.scratch, service);
+      this.#closing.push(() => webhooks.close());
+      await webhooks.run();
+    }
     if (!hasTools(this.#report, "step-up tokens", ["python3"])) return;
     const stepUp = new StepUpCheck(this.#report, root, this.#copy, service);
     this.#closing.push(() => stepUp.close());

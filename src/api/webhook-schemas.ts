@@ -9,7 +9,6 @@ import { destinationFields, newStatus, showDestination, targetUrl } from "./dest
 const groups = [...new Set(auditActions.map((action) => `${action.split(".")[0]}.*`))];
 const maxFilters = 100;
 const maxOverlapSeconds = 30 * 24 * 60 * 60;
-const defaultOverlapSeconds = 24 * 60 * 60;
 
 const eventFilter = z.array(z.enum(["*", ...groups, ...auditActions]));
 const filterExamples = [["user.locked", "otp.*"]];
@@ -44,11 +43,7 @@ export const rotationBody = z.strictObject({
     .int()
     .min(0)
     .max(maxOverlapSeconds)
-    .default(defaultOverlapSeconds)
-    .meta({
-      description: "For how long both secrets sign. Without it, a day.",
-      examples: [3600],
-    }),
+    .meta({ description: "For how long both secrets sign.", examples: [3600] }),
 });
 
 const { id, status, disabled_reason, cursor, behind, delivered, failed, created_at, updated_at } =

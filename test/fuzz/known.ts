@@ -5,6 +5,8 @@ import { codeFor } from "../support/authenticator.ts";
 import { type Answer, Tenant, User } from "../support/client.ts";
 import { verifyWith } from "../support/devices.ts";
 import { givePasskey } from "../support/passkeys.ts";
+import { giveAttempt } from "../support/receiver.ts";
+import { createStream } from "../support/stream-receiver.ts";
 import type { Credential } from "./request-arbitrary.ts";
 import type { KnownName } from "./texts.ts";
 
@@ -14,6 +16,8 @@ const initialUsers = 12;
 const usersWithPasskey = 8;
 const usersWithDevice = 8;
 const usersWithoutFactor = 4;
+const attemptedWebhooks = 2;
+const initialStreams = 2;
 const maxKnownIds = 200;
 
 interface KnownUser {
@@ -38,6 +42,9 @@ class KnownTenant {
   readonly #users: KnownUser[] = [];
   readonly #tokenIds: string[] = [];
   readonly #eventIds: string[] = [];
+  readonly #webhookIds: string[] = [];
+  readonly #attemptedEventIds: string[] = [];
+  readonly #streamIds: string[] = [];
   /** A tenant that receives no other requests, because erasures fail while a tenant moves. */
   #movableTenantId = "";
 
@@ -76,6 +83,15 @@ class KnownTenant {
     // They may register a passkey without a verification.
     for (let n = 0; n < usersWithoutFactor; n += 1) {
       known.#addUser(await User.provision(known.tenant));
+    }
+    for (let n = 0; n < attemptedWebhooks; n += 1) {
+      const { webhookId, eventId } = await giveAttempt(known.tenant);
+      known.#webhookIds.push(webhookId);
+      known.#attemptedEventIds.push(eventId);
+    }
+    for (let n = 0; n < initialStreams; n += 1) {
+      const { id } = await createStream(known.tenant, { url: "https://siem.example.com/in" });
+      known.#streamIds.push(id);
     }
     known.#movableTenantId = (await Tenant.create(mode)).id;
     const { events } = (await known.tenant.send("GET", "/v1/audit/events?limit=100")).body;
@@ -119,6 +135,12 @@ class KnownTenant {
         return pick(user?.passkeyIds ?? [], subject) ?? "0".repeat(24);
       case "authenticatorId":
         return pick(user?.authenticatorIds ?? [], subject) ?? "0".repeat(24);
+      case "webhookId":
+        return pick(this.#webhookIds, subject) ?? "0".repeat(24);
+      case "attemptedEventId":
+        return pick(this.#attemptedEventIds, subject) ?? "0".repeat(24);
+      case "streamId":
+        return pick(this.#streamIds, subject) ?? "0".repeat(24);
       case "deviceId":
         return pick(user?.deviceIds ?? [], subject) ?? "0".repeat(24);
     }
@@ -160,6 +182,20 @@ class KnownTenant {
       case "revokeTenantToken": {
         const id = url.pathname.split("/").at(-1) ?? "";
         if (this.#tokenIds.includes(id)) this.#tokenIds.splice(this.#tokenIds.indexOf(id), 1);
+        break;
+      }
+      case "createWebhook":
+        this.#webhookIds.push(body.webhook.id);
+        break;
+      case "createStream":
+        this.#streamIds.push(body.stream.id);
+        break;
+      case "removeWebhook":
+      case "removeStream": {
+        const ids = route === "removeStream" ? this.#streamIds : this.#webhookIds;
+        const index = ids.indexOf(url.pathname.split("/").at(-1) ?? "");
+        if (index !== -1) ids.splice(index, 1);
+        if (route === "removeWebhook" && index !== -1) this.#attemptedEventIds.splice(index, 1);
         break;
       }
       case "listAuditEvents":

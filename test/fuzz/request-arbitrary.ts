@@ -71,6 +71,9 @@ function idNameOf(template: string, parameter: string): string {
   if (before.endsWith("/passkeys/")) return "passkey_id";
   if (before.endsWith("/authenticators/")) return "authenticator_id";
   if (before.endsWith("/devices/")) return "device_id";
+  if (before.endsWith("/webhooks/")) return "webhook_id";
+  if (before.endsWith("/attempts/")) return "attempted_event_id";
+  if (before.endsWith("/streams/")) return "stream_id";
   // A tenant's token or user is found only under the tenant's own id.
   return /\/(tokens\/\{\w+\}|user)$/.test(template) ? "own_tenant_id" : "tenant_id";
 }

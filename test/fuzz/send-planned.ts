@@ -94,6 +94,8 @@ function findGeneralComplaints({ status, headers }: Answer, path: string): strin
 const routesWithMoreRules = [
   ...["changeSettings", "simulatePolicy", "verifyOtp", "proveAuditConsistency"],
   ...["relocateTenant", "deleteTenant", "getStatistics", "getUsage"],
+  ...["createWebhook", "changeWebhook", "replayWebhook"],
+  ...["createStream", "changeStream", "replayStream"],
 ];
 
 function findVerdictComplaints(

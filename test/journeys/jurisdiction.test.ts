@@ -10,7 +10,7 @@ import { nameIn, provideJurisdictions, recordRequestedObjects } from "../support
 import { deployKeys, firstSealingKey, secondSealingKey } from "../support/keys.ts";
 import { givePasskey } from "../support/passkeys.ts";
 import { deliverMessages, holdMessages, useQueue } from "../support/queue.ts";
-import { createWebhook } from "../support/receiver.ts";
+import { giveAttempt } from "../support/receiver.ts";
 import { readRefusalEvents } from "../support/refusal-log.ts";
 import { requestTo } from "../support/requests.ts";
 import { createStream } from "../support/stream-receiver.ts";
@@ -48,16 +48,18 @@ async function collectStatuses(tenant: Tenant): Promise<string[]> {
   const { id: deviceId } = await rememberDevice(user, Date.now(), { assessment_id: assessmentId });
   tenant.clock = undefined;
   await tenant.send("GET", "/v1/audit/checkpoint");
-  const [event] = await user.events();
   const { tokens } = (await tenant.send("GET", "/v1/tokens")).body;
-  const { id: webhookId } = await createWebhook(tenant, { url: "https://hooks.example.com" });
+  const { webhookId, eventId } = await giveAttempt(tenant);
   const { id: streamId } = await createStream(tenant, { url: "https://siem.example.com" });
   const ids = {
     ...{ externalId: user.externalId, id: user.id },
     ...{ assessmentId, passkeyId, authenticatorId, deviceId, webhookId, streamId },
   };
-  const about = { ...ids, tenantId: tenant.id, tokenId: tokens[0].id, eventId: event.id };
-  const last = ["setUserStatus", "eraseUser", "rotateToken", "revokeToken"];
+  const about = { ...ids, tenantId: tenant.id, tokenId: tokens[0].id, eventId };
+  const last = [
+    ...["setUserStatus", "eraseUser", "removeWebhook", "removeStream"],
+    ...["rotateToken", "revokeToken"],
+  ];
   const routes = apiRoutes
     .map(({ definition }) => definition)
     .filter(({ access }) => permissions.some((permission) => permission === access.kind))

@@ -6,6 +6,7 @@ import { env } from "cloudflare:workers";
 import { vi } from "vitest";
 
 export const namespaces = {
+  FOLLOWERS: env.FOLLOWERS,
   GATE: env.GATE,
   GUARD: env.GUARD,
   REFUSALS: env.REFUSALS,

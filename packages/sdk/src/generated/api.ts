@@ -2219,11 +2219,10 @@ export interface components {
         };
         RotateWebhookSecretInput: {
             /**
-             * @description For how long both secrets sign. Without it, a day.
-             * @default 86400
+             * @description For how long both secrets sign.
              * @example 3600
              */
-            overlap_seconds?: number;
+            overlap_seconds: number;
         };
         ReplayWebhookInput: {
             /**

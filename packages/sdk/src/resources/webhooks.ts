@@ -70,13 +70,13 @@ export class Webhooks {
   }
 
   /**
-   * Replaces the secret, which is shown only here. Both sign during the overlap, a day by default.
+   * Replaces the secret, which is shown only here. Both sign during the overlap.
    *
    * @throws IdpError `not_found`
    */
   async rotateSecret(
     id: string,
-    rotation: { readonly overlap_seconds?: number } = {},
+    rotation: { readonly overlap_seconds: number },
     options?: RequestOptions,
   ): Promise<IssuedWebhook> {
     const init = { params: { path: { id } }, body: rotation };
