@@ -40,6 +40,7 @@ describe("The migrations", () => {
       "audit_tiles without rowid",
       "audit_trees without rowid",
       "control_outbox without rowid",
+      "destinations without rowid",
       "identities without rowid",
       "job_cursors without rowid",
       "key_versions",

@@ -152,6 +152,7 @@ describe("The address of a webhook", () => {
     for (const url of [
       "http://10.0.0.1/",
       "http://127.0.0.2/",
+      "http://hooks.example.com:25/",
       "http://db.internal/",
       "http://[::2]/",
     ]) {

@@ -29,7 +29,6 @@ const classOf = new Map<object, { readonly name: string; readonly prototype: obj
   [env.REFUSALS, RefusalLog],
   [env.REGISTER, TokenRegister],
   [env.EXPORTS, ExportRegister],
-  [env.FOLLOWERS, DestinationFollower],
 ]);
 
 /** Calls that have not reached their object yet, by object and method. The context does not travel along. */

@@ -4,7 +4,7 @@
  * receiver has.
  */
 
-/** 443 is the default of https, which `URL` shows as an empty port. */
+/** `URL` shows the default port as an empty one: 443 of https, and 80 of http. */
 const allowedPorts: readonly string[] = ["", "8443"];
 export const maxUrlCharacters = 2_048;
 
@@ -53,8 +53,7 @@ export function findTargetProblem(text: string, isTest: boolean): string | undef
   if (!isPublicHost(hostname)) {
     return "must name a public host: no IP address, and no name of a private network";
   }
-  const isOtherPort = !allowedPorts.includes(port) && !(isTest && protocol === "http:");
-  return isOtherPort ? "must use port 443 or 8443" : undefined;
+  return allowedPorts.includes(port) ? undefined : "must use port 443 or 8443";
 }
 
 /**
