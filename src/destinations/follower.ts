@@ -145,6 +145,8 @@ export class DestinationFollower extends DurableObject<Env> {
       next = await this.#runOnce();
       this.#failures = 0;
     } catch (error) {
+      // Nothing is left of a destination that was deleted during the run.
+      if (this.#storage.hasEnded()) return;
       this.#failures += 1;
       const count = this.#failures;
       log("error", "follower_run_failed", { cause: causeOf(error), count });

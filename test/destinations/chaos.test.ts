@@ -414,6 +414,24 @@ describe("A follower", () => {
     expect(receiver.ids.toSorted()).toEqual([...first, ...second].toSorted());
   });
 
+  it("stops at once when the webhook is deleted, and that is no error", async () => {
+    const hooked = await createHooked();
+    const { tenant, receiver, id } = hooked;
+    await file(hooked, 20);
+    const errors = vi.spyOn(console, "error");
+    let deleting: Promise<unknown> | undefined;
+    receiver.answer = async () => {
+      deleting ??= tenant.send("DELETE", `/v1/webhooks/${id}`);
+      await deleting;
+      return new Response();
+    };
+    await runFollower(tenant, id);
+    expect(receiver.ids).toHaveLength(5);
+    expect(await followerOf(tenant, id).report()).toMatchObject({ state: null, hasEnded: true });
+    expect(await readFollowerAlarm(tenant, id)).toBeNull();
+    expect(errors).not.toHaveBeenCalled();
+  });
+
   it("stops at once when the webhook is disabled, and sends the rest once it is enabled", async () => {
     const hooked = await createHooked();
     const { tenant, receiver, id } = hooked;
