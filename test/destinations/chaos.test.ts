@@ -212,7 +212,10 @@ describe("A receiver that", () => {
     const { receiver, tenant, id } = hooked;
     receiver.answer = () => new Response(null, { status: 410 });
     const [first] = await file(hooked, 1);
+    const warnings = vi.spyOn(console, "warn");
     await runFollower(tenant, id);
+    const line = { level: "warn", event: "webhook_disabled", tenant_id: tenant.id, code: "gone" };
+    expect(warnings.mock.calls.map(([text]) => JSON.parse(text))).toEqual([line]);
     expect(await readWebhook(hooked)).toMatchObject({
       ...{ status: "disabled", disabled_reason: "gone", waiting: 1 },
     });
