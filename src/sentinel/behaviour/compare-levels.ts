@@ -65,11 +65,13 @@ function findStep(
 ): "newer" | "older" | undefined {
   if (level !== "browser") return undefined;
   const major = majorOf(context.browser);
-  const majors = known.flatMap(({ context: { browser }, isOnProbation }) =>
-    isOnProbation ? [] : (majorOf(browser) ?? []),
-  );
-  if (major === undefined || majors.length === 0) return undefined;
-  return major > Math.max(...majors) ? "newer" : "older";
+  let highest: number | undefined;
+  for (const { context: session, isOnProbation } of known) {
+    if (isOnProbation || session.browser === context.browser) continue;
+    highest = Math.max(highest ?? 0, majorOf(session.browser) ?? 0);
+  }
+  if (major === undefined || highest === undefined || highest === 0) return undefined;
+  return major > highest ? "newer" : "older";
 }
 
 function sumWeights(sessions: readonly LearnedSession[]): number {
@@ -104,6 +106,9 @@ function collectKnowledge(
   const weights = new Map<string | number, number>();
   const isPresent = presentLevels.includes(level);
   let [all, weight, isRecorded, isUnrecorded] = [0, 0, false, false];
+  // Sessions with the same value often follow each other.
+  let before: string | number | undefined;
+  let sum = 0;
   for (const session of agreeing) {
     const known = readLearned(session, level);
     if (known === undefined || known === null) {
@@ -117,10 +122,14 @@ function collectKnowledge(
     }
     all += 1;
     weight += session.weight;
-    const present = isPresent ? session.presentWeight : session.weight;
-    weights.set(known, (weights.get(known) ?? 0) + present);
+    if (known !== before) {
+      if (before !== undefined) weights.set(before, (weights.get(before) ?? 0) + sum);
+      [before, sum] = [known, 0];
+    }
+    sum += isPresent ? session.presentWeight : session.weight;
     if (known === value) matching.push(session);
   }
+  if (before !== undefined) weights.set(before, (weights.get(before) ?? 0) + sum);
   return { matching, onProbation, weights, all, weight, isRecorded, isUnrecorded };
 }
 
@@ -185,8 +194,7 @@ function compareLevel(
   const block = isSeen ? undefined : countBlock(population, context, level);
   const isConfirmed = isProven || known.matching.some(({ isStrong }) => isStrong);
   // A value that only weakly confirmed sessions have is compared as a new one, too.
-  const others = agreeing.filter((session) => readLearned(session, level) !== value);
-  const step = isSeen && isConfirmed ? undefined : findStep(level, context, others);
+  const step = isSeen && isConfirmed ? undefined : findStep(level, context, agreeing);
   return {
     matching: [...known.matching, ...onProbation],
     isConfirmed,
