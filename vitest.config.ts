@@ -31,7 +31,7 @@ const histories = {
 // The number of random requests in each of the five files of test/fuzz/. `FUZZ_SEED` selects the run. `npm test`
 // runs the first file.
 const fuzz = {
-  requests: Number(process.env.FUZZ_REQUESTS ?? (isFull ? 3_000 : 800)),
+  requests: Number(process.env.FUZZ_REQUESTS ?? (isFull ? 3_700 : 800)),
   seed: Number(process.env.FUZZ_SEED ?? 0),
 };
 

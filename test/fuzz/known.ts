@@ -14,7 +14,7 @@ import type { KnownName } from "./texts.ts";
 const tokensPerTenant = 3;
 const initialUsers = 12;
 const usersWithPasskey = 8;
-const usersWithDevice = 8;
+const usersWithDevice = 12;
 const usersWithoutFactor = 4;
 const attemptedWebhooks = 2;
 const initialStreams = 2;
