@@ -8,6 +8,7 @@ import { Tenant, User } from "../support/client.ts";
 import { withD1Fault } from "../support/d1-faults.ts";
 import { fireAlarm } from "../support/guard.ts";
 import { holdMessages, useQueue } from "../support/queue.ts";
+import { giveAttempt } from "../support/receiver.ts";
 import { copyStores, decodeText, type StoresCopy, spellingsOf } from "../support/stores.ts";
 
 useQueue();
@@ -53,6 +54,8 @@ async function takeLoot(): Promise<Loot> {
   const { tokens: listed } = (await tenant.send("GET", "/v1/tokens")).body;
   const rotated = await tenant.send("POST", `/v1/tokens/${listed[1].id}/rotate`, { token: {} });
   tokens.push(rotated.body.token.secret);
+  const signing: string[] = [];
+  await giveAttempt(tenant, (secret) => void signing.push(secret.slice("whsec_".length)));
   await user.assess();
   // A prefix watch has more than an alarm once two users were tried from its block.
   await (await User.provision(tenant, "bob")).assess();
@@ -75,7 +78,10 @@ async function takeLoot(): Promise<Loot> {
     expect(values.length, store).toBeGreaterThan(0);
   expect(copy.guards.join()).toContain(user.id);
   return {
-    secrets: secrets.map((secret) => base32nopad.decode(secret)),
+    secrets: [
+      ...secrets.map((secret) => base32nopad.decode(secret)),
+      ...signing.map((secret) => base64.decode(secret)),
+    ],
     backupCodes,
     tokens,
     copy,
