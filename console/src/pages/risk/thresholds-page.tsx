@@ -1,0 +1,248 @@
+import type { EdgeIdp, Simulation } from "@edge-idp/sdk";
+import { keepPreviousData, useQuery, useQueryClient } from "@tanstack/react-query";
+import { useDeferredValue, useId, useState } from "react";
+import { type Column, DataTable } from "../../parts/data-table.tsx";
+import { Confirm } from "../../parts/dialog.tsx";
+import { useNotify } from "../../parts/notice.tsx";
+import { formatScore } from "../../parts/score-format.ts";
+import { PageHead, Section } from "../../parts/section.tsx";
+import { Failure, Loading } from "../../parts/states.tsx";
+import { Time } from "../../parts/time.tsx";
+import { usePermissions, useSession } from "../../session/session-context.ts";
+import { texts } from "../../texts/en.ts";
+import { Recommendation } from "./recommendation.tsx";
+
+const words = texts.risk;
+/** The thresholds of a tenant that has set none. */
+const defaults = { challenge_at: 0.5, deny_at: 0.8 };
+const recommendations = ["allow", "challenge", "deny"] as const;
+
+interface Thresholds {
+  readonly challenge_at: number;
+  readonly deny_at: number;
+}
+
+interface SliderProps {
+  readonly label: string;
+  readonly value: number;
+  readonly onValue: (value: number) => void;
+}
+
+function Slider({ label, value, onValue }: SliderProps) {
+  const id = useId();
+  return (
+    <div className="field">
+      <label htmlFor={id} className="row">
+        {label} <output htmlFor={id}>{value.toFixed(2)}</output>
+      </label>
+      <input
+        id={id}
+        type="range"
+        min={0.01}
+        max={0.99}
+        step={0.01}
+        value={value}
+        onChange={(event) => onValue(event.target.valueAsNumber)}
+      />
+    </div>
+  );
+}
+
+type Changed = Simulation["changed"][number];
+
+const columns: readonly Column<Changed>[] = [
+  { id: "at", header: words.at, cell: ({ at }) => <Time at={at} /> },
+  {
+    id: "score",
+    header: words.score,
+    isNumber: true,
+    cell: ({ after }) => formatScore(after.risk_score),
+  },
+  {
+    id: "before",
+    header: words.before,
+    cell: ({ before }) => <Recommendation value={before.recommendation} />,
+  },
+  {
+    id: "after",
+    header: words.after,
+    cell: ({ after }) => <Recommendation value={after.recommendation} />,
+  },
+];
+
+function Outcome({ simulation }: { readonly simulation: Simulation }) {
+  const { replayed, other_model, recommendations: counts, changed, has_more } = simulation;
+  return (
+    <>
+      <p className="faint">
+        {words.simulated(replayed)}
+        {other_model === 0 ? null : ` · ${words.otherModel(other_model)}`}
+        {has_more ? ` · ${words.more}` : null}
+      </p>
+      <div className="table-place">
+        <table className="table">
+          <caption className="hidden-label">{words.simulated(replayed)}</caption>
+          <thead>
+            <tr>
+              <th scope="col">{words.recommendation}</th>
+              <th scope="col" className="number">
+                {words.before}
+              </th>
+              <th scope="col" className="number">
+                {words.after}
+              </th>
+            </tr>
+          </thead>
+          <tbody>
+            {recommendations.map((one) => (
+              <tr key={one}>
+                <td data-label={words.recommendation}>
+                  <Recommendation value={one} />
+                </td>
+                <td data-label={words.before} className="number">
+                  {counts.before[one] ?? 0}
+                </td>
+                <td data-label={words.after} className="number">
+                  {counts.after[one] ?? 0}
+                </td>
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      </div>
+      <p role="status">
+        <strong>{words.changed(changed.length)}</strong>
+      </p>
+      {changed.length === 0 ? null : (
+        <DataTable
+          caption={words.changedList}
+          columns={columns}
+          rows={changed}
+          rowId={({ assessment_id }) => assessment_id}
+        />
+      )}
+    </>
+  );
+}
+
+function useSimulation(idp: EdgeIdp, sessionId: string, thresholds: Thresholds) {
+  return useQuery({
+    queryKey: [sessionId, "simulation", thresholds],
+    queryFn: ({ signal }) => idp.sentinel.simulate({ sentinel: thresholds }, { signal }),
+    enabled: thresholds.challenge_at <= thresholds.deny_at,
+    placeholderData: keepPreviousData,
+  });
+}
+
+interface EditorProps {
+  readonly current: Thresholds;
+}
+
+function ThresholdEditor({ current }: EditorProps) {
+  const { id, idp } = useSession();
+  const can = usePermissions();
+  const client = useQueryClient();
+  const notify = useNotify();
+  const [draft, setDraft] = useState(current);
+  const [isSaving, setSaving] = useState(false);
+  const settled = useDeferredValue(draft);
+  const { data, error, isFetching, refetch } = useSimulation(idp, id, settled);
+  const isOrdered = draft.challenge_at <= draft.deny_at;
+  const isChanged =
+    draft.challenge_at !== current.challenge_at || draft.deny_at !== current.deny_at;
+  const save = async () => {
+    await idp.settings.change({ sentinel: draft });
+    await client.invalidateQueries({ queryKey: [id] });
+    notify(words.saved);
+  };
+  return (
+    <div className="stack">
+      <Section title={words.thresholds}>
+        <div className="columns">
+          <Slider
+            label={words.challengeAt}
+            value={draft.challenge_at}
+            onValue={(challenge_at) => setDraft({ ...draft, challenge_at })}
+          />
+          <Slider
+            label={words.denyAt}
+            value={draft.deny_at}
+            onValue={(deny_at) => setDraft({ ...draft, deny_at })}
+          />
+        </div>
+        {isOrdered ? null : (
+          <p className="field-error" role="alert">
+            {words.order}
+          </p>
+        )}
+        {can("settings:write") ? (
+          <div className="dialog-actions">
+            <button
+              type="button"
+              className="primary"
+              disabled={!isOrdered || !isChanged}
+              onClick={() => setSaving(true)}
+            >
+              {words.saveThresholds}
+            </button>
+          </div>
+        ) : null}
+      </Section>
+      <div aria-busy={isFetching} className="stack">
+        {error !== null ? (
+          <Failure error={error} onRetry={() => void refetch()} />
+        ) : data === undefined ? (
+          <Loading />
+        ) : (
+          <Outcome simulation={data} />
+        )}
+      </div>
+      {isSaving ? (
+        <Confirm
+          title={words.saveTitle}
+          hint={
+            <ul>
+              <li>
+                {words.challengeAt}: {current.challenge_at} → {draft.challenge_at}
+              </li>
+              <li>
+                {words.denyAt}: {current.deny_at} → {draft.deny_at}
+              </li>
+            </ul>
+          }
+          action={texts.common.save}
+          isHarmless
+          act={save}
+          onClose={() => setSaving(false)}
+        />
+      ) : null}
+    </div>
+  );
+}
+
+export default function ThresholdsPage() {
+  const { id, idp } = useSession();
+  const can = usePermissions();
+  const mayRead = can("settings:read");
+  const query = useQuery({
+    queryKey: [id, "settings"],
+    queryFn: () => idp.settings.get(),
+    enabled: mayRead,
+  });
+  const sentinel = mayRead ? query.data?.settings.sentinel : defaults;
+  return (
+    <>
+      <PageHead title={words.thresholds} lead={words.thresholdsLead} />
+      {query.error !== null ? (
+        <Failure error={query.error} onRetry={() => void query.refetch()} />
+      ) : sentinel === undefined ? (
+        <Loading />
+      ) : (
+        <ThresholdEditor
+          key={`${sentinel.challenge_at} ${sentinel.deny_at}`}
+          current={{ challenge_at: sentinel.challenge_at, deny_at: sentinel.deny_at }}
+        />
+      )}
+    </>
+  );
+}
