@@ -1,13 +1,10 @@
 /** Times in the reader's zone, with UTC on hover. */
 import { texts } from "../texts/en.ts";
 
-const full = new Intl.DateTimeFormat("en", { dateStyle: "medium", timeStyle: "medium" });
-const day = new Intl.DateTimeFormat("en", { dateStyle: "medium" });
-const utc = new Intl.DateTimeFormat("en", {
-  dateStyle: "medium",
-  timeStyle: "medium",
-  timeZone: "UTC",
-});
+const options = { dateStyle: "medium", timeStyle: "medium" } as const;
+const full = new Intl.DateTimeFormat("en-GB", options);
+const day = new Intl.DateTimeFormat("en-GB", { dateStyle: "medium" });
+const utc = new Intl.DateTimeFormat("en-GB", { ...options, timeZone: "UTC" });
 
 export function formatTime(time: string | number): string {
   return full.format(new Date(time));

@@ -38,7 +38,7 @@ export const texts = {
     crashed: "The page has failed. Reload it; if that does not help, report what you did.",
     reload: "Reload",
     utc: (time: string) => `${time} UTC`,
-    typeToConfirm: "To confirm, type:",
+    typeToConfirm: "To confirm, type",
     skipToContent: "Skip to the content",
     externalId: "External id",
     columnActions: "Actions",
@@ -154,6 +154,12 @@ export const texts = {
     updated: "Changed",
     id: "Id",
     otpStatus: "Authenticator app",
+    otpStatuses: {
+      none: "none",
+      pending: "waits for its first code",
+      active: "active",
+      disabled: "disabled after too many failures",
+    },
     unlock: "Unlock",
     unlocked: "The user is unlocked.",
     suspend: "Suspend",
@@ -270,6 +276,7 @@ export const texts = {
     outcomes: { legitimate: "Legitimate", fraud: "Fraud", none: "No verdict" },
     minScore: "Score from",
     strongest: "Strongest reason",
+    reason: "Reason",
     open: "Explain",
     empty: "No session matches.",
     emptyHint: "Change the filters. Sessions appear when your backend calls discover.",
@@ -338,6 +345,7 @@ export const texts = {
     following: "New events appear by themselves.",
     event: "Event",
     leaf: "Leaf",
+    covered: "Events in it",
     json: "The event in full",
     proof: "Prove that it is in the tree",
     proven: (size: number) =>
@@ -346,8 +354,9 @@ export const texts = {
     erased: "The person behind this event was erased.",
     actors: { operator: "operator", system: "service" },
     verify: "Verify the trail",
+    check: "In this browser",
     verifyLead:
-      "This browser downloads the whole trail, computes its tree anew, and compares it with the head that the service signed. No step trusts the service.",
+      "This browser downloads the whole trail, computes its tree anew, and compares it with the head that the service signed. It trusts only the signature: compare the key with the one that you noted.",
     older: "An older checkpoint (optional)",
     olderHint:
       "Drop a file that you saved earlier here. The trail must still begin with what it had then.",
@@ -357,7 +366,8 @@ export const texts = {
     start: "Verify now",
     stop: "Stop",
     saveCheckpoint: "Save the checkpoint",
-    saveCheckpointHint: "Keep it outside of the service, for a later comparison.",
+    saveCheckpointHint:
+      "Save a checkpoint from time to time and keep it outside of the service. With it you can show later that nothing before it was changed.",
     saveExport: "Save the export",
     progress: (done: number, total: number) =>
       `${done.toLocaleString("en")} of ${total.toLocaleString("en")} events`,

@@ -145,6 +145,10 @@ export default function OverviewPage() {
       <PageHead title={texts.pages.overview} lead={words.lead}>
         <PeriodChoice chosen={periodId} />
       </PageHead>
+      <p className="legend" aria-hidden="true">
+        <span className="legend-now">{words.thisPeriod}</span>
+        <span className="legend-before">{words.weekBefore}</span>
+      </p>
       {failed === undefined ? null : (
         <Failure error={failed.error} onRetry={() => void failed.refetch()} />
       )}

@@ -23,7 +23,7 @@ function Waterfall({ assessment: { reasons, risk_score } }: AssessmentProps) {
         <caption className="hidden-label">{words.waterfall}</caption>
         <thead>
           <tr>
-            <th scope="col">{words.strongest}</th>
+            <th scope="col">{words.reason}</th>
             <th scope="col" className="number">
               {words.evidence}
             </th>
@@ -55,9 +55,11 @@ function WaterfallRow(props: WaterfallRowProps) {
   const { name, signal, contribution, from, to, isTotal = false } = props;
   const left = Math.min(from, to);
   const tone = isTotal || contribution === undefined ? "whole" : contribution > 0 ? "up" : "down";
+  // Some reasons state a rule, and move nothing.
+  const isShown = from !== to;
   return (
     <tr className={isTotal ? "waterfall-total" : undefined}>
-      <td data-label={words.strongest}>
+      <td data-label={words.reason}>
         <span>
           {name}
           {signal === undefined ? null : (
@@ -73,13 +75,15 @@ function WaterfallRow(props: WaterfallRowProps) {
       <td data-label={words.riskSoFar}>
         <span className="waterfall-cell">
           <span className="waterfall-track" aria-hidden="true">
-            <span
-              className={`waterfall-bar waterfall-${tone}`}
-              style={{
-                left: `${left * 100}%`,
-                width: `max(2px, ${Math.abs(to - from) * 100}%)`,
-              }}
-            />
+            {isShown ? (
+              <span
+                className={`waterfall-bar waterfall-${tone}`}
+                style={{
+                  left: `min(${left * 100}%, 100% - 2px)`,
+                  width: `max(2px, ${Math.abs(to - from) * 100}%)`,
+                }}
+              />
+            ) : null}
           </span>
           <span className="waterfall-value">{isTotal ? formatScore(to) : formatPercent(to)}</span>
         </span>

@@ -1,6 +1,6 @@
 import type { EdgeIdp, Simulation } from "@edge-idp/sdk";
 import { keepPreviousData, useQuery, useQueryClient } from "@tanstack/react-query";
-import { useDeferredValue, useId, useState } from "react";
+import { useId, useState } from "react";
 import { type Column, DataTable } from "../../parts/data-table.tsx";
 import { Confirm } from "../../parts/dialog.tsx";
 import { useNotify } from "../../parts/notice.tsx";
@@ -8,11 +8,14 @@ import { formatScore } from "../../parts/score-format.ts";
 import { PageHead, Section } from "../../parts/section.tsx";
 import { Failure, Loading } from "../../parts/states.tsx";
 import { Time } from "../../parts/time.tsx";
+import { useSettled } from "../../parts/use-settled.ts";
 import { usePermissions, useSession } from "../../session/session-context.ts";
 import { texts } from "../../texts/en.ts";
 import { Recommendation } from "./recommendation.tsx";
 
 const words = texts.risk;
+/** A slider that moves asks for nothing. */
+const settleMs = 200;
 /** The thresholds of a tenant that has set none. */
 const defaults = { challenge_at: 0.5, deny_at: 0.8 };
 const recommendations = ["allow", "challenge", "deny"] as const;
@@ -145,7 +148,7 @@ function ThresholdEditor({ current }: EditorProps) {
   const notify = useNotify();
   const [draft, setDraft] = useState(current);
   const [isSaving, setSaving] = useState(false);
-  const settled = useDeferredValue(draft);
+  const settled = useSettled(draft, settleMs);
   const { data, error, isFetching, refetch } = useSimulation(idp, id, settled);
   const isOrdered = draft.challenge_at <= draft.deny_at;
   const isChanged =

@@ -15,6 +15,14 @@ function describeRange({ minimum, maximum }: SettingField): string | undefined {
   return texts.settings.range(minimum.toLocaleString("en"), maximum.toLocaleString("en"));
 }
 
+/** The descriptions of the API mark names with backticks. */
+function Description({ text }: { readonly text: string }) {
+  const parts = text.split("`").map((part, index) => ({ part, isName: index % 2 === 1, index }));
+  return parts.map(({ part, isName, index }) =>
+    isName ? <code key={index}>{part}</code> : <span key={index}>{part}</span>,
+  );
+}
+
 /** The input of one setting, as its schema asks for it. */
 export function SettingInput(props: SettingInputProps) {
   const { field, text, problem, isReadOnly, onText } = props;
@@ -56,7 +64,7 @@ export function SettingInput(props: SettingInputProps) {
         />
       )}
       <p id={`${id}-hint`} className="hint">
-        {hints.join(" · ")}
+        <Description text={hints.join(" · ")} />
       </p>
       {problem === undefined ? null : (
         <p className="field-error" role="alert">

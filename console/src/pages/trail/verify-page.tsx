@@ -93,7 +93,7 @@ function Verdict({ verdict }: { readonly verdict: ShownVerdict }) {
         <Facts
           facts={[
             [words.log, <code key="l">{checkpoint.log}</code>],
-            [words.leaf, checkpoint.size.toLocaleString("en")],
+            [words.covered, checkpoint.size.toLocaleString("en")],
             [words.signedAt, <Time key="t" at={new Date(checkpoint.signedAt).toISOString()} />],
             [words.signedBy, <code key="k">{checkpoint.signedBy}</code>],
             [words.root, <code key="r">{checkpoint.root}</code>],
@@ -164,7 +164,7 @@ export default function VerifyPage() {
         <ActButton act={saveExport}>{words.saveExport}</ActButton>
       </PageHead>
       <div className="stack">
-        <Section title={words.verify}>
+        <Section title={words.check}>
           <div className="stack">
             <OlderCheckpoint file={older} onFile={setOlder} />
             {state.kind === "running" ? (
@@ -189,9 +189,9 @@ export default function VerifyPage() {
                 </p>
               </div>
             ) : null}
-            <p className="hint">{words.saveCheckpointHint}</p>
           </div>
         </Section>
+        <p className="hint">{words.saveCheckpointHint}</p>
       </div>
     </>
   );

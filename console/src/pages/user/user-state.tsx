@@ -12,7 +12,7 @@ export function UserState({ profile }: { readonly profile: Profile }) {
     <Section title={words.state} actions={<UserStatus status={profile.status} />}>
       <Facts
         facts={[
-          [words.otpStatus, wordsFor(texts.users.otpStatus, profile.otp_status)],
+          [words.otpStatus, wordsFor(words.otpStatuses, profile.otp_status)],
           ...(profile.locked_until === null
             ? []
             : [[words.lockedUntil, <Time key="t" at={profile.locked_until} />] as const]),

@@ -1,0 +1,272 @@
+/** How every page looks: for a screen reader, in both themes, on a phone, with hostile names, and while things fail. */
+import { gzipSync } from "node:zlib";
+import axe from "axe-core";
+import type { Page } from "playwright-core";
+import { findProblems } from "../watch.ts";
+import { ConsolePage } from "./console-page.ts";
+import { type ConsolePlace, createTenant, type Scenario, withConsole } from "./console-place.ts";
+import { createDemoTenant } from "./demo-data.ts";
+
+const maxFirstLoadKib = 250;
+const phoneWidth = 390;
+
+/** The places of a tenant, and of the operator. */
+export const tenantPlaces = [
+  ...["/overview", "/users", "/user?id=ada.adler", "/risk", "/risk/thresholds", "/trail"],
+  ...["/trail/verify", "/tokens", "/settings"],
+];
+export const operatorPlaces = ["/tenants", "/keys", "/feeds", "/health"];
+
+interface AxeResult {
+  readonly violations: readonly {
+    readonly id: string;
+    readonly nodes: readonly { readonly html: string; readonly failureSummary?: string }[];
+  }[];
+}
+
+/** What axe finds on the page as it is. */
+async function findViolations(page: Page, where: string): Promise<string[]> {
+  await page.evaluate(axe.source);
+  const { violations }: AxeResult = await page.evaluate(
+    async () => await Object(globalThis).axe.run(),
+  );
+  return violations.map(({ id, nodes: [first] }) => {
+    return `${where}: ${id}: ${first?.html} ${first?.failureSummary}`;
+  });
+}
+
+async function findOverflow(page: Page, where: string): Promise<string[]> {
+  const pixels = await page.evaluate(() => {
+    const { document, innerWidth } = Object(globalThis);
+    return Number(document.documentElement.scrollWidth) - Number(innerWidth);
+  });
+  return findProblems([pixels <= 0, `${where} is ${pixels} px wider than the screen`]);
+}
+
+async function lookAt(
+  { browser, url }: ConsolePlace,
+  token: string,
+  places: readonly string[],
+): Promise<string[]> {
+  const problems: string[] = [];
+  for (const colorScheme of ["light", "dark"] as const) {
+    const opened = await ConsolePage.open(browser, url, { colorScheme });
+    problems.push(...(await findViolations(opened.page, `sign-in, ${colorScheme}`)));
+    await opened.signIn(token);
+    for (const place of places) {
+      await opened.page.setViewportSize({ width: 1280, height: 900 });
+      await opened.goTo(place);
+      problems.push(...(await findViolations(opened.page, `${place}, ${colorScheme}`)));
+      await opened.page.setViewportSize({ width: phoneWidth, height: 800 });
+      problems.push(...(await findOverflow(opened.page, place)));
+    }
+    problems.push(...opened.watch.problems);
+    await opened.close();
+  }
+  return problems;
+}
+
+const accessible: Scenario = async (place) => {
+  const { token } = await createDemoTenant(place);
+  return [
+    ...(await lookAt(place, token, tenantPlaces)),
+    ...(await lookAt(place, place.operatorToken, operatorPlaces)),
+  ];
+};
+
+/** Each dialog, in both themes. */
+const accessibleDialogs: Scenario = async (place) => {
+  const { token, idp } = await createTenant(place, "Dialogs");
+  await idp.users.provision("ada");
+  await idp.sentinel.assess("ada", { ip: "192.0.2.3", ua: "Mozilla/5.0" });
+  const dialogs = [
+    ["/users", "Add a user"],
+    ["/user?id=ada", "Set up the app"],
+    ["/user?id=ada", "Erase"],
+    ["/risk", "Explain"],
+    ["/trail", /^Show/],
+    ["/tokens", "Create a token"],
+  ] as const;
+  const problems: string[] = [];
+  for (const colorScheme of ["light", "dark"] as const) {
+    const options = { colorScheme };
+    const opened = await ConsolePage.signedIn(place.browser, place.url, token, options);
+    for (const [where, button] of dialogs) {
+      await opened.goTo(where);
+      await opened.press(button);
+      await opened.dialog.waitFor();
+      problems.push(...(await findViolations(opened.page, `${where} ${button}, ${colorScheme}`)));
+      await opened.page.keyboard.press("Escape");
+      await opened.dialog.waitFor({ state: "detached" });
+    }
+    problems.push(...opened.watch.problems);
+    await opened.close();
+  }
+  return problems;
+};
+
+const hostileNames = [
+  `<img src=x onerror="globalThis.wasAttacked=1">`,
+  "\u202Enimda\u202C \u2067abc\u2069 \u200Fx",
+  "😀".repeat(255),
+  `"><script>globalThis.wasAttacked=1</script>'\\`,
+];
+
+/** Chooses the names of 255 characters that the service accepts. */
+function cut(name: string, length: number): string {
+  return [...name].slice(0, length).join("");
+}
+
+const survivesHostileNames: Scenario = async (place) => {
+  const problems: string[] = [];
+  for (const name of hostileNames) {
+    const { id, token, idp } = await createTenant(place, cut(name, 50));
+    const externalId = cut(name, 127);
+    await idp.users.provision(externalId);
+    const names = { issuer_name: cut(name, 30).replaceAll(":", ""), account_name: "ada" };
+    await idp.authenticators.add(externalId, { ...names, name: cut(name, 20) });
+    await idp.tokens.create({ name: cut(name, 50), permissions: ["idp:read"] });
+    await idp.sentinel.assess(externalId, { ip: "192.0.2.3", ua: cut(name, 500) });
+    const user = `/user?${new URLSearchParams({ id: externalId })}`;
+    const look = async (opened: ConsolePage, places: readonly string[]) => {
+      await opened.page.setViewportSize({ width: phoneWidth, height: 800 });
+      for (const where of places) {
+        await opened.goTo(where);
+        problems.push(...(await findOverflow(opened.page, `${where} with ${name.slice(0, 20)}`)));
+      }
+      const wasAttacked = await opened.page.evaluate(() => "wasAttacked" in Object(globalThis));
+      problems.push(...findProblems([!wasAttacked, `the name ${name} is code`]));
+    };
+    const tenantPages = ["/users", user, "/trail", "/tokens", "/risk"];
+    problems.push(
+      ...(await withConsole(place, token, async (opened) => {
+        await look(opened, tenantPages);
+        await opened.press("Explain");
+        await opened.dialog.waitFor();
+        await opened.goTo(user);
+        await opened.press("Erase");
+        await opened.dialog.getByRole("textbox").fill(externalId);
+        const isReady = await opened.dialog.getByRole("button", { name: "Erase" }).isEnabled();
+        return findProblems([isReady, `${name} cannot be typed to confirm`]);
+      })),
+      ...(await withConsole(place, place.operatorToken, async (opened) => {
+        await look(opened, ["/tenants", `/tenant?id=${id}`]);
+        return [];
+      })),
+    );
+  }
+  return problems;
+};
+
+/** The bytes that a browser loads, as a server with gzip sends them. */
+const firstLoad: Scenario = async (place) => {
+  const { token } = await createTenant(place, "Budget");
+  const opened = await ConsolePage.open(place.browser, place.url);
+  const packed: Promise<number>[] = [];
+  opened.page.on("response", (answer) => {
+    if (!new URL(answer.url()).pathname.startsWith("/console")) return;
+    packed.push(answer.body().then((body) => gzipSync(body).length));
+  });
+  await opened.page.reload();
+  await opened.signIn(token);
+  await opened.waitUntilLoaded();
+  const bytes = (await Promise.all(packed)).reduce((sum, size) => sum + size, 0);
+  const kib = Math.round(bytes / 1024);
+  await opened.close();
+  return findProblems(
+    [kib < maxFirstLoadKib, `the first load is ${kib} KiB, more than ${maxFirstLoadKib}`],
+    [packed.length > 2, "nothing was loaded"],
+  );
+};
+
+const headers: Scenario = async ({ url }) => {
+  const answer = await fetch(`${url}/console`);
+  const policy = answer.headers.get("Content-Security-Policy") ?? "";
+  const directives = policy.split("; ");
+  const needed = [
+    ...["default-src 'none'", "script-src 'self'", "style-src 'self'", "connect-src 'self'"],
+    ...["frame-ancestors 'none'", "base-uri 'none'", "form-action 'none'"],
+    ...["require-trusted-types-for 'script'", "trusted-types edge-idp-console"],
+  ];
+  const script = /src="(\/console\/assets\/[^"]+)"/.exec(await answer.text())?.[1] ?? "";
+  const loaded = await fetch(`${url}${script}`);
+  const unknown = await fetch(`${url}/console/nothing`);
+  return findProblems(
+    [!/unsafe|https?:|\*/.test(policy), `the policy is ${policy}`],
+    ...needed.map((one) => [directives.includes(one), `the policy lacks ${one}`] as const),
+    [/immutable/.test(loaded.headers.get("Cache-Control") ?? ""), "its files are not kept"],
+    [unknown.status === 404, `an unknown path answers ${unknown.status}`],
+  );
+};
+
+const showsFailures: Scenario = async (place) => {
+  const { token } = await createTenant(place, "Failures");
+  return await withConsole(place, token, async (opened) => {
+    await opened.goTo("/users", "Users");
+    await opened.page.getByText("No user matches.").waitFor();
+    const body = { error: "A store failed.", code: "not_found", request_id: "f00d" };
+    await opened.page.route("**/v1/idp/users?**", async (route) => {
+      await route.fulfill({ status: 404, json: body });
+    });
+    await opened.page.getByLabel("Status").selectOption("locked");
+    const failure = opened.page.getByRole("alert");
+    await failure.getByText("A store failed.").waitFor();
+    await failure.getByText("Request f00d").waitFor();
+    await opened.page.unroute("**/v1/idp/users?**");
+    await opened.press("Try again");
+    await opened.page.getByText("No user matches.").waitFor();
+    return [];
+  });
+};
+
+const keyboard: Scenario = async (place) => {
+  const { token, idp } = await createTenant(place, "Keyboard");
+  await idp.users.provision("ada");
+  return await withConsole(place, token, async (opened) => {
+    const { page } = opened;
+    await opened.goTo("/users", "Users");
+    await page.locator("body").focus();
+    await page.keyboard.press("Tab");
+    await page.keyboard.press("Enter");
+    const isInContent = await page.locator("main.content").evaluate((main) => {
+      return main === Object(globalThis).document.activeElement;
+    });
+    await page.getByRole("button", { name: "Add a user" }).focus();
+    await page.keyboard.press("Enter");
+    await opened.dialog.waitFor();
+    const isTrapped = await opened.dialog.evaluate((dialog) => {
+      return dialog.contains(Object(globalThis).document.activeElement);
+    });
+    await page.keyboard.press("Escape");
+    await opened.dialog.waitFor({ state: "detached" });
+    return findProblems(
+      [isInContent, "the first stop does not lead to the content"],
+      [isTrapped, "the focus is not in the dialog"],
+    );
+  });
+};
+
+const utcOnHover: Scenario = async (place) => {
+  const { token, idp } = await createTenant(place, "Times");
+  await idp.users.provision("ada", { testClock: "2026-07-01T22:30:00Z" });
+  return await withConsole(place, token, async (opened) => {
+    await opened.goTo("/users", "Users");
+    const time = opened.page.locator("td time").first();
+    const [shown, hover] = [await time.innerText(), await time.getAttribute("title")];
+    return findProblems(
+      [shown.includes("2 Jul 2026, 00:30:00"), `it shows ${shown}`],
+      [hover === "1 Jul 2026, 22:30:00 UTC", `on hover: ${hover}`],
+    );
+  });
+};
+
+export const lookScenarios: ReadonlyMap<string, Scenario> = new Map([
+  ["it is served under a strict policy", headers],
+  ["its first load is small", firstLoad],
+  ["axe finds nothing on any page, and a phone shows all", accessible],
+  ["axe finds nothing in any dialog", accessibleDialogs],
+  ["names are text wherever they stand", survivesHostileNames],
+  ["a failure has the id of the request, and can be tried again", showsFailures],
+  ["the keyboard suffices", keyboard],
+  ["times are in the reader's zone, and in UTC on hover", utcOnHover],
+]);
