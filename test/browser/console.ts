@@ -11,7 +11,14 @@ import { sessionScenarios } from "./console/session-scenarios.ts";
 import { trailScenarios } from "./console/trail-scenarios.ts";
 import { userScenarios } from "./console/user-scenarios.ts";
 
-const scenarios: readonly (readonly [string, Scenario])[] = [...sessionScenarios, ...userScenarios];
+const scenarios: readonly (readonly [string, Scenario])[] = [
+  ...sessionScenarios,
+  ...userScenarios,
+  ...riskScenarios,
+  ...trailScenarios,
+  ...administrationScenarios,
+  ...lookScenarios,
+];
 
 /** An error is a problem like the others. */
 async function runScenario(scenario: Scenario, place: ConsolePlace): Promise<string[]> {

@@ -1,5 +1,6 @@
 /** Dialogs, and the question before an act that destroys something. */
 import { Dialog as AriakitDialog, DialogDismiss, DialogHeading } from "@ariakit/react/dialog";
+import { HeadingLevel } from "@ariakit/react/heading";
 import { type ReactNode, useId, useState } from "react";
 import { texts } from "../texts/en.ts";
 import { Name } from "./name.tsx";
@@ -25,7 +26,9 @@ export function Dialog(props: DialogProps) {
       hideOnInteractOutside={!isSticky}
     >
       <header className="dialog-head">
-        <DialogHeading className="dialog-title">{title}</DialogHeading>
+        <HeadingLevel level={2}>
+          <DialogHeading className="dialog-title">{title}</DialogHeading>
+        </HeadingLevel>
         <DialogDismiss className="quiet" aria-label={texts.common.close}>
           ✕
         </DialogDismiss>

@@ -152,7 +152,6 @@ export default function OverviewPage() {
       {failed === undefined ? null : (
         <Failure error={failed.error} onRetry={() => void failed.refetch()} />
       )}
-      {failed === undefined && cards.length === 0 ? <Loading /> : null}
       {found.every(({ complete }) => complete) ? null : (
         <p className="callout callout-warning">{words.complete}</p>
       )}
@@ -161,6 +160,7 @@ export default function OverviewPage() {
           <MeasureCard key={id} {...{ name, series }} step={period.step} />
         ))}
       </div>
+      {results.some(({ isPending }) => isPending) ? <Loading /> : null}
       <p className="hint page-foot">{words.updated}</p>
     </>
   );

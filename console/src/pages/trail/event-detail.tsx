@@ -102,7 +102,10 @@ export function EventDetail({ event, onClose }: EventDetailProps) {
           <h3>{words.json}</h3>
           <Copy text={json} what={words.json} />
         </div>
-        <pre className="json">{json}</pre>
+        {/* biome-ignore lint/a11y/noNoninteractiveTabindex: the keyboard scrolls it. */}
+        <pre className="json" tabIndex={0}>
+          {json}
+        </pre>
       </section>
     </Dialog>
   );

@@ -26,7 +26,12 @@ export default function UserPage() {
   } = useUserQuery(id, "profile", (idp) => idp.users.get(id));
   if (isPending) return <Loading />;
   if (error instanceof IdpError && error.code === "user_not_found") {
-    return <Empty title={texts.user.notFound} hint={texts.user.notFoundHint} />;
+    return (
+      <>
+        <PageHead title={<Name whole>{id}</Name>} />
+        <Empty title={texts.user.notFound} hint={texts.user.notFoundHint} />
+      </>
+    );
   }
   if (error !== null) return <Failure error={error} onRetry={() => void refetch()} />;
   return (
