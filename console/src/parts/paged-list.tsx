@@ -6,17 +6,13 @@ import { useFilters } from "../navigation/fragment-location.ts";
 import { useSession } from "../session/session-context.ts";
 import { texts } from "../texts/en.ts";
 import { type Column, DataTable } from "./data-table.tsx";
+import { type ListPage, readFilledPage } from "./filled-page.ts";
 import { Empty, Failure, Loading } from "./states.tsx";
-
-export interface ListPage<Item> {
-  readonly items: readonly Item[];
-  readonly has_more: boolean;
-  readonly next_after: string | null;
-}
 
 /** Reads the page of a list that the address names. @param key names the list with its filters */
 export function usePage<Item>(
   key: readonly unknown[],
+  size: number,
   list: () => Pages<Item>,
   refetchInterval?: number,
 ): UseQueryResult<ListPage<Item>> {
@@ -24,11 +20,14 @@ export function usePage<Item>(
   const after = useFilters().get("after");
   return useQuery({
     queryKey: [session.id, ...key, after],
-    queryFn: () => list().page({ after }),
+    queryFn: () => readFilledPage(list(), size, after),
     placeholderData: keepPreviousData,
     ...(refetchInterval === undefined ? {} : { refetchInterval }),
   });
 }
+
+/** The search may go on. */
+const noneSoFar = { title: texts.common.noneSoFar, hint: texts.common.noneSoFarHint };
 
 interface PagedListProps<Item> {
   readonly query: UseQueryResult<ListPage<Item>>;
@@ -51,7 +50,7 @@ export function PagedList<Item extends object>(props: PagedListProps<Item>) {
   return (
     <div aria-busy={isPlaceholderData} className={isPlaceholderData ? "stale" : undefined}>
       {items.length === 0 ? (
-        <Empty {...empty} />
+        <Empty {...(next === null ? empty : noneSoFar)} />
       ) : (
         <DataTable {...{ caption, columns, rowId, selected }} rows={items} />
       )}
@@ -69,7 +68,7 @@ export function PagedList<Item extends object>(props: PagedListProps<Item>) {
             disabled={next === null}
             onClick={() => filters.change({ after: next ?? undefined })}
           >
-            {texts.common.next}
+            {items.length === 0 ? texts.common.searchOn : texts.common.next}
           </button>
         </nav>
       )}

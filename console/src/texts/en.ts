@@ -26,6 +26,10 @@ export const texts = {
     all: "All",
     next: "Next page",
     first: "First page",
+    searchOn: "Search on",
+    noneSoFar: "Nothing matches so far.",
+    noneSoFarHint:
+      "The list is long, and the search stopped to ask you. Search on, or change the filters.",
     filters: "Filters",
     clearFilters: "Clear the filters",
     actions: "Actions",

@@ -57,7 +57,7 @@ export default function TenantsPage() {
   const [created, setCreated] = useState<CreatedTenant>();
   const status = statuses.find((one) => one === filters.get("status"));
   const wanted = { limit: pageSize, ...(status === undefined ? {} : { status }) };
-  const query = usePage(["tenants", wanted], () => idp.tenants.list(wanted));
+  const query = usePage(["tenants", wanted], pageSize, () => idp.tenants.list(wanted));
   const show = async (result: CreatedTenant) => {
     setCreated(result);
     await client.invalidateQueries({ queryKey: [id, "tenants"] });

@@ -73,7 +73,7 @@ export default function RiskPage() {
     ...(from === undefined ? {} : { from }),
     ...(to === undefined ? {} : { to }),
   };
-  const query = usePage(["assessments", wanted], () => idp.sentinel.assessments(wanted));
+  const query = usePage(["assessments", wanted], pageSize, () => idp.sentinel.assessments(wanted));
   const items = query.data?.items ?? [];
   const shown = items.find(({ assessment_id }) => assessment_id === opened);
   return (

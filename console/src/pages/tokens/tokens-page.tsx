@@ -84,7 +84,7 @@ export default function TokensPage() {
   const [isCreating, setCreating] = useState(false);
   const [asked, setAsked] = useState<Act>();
   const [secret, setSecret] = useState<string>();
-  const query = usePage(["tokens"], () => idp.tokens.list({ limit: pageSize }));
+  const query = usePage(["tokens"], pageSize, () => idp.tokens.list({ limit: pageSize }));
   const refresh = () => client.invalidateQueries({ queryKey: [id, "tokens"] });
   const mayChange = can("tokens:write");
   const close = () => setAsked(undefined);

@@ -66,6 +66,7 @@ export default function TrailPage() {
   const isLive = filters.get("follow") === "live" && filters.get("after") === undefined;
   const query = usePage(
     ["events", wanted],
+    pageSize,
     () => idp.audit.events(wanted),
     isLive ? followEveryMs : undefined,
   );

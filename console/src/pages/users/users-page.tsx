@@ -80,7 +80,7 @@ export default function UsersPage() {
     ...(has_otp === undefined ? {} : { has_otp }),
     ...(has_passkeys === undefined ? {} : { has_passkeys }),
   };
-  const query = usePage(["users", wanted], () => idp.users.list(wanted));
+  const query = usePage(["users", wanted], pageSize, () => idp.users.list(wanted));
   return (
     <>
       <PageHead title={texts.pages.users} lead={words.lead}>
