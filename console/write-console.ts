@@ -82,6 +82,8 @@ async function buildFiles(digest: string): Promise<Map<string, string | Uint8Arr
       assetsInlineLimit: 0,
       modulePreload: { polyfill: false },
       chunkSizeWarningLimit: 400,
+      // The licences of the libraries ask for their texts beside the code.
+      license: { fileName: "licences.md" },
     },
   });
   if (!("output" in result)) throw new Error("Vite returned no files.");
