@@ -331,6 +331,8 @@ export const texts = {
     saveTitle: "Save these thresholds?",
     saved: "The thresholds are saved. They take effect within 30 seconds.",
     erasedUser: "erased user",
+    openUser: "Open the user",
+    userErased: "The user was erased.",
   },
   trail: {
     lead: "Every event of the tenant, the newest first. The list is one or two seconds behind.",

@@ -2,7 +2,7 @@
 import type { Browser, BrowserContextOptions, Locator, Page } from "playwright-core";
 import { Watch } from "../watch.ts";
 
-const maxWaitMs = 15_000;
+const maxWaitMs = 30_000;
 
 export interface OpenOptions extends BrowserContextOptions {
   /** The address of the service, if not that of the place. */

@@ -27,6 +27,8 @@ const explainAndJudge: Scenario = async (place) => {
     await opened.press("It was fraud", opened.dialog);
     await opened.waitForNotice("The verdict is recorded.");
     await opened.dialog.getByText("Fraud", { exact: true }).waitFor();
+    await opened.press("Open the user", opened.dialog);
+    await opened.heading("ada").waitFor();
     const judged = await tenant.idp.sentinel.assessments({ outcome: "fraud" }).page();
     return findProblems(
       [/0\.9500/.test(rows.at(-1) ?? ""), `the last row is ${rows.at(-1)}`],

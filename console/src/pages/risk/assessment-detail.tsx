@@ -1,12 +1,15 @@
 import type { StoredAssessment } from "@edge-idp/sdk";
+import { navigate, placeOf } from "../../navigation/fragment-location.ts";
 import { ActButton } from "../../parts/act-button.tsx";
 import { Dialog } from "../../parts/dialog.tsx";
+import { useNotify } from "../../parts/notice.tsx";
 import { formatEvidence, formatPercent, formatScore } from "../../parts/score-format.ts";
 import { Facts } from "../../parts/section.tsx";
 import { Time } from "../../parts/time.tsx";
 import { useIdp, usePermissions } from "../../session/session-context.ts";
 import { texts } from "../../texts/en.ts";
 import { wordsFor } from "../../texts/words-for.ts";
+import { findExternalId } from "../users/find-user.ts";
 import { Recommendation, Verdict } from "./recommendation.tsx";
 import { createWaterfall, prior } from "./waterfall.ts";
 
@@ -115,6 +118,21 @@ function Kinds({ kinds }: { readonly kinds: Readonly<Record<string, number>> }) 
   );
 }
 
+function OpenUser({ id }: { readonly id: string }) {
+  const idp = useIdp();
+  const notify = useNotify();
+  const open = async () => {
+    const externalId = await findExternalId(idp, id);
+    if (externalId === undefined) return notify(words.userErased);
+    navigate(placeOf("/user", { id: externalId }));
+  };
+  return (
+    <ActButton className="small" act={open}>
+      {words.openUser}
+    </ActButton>
+  );
+}
+
 interface FeedbackProps extends AssessmentProps {
   readonly onJudged: () => Promise<void>;
 }
@@ -176,6 +194,11 @@ export function AssessmentDetail({ assessment, onJudged, onClose }: AssessmentDe
           [texts.user.id, <code key="i">{user_id}</code>],
         ]}
       />
+      {can("idp:read") ? (
+        <div>
+          <OpenUser id={user_id} />
+        </div>
+      ) : null}
       {degraded.length === 0 ? null : (
         <p className="callout callout-warning">{words.degraded(degraded.join(", "))}</p>
       )}
