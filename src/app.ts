@@ -18,12 +18,14 @@ import { sessionHistoryRoutes } from "./api/session-history.ts";
 import { settingsRoutes } from "./api/settings.ts";
 import { statisticsRoutes } from "./api/statistics.ts";
 import { stepUpRoutes } from "./api/step-up-keys.ts";
+import { streamRoutes } from "./api/streams.ts";
 import { tenantDeletionRoutes } from "./api/tenant-deletion.ts";
 import { tenantTokenRoutes } from "./api/tenant-tokens.ts";
 import { tenantRoutes } from "./api/tenants.ts";
 import { tokenRoutes } from "./api/tokens.ts";
 import { usageRoutes } from "./api/usage.ts";
 import { identityRoutes } from "./api/users.ts";
+import { webhookRoutes } from "./api/webhooks.ts";
 import { createId } from "./crypto/id.ts";
 import { requireConfiguration } from "./http/configuration.ts";
 import { onError, onNotFound, refuseOtherMethods } from "./http/error-response.ts";
@@ -49,6 +51,8 @@ export const apiRoutes = [
   ...auditEventRoutes,
   ...auditProofRoutes,
   ...statisticsRoutes,
+  ...webhookRoutes,
+  ...streamRoutes,
   ...tenantRoutes,
   ...tenantDeletionRoutes,
   ...tenantTokenRoutes,

@@ -71,7 +71,7 @@ const catalogue = {
   too_many: {
     status: 409,
     sentence:
-      "A tenant has at most 1,000 API tokens that have not ended, and a user at most ten passkeys and five authenticators; revoke or remove one first.",
+      "A tenant has at most 1,000 API tokens that have not ended, ten webhooks and five streams, a webhook at most 1,000 deliveries that wait, and a user at most ten passkeys and five authenticators; revoke or remove one first.",
   },
   last_token: {
     status: 409,

@@ -17,6 +17,7 @@ const entries = {
   audit: "audit/index.ts",
   browser: "browser/index.ts",
   tokens: "tokens/index.ts",
+  webhooks: "webhooks/index.ts",
 };
 const { dependencies } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
 const external = Object.keys(dependencies);
@@ -43,6 +44,6 @@ copyFileSync(join(root, "..", "..", "LICENSE"), join(dist, "LICENSE"));
 
 writeLicences(root, dist, metafile);
 writeDeclarations(root, dist, Object.values(entries), external);
-for (const name of ["audit", "browser", "tokens"]) {
+for (const name of ["audit", "browser", "tokens", "webhooks"]) {
   writeFileSync(join(dist, `${name}.d.ts`), `export * from "./${name}/index.js";\n`);
 }

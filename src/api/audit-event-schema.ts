@@ -1,6 +1,5 @@
 /** An event of the audit trail in the JSON of the API. */
 import { z } from "zod";
-import type { DecryptedEvent } from "../audit/decrypt-events.ts";
 import {
   actorTypes,
   auditActions,
@@ -8,7 +7,7 @@ import {
   auditOutcomes,
   targetTypes,
 } from "../audit/event.ts";
-import { id, instant, sha256, shownExternalId, toRfc3339 } from "../http/schemas.ts";
+import { id, instant, sha256, shownExternalId } from "../http/schemas.ts";
 
 export const eventSchema = z
   .object({
@@ -85,30 +84,3 @@ export const eventSchema = z
       .meta({ description: "True if `personal` was erased with the user or the tenant." }),
   })
   .meta({ id: "AuditEvent" });
-
-export function showEvent(event: DecryptedEvent): z.input<typeof eventSchema> {
-  return {
-    id: event.id,
-    at: toRfc3339(event.at),
-    actor: {
-      type: event.actorType,
-      id: event.actorId,
-      name: event.actorName,
-      acting_for: event.parts?.acting_for ?? null,
-    },
-    action: event.action,
-    target: {
-      type: event.targetType,
-      id: event.targetId,
-      external_id: event.parts?.external_id ?? null,
-    },
-    outcome: event.outcome,
-    reason: event.reason,
-    request_id: event.requestId,
-    details: event.details,
-    leaf_index: event.leafIndex,
-    personal: event.parts,
-    personal_digest: event.personalDigest,
-    erased: event.erased,
-  };
-}

@@ -3,6 +3,8 @@ import { z } from "zod";
 import type { DecryptedEvent } from "../audit/decrypt-events.ts";
 import type { StoredEvent } from "../audit/event.ts";
 import { listTrail } from "../audit/list-trail.ts";
+import { toOcsf } from "../audit/ocsf/map-event.ts";
+import { showEvent } from "../audit/show-event.ts";
 import { exportTrail } from "../audit/tree/export.ts";
 import { findNewestHead } from "../audit/tree/prove.ts";
 import { firstIdOf, identityIdOf } from "../crypto/id.ts";
@@ -13,11 +15,15 @@ import { defineRoute, none, respond } from "../http/route.ts";
 import { createIntegerSchema, id } from "../http/schemas.ts";
 import { takeExportLease } from "../tenancy/export-lease.ts";
 import { TrailFactsFinder } from "../tenancy/trail-facts.ts";
-import { eventSchema, showEvent } from "./audit-event-schema.ts";
+import { eventSchema } from "./audit-event-schema.ts";
 import { isFromAddress, trailQuery } from "./audit-filters.ts";
 
 function showExportedEvent(event: DecryptedEvent, leafHash: string | null) {
   return { ...showEvent(event), leaf_hash: leafHash };
+}
+
+function mapExportedEvent(event: DecryptedEvent, leafHash: string | null) {
+  return toOcsf(showEvent(event), event.tenantId, leafHash);
 }
 
 /** An example of the export, with fewer fields than an event has. */
@@ -90,7 +96,7 @@ export const auditEventRoutes = [
       name: "exportAudit",
       summary: "Export the events of the audit tree, oldest first, as NDJSON",
       description:
-        "Exports the integrated events as lines of JSON, oldest first, with their leaf indexes. Continue a response that ends early with `from`.",
+        "Exports the integrated events as lines of JSON, oldest first, with their leaf indexes, as the API shows them or in the schema of OCSF. Continue a response that ends early with `from`.",
       tag: "Audit",
       access: requirePermission("audit:read"),
       body: none,
@@ -103,11 +109,15 @@ export const auditEventRoutes = [
           description:
             "The leaf index at which the export ends, exclusive. Default: the size of the tree.",
         }),
+        format: z.enum(["native", "ocsf"]).default("native").meta({
+          description:
+            "`native`: events as in the list. `ocsf`: events in version 1.8.0 of the Open Cybersecurity Schema Framework, whose `metadata.sequence` is the leaf index.",
+        }),
       }),
       responses: {
         200: {
           description:
-            "One event per line, as in the list, and with the `leaf_hash` of the tree. A response ends early after about 110,000 events and after 15 minutes; continue with the next leaf index. It is cut off if its token is revoked or expires, and by a failure; the last line is then an error body.",
+            "One event per line, in the requested format, and with the `leaf_hash` of the tree. A response ends early after about 110,000 events and after 15 minutes; continue with the next leaf index. It is cut off if its token is revoked or expires, and by a failure; the last line is then an error body.",
           // Binary, so that a generated client hands out a stream or a file, not one long text.
           body: z.string().meta({ format: "binary", examples: [exportedLines] }),
           contentType: "application/x-ndjson",
@@ -116,7 +126,7 @@ export const auditEventRoutes = [
       errors: ["not_found"],
     },
     async (request) => {
-      const { from = 0, to } = request.query;
+      const { from = 0, to, format } = request.query;
       const lease = await takeExportLease(request);
       const permit = {
         async check() {
@@ -133,7 +143,8 @@ export const auditEventRoutes = [
           ...request,
           findFacts: (found: readonly StoredEvent[]) => facts.find(found),
         };
-        return new Response(exportTrail(call, range, showExportedEvent, permit), {
+        const formatEvent = format === "ocsf" ? mapExportedEvent : showExportedEvent;
+        return new Response(exportTrail(call, range, formatEvent, permit), {
           headers: { "Content-Type": "application/x-ndjson" },
         });
       } catch (error) {

@@ -10,7 +10,7 @@
  * | StoredEvent    | filed: with a leaf index, in D1 or in the archive      | this file           | insertEvents in store.ts                       |
  * | Leaf           | the fields that the tree commits to                    | leaf.ts             | leafOf in leaf.ts                              |
  * | DecryptedEvent | a stored event with readable personal parts            | decrypt-events.ts   | decryptEvents                                  |
- * | EventSchema    | an event in the JSON of the API                        | api/audit-event-schema.ts | showEvent |
+ * | ShownEvent     | an event in the JSON of the API                        | show-event.ts       | showEvent                                      |
  */
 import { z } from "zod";
 import { deriveId } from "../crypto/id.ts";
@@ -54,6 +54,16 @@ export const auditActions = [
   "session.judged",
   "session.imported",
   "request.refused",
+  "webhook.created",
+  "webhook.changed",
+  "webhook.rotated",
+  "webhook.replayed",
+  "webhook.disabled",
+  "webhook.removed",
+  "stream.created",
+  "stream.changed",
+  "stream.replayed",
+  "stream.removed",
 ] as const;
 export type AuditAction = (typeof auditActions)[number];
 
@@ -64,7 +74,7 @@ export type AuditAction = (typeof auditActions)[number];
 export const auditOutcomes = ["success", "failure", "refused"] as const;
 export type AuditOutcome = (typeof auditOutcomes)[number];
 
-export const targetTypes = ["tenant", "api_token", "identity"] as const;
+export const targetTypes = ["tenant", "api_token", "identity", "webhook", "stream"] as const;
 
 export type AuditDetails = Readonly<Record<string, string | number | boolean | null>>;
 
@@ -217,13 +227,13 @@ export const storedEventSchema = z.strictObject({
 export type StoredEvent = Readonly<z.output<typeof storedEventSchema>>;
 
 /**
- * Creates the event of a change to a tenant, its settings or its tokens.
+ * Creates the event of a change to a tenant, its settings, its tokens or its destinations.
  * @param order the event's position among the events of one request, from 0
  */
 export function createTenantEvent(
   tenantId: string,
   call: { readonly now: number; readonly actor: RequestActor; readonly requestId: string },
-  target: { readonly type: "tenant" | "api_token"; readonly id: string },
+  target: { readonly type: Exclude<(typeof targetTypes)[number], "identity">; readonly id: string },
   entry: AuditEntry,
   order = 0,
 ): AuditEvent {

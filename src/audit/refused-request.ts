@@ -10,6 +10,8 @@ export interface RefusedRequest {
   readonly tokenId: string;
   /** Location of the tenant's Durable Objects. */
   readonly location: Location;
+  /** The ids of the tenant's enabled destinations. */
+  readonly destinations: readonly string[];
   readonly code: ErrorCode;
   /** The name of the requested operation's route. */
   readonly route: string;

@@ -12,5 +12,6 @@ export interface SealContext extends Owner {
     | `totp_secret ${string}`
     | "audit_key"
     | "audit_personal"
+    | `destination ${string}`
     | `receipt ${string}`;
 }

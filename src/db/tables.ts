@@ -33,6 +33,8 @@ export const tenants = sqliteTable(
       /** The key in a box, sealed under the service's keys. */
       readonly sealed: string;
     }>(),
+    /** The ids of the tenant's enabled destinations, which are woken when its events were filed. */
+    destinations: text({ mode: "json" }).$type<readonly string[]>().notNull().default([]),
   },
   // Finds a shard that no database is bound as, without reading every tenant.
   (table) => [

@@ -10,6 +10,8 @@ import { awaitStore, type Database } from "../db/client.ts";
 import type { DeletionPhase } from "../db/deletion-phase.ts";
 import { controlDbOf, databaseOf, invalidateShard, listDatabases } from "../db/shards.ts";
 import { awaitWithin } from "../deadline.ts";
+import { listDestinations } from "../destinations/store.ts";
+import { followerOf } from "../destinations/wake.ts";
 import { AppError } from "../errors.ts";
 import { eraseIdentity } from "../guard/client.ts";
 import { type Location, stubFor } from "../location.ts";
@@ -172,7 +174,9 @@ async function eraseIdentities(
 /** @throws AppError `unavailable` if an object does not answer, or could not deliver its events */
 async function clearObjects(env: Env, tenantId: string, location: Location): Promise<void> {
   const { REFUSALS, EXPORTS, TENANT_WATCHES } = env;
+  const destinations = await listDestinations(controlDbOf(env), tenantId);
   const clearing = [
+    ...destinations.map((destination) => followerOf(env, destination, location).end()),
     stubFor(REFUSALS, tenantId, location).clear(),
     stubFor(EXPORTS, tenantId, location).clear(),
     stubFor(TENANT_WATCHES, tenantId, location).clear(),

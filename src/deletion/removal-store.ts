@@ -11,7 +11,7 @@ import { joinNames, type TenantTable } from "../db/tenant-table.ts";
 import { requestKeys } from "../idempotency/tables.ts";
 import { identities, passkeyClaims } from "../identity/tables.ts";
 import { assessments, populations } from "../sentinel/tables.ts";
-import { apiTokens } from "../tenancy/tables.ts";
+import { apiTokens, destinations } from "../tenancy/tables.ts";
 
 /** What a deletion removes from every database. `audit_events`, `audit_tiles` and `audit_trees` are the trail. */
 const removedTables: readonly TenantTable[] = [
@@ -20,6 +20,7 @@ const removedTables: readonly TenantTable[] = [
   { table: populations, key: [] },
   { table: requestKeys, key: [requestKeys.key] },
   { table: apiTokens, key: [apiTokens.id] },
+  { table: destinations, key: [destinations.id] },
   { table: relocations, key: [] },
   { table: tenantStatistics, key: [tenantStatistics.hour] },
   { table: archivedSuccesses, key: [archivedSuccesses.identityId, archivedSuccesses.hour] },

@@ -15,7 +15,8 @@ import type { Erasure, IdentityGuard } from "./identity-guard.ts";
 /** What a call of a guard needs from the request. */
 export interface GuardCaller {
   readonly env: Env;
-  readonly caller: Pick<TenantCaller, "tenantId" | "location">;
+  readonly caller: Pick<TenantCaller, "tenantId" | "location"> &
+    Partial<Pick<TenantCaller, "destinations">>;
   readonly actor: RequestActor;
   readonly now: number;
   readonly requestId: string;
@@ -108,9 +109,12 @@ export async function askGuard<T>(
   ask: Ask<T>,
 ): Promise<T> {
   const { actor, now, requestId, requestKey } = caller;
-  const { tenantId, location } = caller.caller;
+  const { tenantId, location, destinations = [] } = caller.caller;
   const { jurisdiction } = location;
-  const call: GuardCall = { tenantId, identityId, now, requestId, actor, jurisdiction, requestKey };
+  const call: GuardCall = {
+    ...{ tenantId, identityId, now, requestId, actor, jurisdiction, requestKey },
+    ...(destinations.length === 0 ? {} : { destinations }),
+  };
   let result: GuardResult<T>;
   try {
     result = await ask(guardOf(caller, identityId), call);

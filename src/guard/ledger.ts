@@ -7,6 +7,7 @@ import type { Owner } from "../crypto/seal-context.ts";
 import { requestTimeoutMs } from "../db/client.ts";
 import { runInTenantDb } from "../db/shards.ts";
 import { awaitWithin } from "../deadline.ts";
+import { Waker } from "../destinations/waker.ts";
 import { resealReceipt } from "../idempotency/receipt.ts";
 import { deliveryDelayMs } from "../retry-alarm.ts";
 import { findSession } from "../sentinel/assessments/store.ts";
@@ -30,13 +31,15 @@ export class GuardLedger {
   readonly #alarm: DeliveryAlarm;
   readonly #rehydration: Rehydration;
   readonly #outbox: GuardOutbox;
+  readonly #waker: Waker;
 
   constructor(ctx: DurableObjectState, env: Env, storage: GuardStorage, auditKeys: AuditKeys) {
     this.#env = env;
     this.#storage = storage;
     this.#alarm = new DeliveryAlarm(ctx, env, "guard");
     this.#rehydration = new Rehydration(env, storage, this.#alarm);
-    this.#outbox = new GuardOutbox(env, storage, this.#alarm, auditKeys);
+    this.#waker = new Waker(env);
+    this.#outbox = new GuardOutbox(env, storage, this.#alarm, auditKeys, this.#waker);
   }
 
   /**
@@ -216,6 +219,7 @@ export class GuardLedger {
   ): Promise<GuardResult<T>> {
     const { state, entries, result } = transition;
     this.#write(transition, version, call);
+    this.#waker.note(call);
     const delayMs = entries.length > 0 ? deliveryDelayMs : refusalReportDelayOf(state);
     if (delayMs !== undefined) await this.#alarm.arm(delayMs);
     return result;

@@ -9,6 +9,7 @@ import { deliveryTimeoutMs, FencedTenantError, requestTimeoutMs } from "../db/cl
 import { isDeletedTenant } from "../db/deleted-tenants.ts";
 import { runInTenantDb } from "../db/shards.ts";
 import { awaitWithin } from "../deadline.ts";
+import type { Waker } from "../destinations/waker.ts";
 import { requireConfig } from "../env.ts";
 import { findRecord } from "../identity/store.ts";
 import { log } from "../log.ts";
@@ -27,17 +28,25 @@ export class GuardOutbox {
   readonly #storage: GuardStorage;
   readonly #alarm: RetryAlarm;
   readonly #auditKeys: AuditKeys;
+  readonly #waker: Waker;
   /** The direct delivery that is running, and when it started, Unix ms. */
   #running: Promise<void> = Promise.resolve();
   #startedAt = 0;
   /** The direct delivery after the running one. All callers in the meantime share it. */
   #next: Promise<void> | undefined;
 
-  constructor(env: Env, storage: GuardStorage, alarm: RetryAlarm, auditKeys: AuditKeys) {
+  constructor(
+    env: Env,
+    storage: GuardStorage,
+    alarm: RetryAlarm,
+    auditKeys: AuditKeys,
+    waker: Waker,
+  ) {
     this.#env = env;
     this.#storage = storage;
     this.#alarm = alarm;
     this.#auditKeys = auditKeys;
+    this.#waker = waker;
   }
 
   /**
@@ -121,7 +130,9 @@ export class GuardOutbox {
       pending = await this.#findPending()
     ) {
       const delivery = await this.#build(pending);
-      if (await fileDelivery(this.#env, delivery)) this.#storage.removeDelivered(pending.lastSeq);
+      const isRecorded = await fileDelivery(this.#env, delivery);
+      if (delivery.events.length > 0) this.#waker.wake();
+      if (isRecorded) this.#storage.removeDelivered(pending.lastSeq);
       else await this.deliverRecord();
     }
     if (this.#storage.isErasing()) await this.#alarm.reset(() => this.#storage.clear());
@@ -153,7 +164,8 @@ export class GuardOutbox {
       if (!pending.entries.every(({ mayQueue }) => mayQueue)) return;
       const epoch = this.#storage.erasureEpoch;
       const delivery = await this.#build(pending);
-      if (!(await sendDelivery(this.#env, delivery, Date.now()))) return;
+      const { destinations } = this.#waker;
+      if (!(await sendDelivery(this.#env, delivery, destinations, Date.now()))) return;
       if (epoch === this.#storage.erasureEpoch) this.#storage.removeDelivered(pending.lastSeq);
     }
   }

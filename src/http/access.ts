@@ -122,11 +122,12 @@ function requireToken(kind: "any token" | Permission): Access<TenantCaller> {
       const token = readBearerToken(c);
       const resolved = await resolveKnownToken(c, token, arrivedAt);
       const { caller, revoked } = resolved;
-      const { tenantId, tokenId, location } = caller;
-      c.set("presentedToken", { tenantId, tokenId, location, at: arrivedAt });
+      const { tenantId, tokenId, location, destinations } = caller;
+      const presented = { tenantId, tokenId, location, destinations };
+      c.set("presentedToken", { ...presented, at: arrivedAt });
       if (revoked) throw new AppError("invalid_token");
       const now = resolveRequestTime(c.req.header("Test-Clock"), caller.mode, arrivedAt);
-      c.set("presentedToken", { tenantId, tokenId, location, at: now });
+      c.set("presentedToken", { ...presented, at: now });
       requireCurrent(resolved, now);
       if (kind !== "any token" && !isPermitted(caller.permissions, kind)) {
         throw new AppError("insufficient_scope", {

@@ -153,6 +153,15 @@ const tags = [
   },
   { name: "Sentinel", description: "How risky a session is, and what the score is made of." },
   { name: "Audit", description: "The audit trail, with proofs that it is complete." },
+  {
+    name: "Webhooks",
+    description: "Webhooks, which receive the events of the audit trail as they happen.",
+  },
+  {
+    name: "Streams",
+    description:
+      "Streams, which send the whole audit trail to Splunk, Datadog, a bucket or another receiver.",
+  },
   { name: "Tenancy", description: "Tenants, their API tokens and their settings." },
   { name: "Keys", description: "The service's keys, for the operator." },
   { name: "Health", description: "Whether the service runs and is ready." },

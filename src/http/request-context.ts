@@ -65,6 +65,8 @@ export interface PresentedToken {
   readonly tokenId: string;
   /** Location of the tenant's Durable Objects. */
   readonly location: Location;
+  /** The ids of the tenant's enabled destinations. */
+  readonly destinations: readonly string[];
   /** The time of the request, or of its arrival while the former is not known yet; Unix ms. */
   readonly at: number;
 }

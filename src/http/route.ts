@@ -13,6 +13,7 @@ import { reportIfRefused } from "./report-refusal.ts";
 import type { AppEnv, RequestContext, RouteStep, ValidContext } from "./request-context.ts";
 import { createJsonResponse, setCommonHeaders } from "./response.ts";
 import { validateBody, validateQuery } from "./validate.ts";
+import { filesInControlPlane, wakeAfterChange } from "./wake-destinations.ts";
 
 export const methods = ["get", "post", "patch", "delete"] as const;
 
@@ -168,6 +169,7 @@ export function defineRoute<
         awaitKeyCheck,
         ...(isNone(body) ? [requireNoBody] : [requireUtf8Json, validateBody(body)]),
         validateQuery(query),
+        ...(filesInControlPlane(method, access.kind) ? [wakeAfterChange] : []),
         ...(keepsAnswers(definition) ? [readRequestKey(name, comparedBody)] : []),
         async (c: ValidContext<Caller, z.output<Body>, z.output<Query>, Prepared>) => {
           const response = await handle(requestContextOf(c));

@@ -3,6 +3,8 @@ import { z } from "zod";
 import { idPattern } from "../crypto/id-time.ts";
 import { createTextSchema } from "../text-schema.ts";
 
+export { toRfc3339, toRfc3339OrNull } from "../rfc3339.ts";
+
 export const externalId = createTextSchema(1, 255).meta({
   description:
     "The tenant's own id of the user. It is opaque, case-sensitive and compared exactly.",
@@ -83,15 +85,4 @@ export function pageOf<T extends { readonly id: string }>(rows: readonly T[], si
   const page = rows.slice(0, size);
   const hasMore = rows.length > size;
   return { page, has_more: hasMore, next_after: hasMore ? (page.at(-1)?.id ?? null) : null };
-}
-
-/** The last instant that RFC 3339 can write. Older builds stored later ones, from a test clock. */
-const latestInstant = Date.UTC(9999, 11, 31, 23, 59, 59, 999);
-
-export function toRfc3339(time: number): string {
-  return new Date(Math.min(time, latestInstant)).toISOString();
-}
-
-export function toRfc3339OrNull(time: number | null): string | null {
-  return time === null ? null : toRfc3339(time);
 }

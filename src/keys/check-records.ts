@@ -15,14 +15,17 @@ import { requireNoOpenRelocation } from "../db/open-relocations.ts";
 import type { Config } from "../env.ts";
 import { resealReceipt } from "../idempotency/receipt.ts";
 import { log } from "../log.ts";
+import { resealCredentials } from "../tenancy/destination-credentials.ts";
 import { keyringOf } from "./key-check.ts";
 import type { KeyringName } from "./keyring-names.ts";
 import type { ReEncryption } from "./re-encryption-store.ts";
 import { addCounts, noRecords, type RecordCounts } from "./record-counts.ts";
 import {
   countRange,
+  listDestinationsToReseal,
   listRequestsToReseal,
   listTenantKeysToReseal,
+  replaceCredentials,
   replaceReceipt,
   replaceTenantKey,
 } from "./sealed-data-store.ts";
@@ -30,6 +33,7 @@ import { listKeyVersions, markForCheck, reinstateKeys, retireChecked } from "./v
 
 const maxRequestsPerSlice = 100;
 const maxTenantKeysPerSlice = 100;
+const maxDestinationsPerSlice = 100;
 const retirableKeyrings = ["sealing", "backup_codes"] as const satisfies readonly KeyringName[];
 
 /** How much one request counts. */
@@ -65,6 +69,7 @@ export async function mayHoldOlderBoxes(db: Database, config: Config): Promise<b
   if ((await findOlderInUse(db, config, "sealing")).length > 0) return true;
   const { newest } = config.sealingKeys;
   if ((await listTenantKeysToReseal(db, newest, 1)).length > 0) return true;
+  if ((await listDestinationsToReseal(db, newest, 1)).length > 0) return true;
   return (await listRequestsToReseal(db, newest, 1)).length > 0;
 }
 
@@ -144,6 +149,16 @@ async function resealTenantKeys(db: Database, config: Config, version: number): 
   return keys.length === maxTenantKeysPerSlice;
 }
 
+/** Seals the credentials of destinations anew. @returns whether there may be more */
+async function resealDestinations(db: Database, config: Config, version: number): Promise<boolean> {
+  const sealed = await listDestinationsToReseal(db, version, maxDestinationsPerSlice);
+  for (const one of sealed) {
+    const resealed = await resealCredentials(config.sealingKeys, one, one.credentials);
+    await replaceCredentials(db, one, resealed);
+  }
+  return sealed.length === maxDestinationsPerSlice;
+}
+
 /** Retires what the check allows. */
 async function retireUnneeded(
   db: Database,
@@ -196,6 +211,7 @@ export async function continueCheck(
   // Receipts first: they may be under an older key too, and nothing marks their arrival.
   if (checkId === null || (await resealReceipts(db, config, before.version))) return before;
   if (await resealTenantKeys(db, config, before.version)) return before;
+  if (await resealDestinations(db, config, before.version)) return before;
   const { run, complete } = await advanceCount(db, before, bounds);
   if (complete === undefined) return run;
   await reinstateFound(db, config, complete);

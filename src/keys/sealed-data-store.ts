@@ -1,6 +1,6 @@
 /**
- * The data in D1 that a re-encryption seals anew: identities' records, the receipts of kept requests, and the audit
- * keys of tenants.
+ * The data in D1 that a re-encryption seals anew: identities' records, the receipts of kept requests, the audit keys of
+ * tenants, and the credentials of destinations.
  */
 import { and, eq, isNotNull, ne, type SQL, sql } from "drizzle-orm";
 import type { AuditKey } from "../audit/personal.ts";
@@ -10,6 +10,7 @@ import { tenants } from "../db/tables.ts";
 import { isNotLeftover } from "../db/tenant-fence.ts";
 import { requestKeys } from "../idempotency/tables.ts";
 import { identities } from "../identity/tables.ts";
+import { destinations } from "../tenancy/tables.ts";
 import { addCounts, noRecords, type RecordCounts } from "./record-counts.ts";
 
 /** Excludes erased identities, and leftovers of tenants that were relocated. */
@@ -181,5 +182,47 @@ export async function replaceTenantKey(
       .update(tenants)
       .set({ auditKey: replacement })
       .where(and(eq(tenants.id, tenantId), sql`${sealedTenantKey} = ${auditKey.sealed}`)),
+  );
+}
+
+export interface SealedDestination {
+  readonly tenantId: string;
+  readonly id: string;
+  readonly credentials: string;
+}
+
+/** Lists destinations whose credentials are not under this version. */
+export async function listDestinationsToReseal(
+  db: Database,
+  version: number,
+  limit: number,
+): Promise<SealedDestination[]> {
+  const { tenantId, id, credentials } = destinations;
+  return await awaitStore(
+    db
+      .select({ tenantId, id, credentials })
+      .from(destinations)
+      .where(sql`${credentials} NOT LIKE ${`${version}.%`}`)
+      .limit(limit),
+  );
+}
+
+/** Replaces the credentials of a destination, unless they have changed or were deleted. */
+export async function replaceCredentials(
+  db: Database,
+  { tenantId, id, credentials }: SealedDestination,
+  replacement: string,
+): Promise<void> {
+  await awaitStore(
+    db
+      .update(destinations)
+      .set({ credentials: replacement })
+      .where(
+        and(
+          eq(destinations.tenantId, tenantId),
+          eq(destinations.id, id),
+          eq(destinations.credentials, credentials),
+        ),
+      ),
   );
 }

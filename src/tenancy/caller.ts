@@ -12,6 +12,8 @@ export interface TenantCaller {
   readonly expiresAt: number | null;
   readonly policy: TenantPolicy;
   readonly location: Location;
+  /** The ids of the tenant's enabled destinations. */
+  readonly destinations: readonly string[];
 }
 
 /**

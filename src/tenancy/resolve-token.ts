@@ -63,6 +63,7 @@ export async function resolveToken(
       expiresAt: ends.length === 0 ? null : Math.min(...ends),
       policy,
       location: { jurisdiction: tenant.jurisdiction, hint: policy.location.hint },
+      destinations: tenant.destinations,
     },
     revoked,
     isTenantActive: tenant.status === "active",

@@ -39,13 +39,13 @@ export type StoredTenant = Omit<Tenant, "settings"> & { readonly settings: strin
 const settings = sql`${tenants.settings}`.mapWith(parseSettings);
 
 /**
- * Puts the version of the sealing key that an audit key needs back in use, as `reinstateNeededKeys` does for records.
- * The table of versions belongs to a layer above, so it is named here. Drizzle runs raw SQL in a batch only if it has no
+ * Puts the version of the sealing key that a box needs back in use, as `reinstateNeededKeys` does for records. The table
+ * of versions belongs to a layer above, so it is named here. Drizzle runs raw SQL in a batch only if it has no
  * parameters.
  */
-function reinstateKeyOf(db: Database, { sealed }: AuditKey): Statement {
+export function reinstateSealingKey(db: Database, box: string): Statement {
   return db.run(sql`UPDATE key_versions SET retired_at = NULL, check_id = NULL
-    WHERE keyring = 'sealing' AND version = ${sql.raw(String(versionOf(sealed) ?? 0))}
+    WHERE keyring = 'sealing' AND version = ${sql.raw(String(versionOf(box) ?? 0))}
       AND (retired_at IS NOT NULL OR check_id IS NOT NULL)`);
 }
 
@@ -61,7 +61,7 @@ export function insertTenant(
   return [
     db.insert(tenants).values(row),
     ...(shard === 0 ? [] : [fence]),
-    ...(auditKey === null ? [] : [reinstateKeyOf(db, auditKey)]),
+    ...(auditKey === null ? [] : [reinstateSealingKey(db, auditKey.sealed)]),
   ];
 }
 
@@ -83,10 +83,17 @@ export async function findTenantAuditKey(
 /** Sets the audit key of a tenant without one. */
 export function setTenantAuditKey(db: Database, tenantId: string, auditKey: AuditKey): Statement[] {
   const hasNone = and(eq(tenants.id, tenantId), isNull(tenants.auditKey));
-  return [db.update(tenants).set({ auditKey }).where(hasNone), reinstateKeyOf(db, auditKey)];
+  return [
+    db.update(tenants).set({ auditKey }).where(hasNone),
+    reinstateSealingKey(db, auditKey.sealed),
+  ];
 }
 
-const { auditKey: _auditKey, ...publicColumns } = getTableColumns(tenants);
+const {
+  auditKey: _auditKey,
+  destinations: _destinations,
+  ...publicColumns
+} = getTableColumns(tenants);
 const tenantColumns = { ...publicColumns, settings };
 
 export async function findTenant(db: Database, id: string): Promise<Tenant | undefined> {

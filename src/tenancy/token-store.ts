@@ -62,7 +62,7 @@ export async function findTokenByHash(
 ): Promise<
   | {
       readonly token: ApiToken & { readonly revokedAt: number | null };
-      readonly tenant: StoredTenant;
+      readonly tenant: StoredTenant & { readonly destinations: readonly string[] };
     }
   | undefined
 > {

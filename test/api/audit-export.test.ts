@@ -12,7 +12,8 @@ import { requireConfig } from "../../src/env.ts";
 import worker from "../../src/index.ts";
 import { Tenant, User } from "../support/client.ts";
 import { withD1Fault } from "../support/d1-faults.ts";
-import { eventOf, fetchCheckpoint, fileEvents, sql } from "../support/trail.ts";
+import { findOcsfProblems } from "../support/ocsf.ts";
+import { eventOf, fetchCheckpoint, fetchExport, fileEvents, sql } from "../support/trail.ts";
 
 /** D1 refuses deliveries that are an hour late by its own clock. */
 const start = Date.now();
@@ -211,6 +212,27 @@ describe("An export whose token is revoked by another isolate", () => {
 });
 
 describe("An export", () => {
+  it("has the same events in the schema of OCSF, each of which follows the published schema", async () => {
+    const tenant = await Tenant.create();
+    const user = await User.withTotp(tenant);
+    await user.verify("000000");
+    await user.assess();
+    await user.events();
+    await fetchCheckpoint(tenant);
+    const native = await fetchExport(tenant, "?format=native");
+    expect(native).toEqual(await fetchExport(tenant));
+    const mapped = await fetchExport(tenant, "?format=ocsf");
+    expect(mapped.flatMap(findOcsfProblems)).toEqual([]);
+    expect(
+      mapped.map(({ metadata: { uid, sequence, event_code } }) => [uid, sequence, event_code]),
+    ).toEqual(native.map(({ id, leaf_index, action }) => [id, leaf_index, action]));
+    expect(mapped.map(({ unmapped }) => unmapped.leaf_hash)).toEqual(
+      native.map(({ leaf_hash }) => leaf_hash),
+    );
+    expect(mapped.at(-1).user.name).toBe(user.externalId);
+    expect((await tenant.send("GET", "/v1/audit/export?format=cef")).status).toBe(400);
+  });
+
   it("is cut off when its token expires", async () => {
     const tenant = await createTenantWithEvents();
     const expires_at = new Date(start + 60_000).toISOString();

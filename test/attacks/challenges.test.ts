@@ -43,7 +43,13 @@ const operationsByAccess: Readonly<Record<string, readonly string[]>> = {
   "tokens:read": ["listTokens"],
   "tokens:write": ["createToken", "rotateToken", "revokeToken"],
   "settings:read": ["getSettings"],
-  "settings:write": ["changeSettings"],
+  "settings:write": [
+    ...["changeSettings", "createWebhook", "listWebhooks", "getWebhook", "changeWebhook"],
+    ...["removeWebhook", "testWebhook", "rotateWebhookSecret", "replayWebhook"],
+    ...["listWebhookAttempts", "replayWebhookEvent"],
+    ...["createStream", "listStreams", "getStream", "changeStream", "removeStream"],
+    ...["testStream", "replayStream", "listStreamAttempts"],
+  ],
   "any token": ["getOwnToken"],
 };
 

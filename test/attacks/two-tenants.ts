@@ -3,7 +3,9 @@ import { expect } from "vitest";
 import { type Answer, Tenant, User } from "../support/client.ts";
 import { listDevices, rememberDevice } from "../support/devices.ts";
 import { givePasskey, setUpPasskeys } from "../support/passkeys.ts";
+import { createWebhook } from "../support/receiver.ts";
 import type { RequestTarget } from "../support/requests.ts";
+import { createStream } from "../support/stream-receiver.ts";
 import type { TenantLocation } from "./tenant-locations.ts";
 
 export class TwoTenants {
@@ -36,6 +38,8 @@ export class TwoTenants {
     const { assessment_id: assessmentId } = await user.assess();
     const [{ id: eventId }] = await user.events();
     const [{ id: tokenId }] = (await victim.send("GET", "/v1/tokens")).body.tokens;
+    const { id: webhookId } = await createWebhook(victim, { url: "https://hooks.example.com" });
+    const { id: streamId } = await createStream(victim, { url: "https://siem.example.com" });
     const { externalId, id } = user;
     return new TwoTenants(victim, stranger, user, {
       tenantId: victim.id,
@@ -47,6 +51,8 @@ export class TwoTenants {
       passkeyId,
       authenticatorId,
       deviceId,
+      webhookId,
+      streamId,
     });
   }
 

@@ -25,9 +25,11 @@ import {
   registerPasskey,
   setUpPasskeys,
 } from "../support/passkeys.ts";
+import { addWebhooks, createWebhook, fillWaiting, giveAttempt } from "../support/receiver.ts";
 import { relocateUpTo } from "../support/relocation.ts";
 import { expectRequestEvents } from "../support/request-events.ts";
 import { type RequestTarget, requestTo, unknownUser } from "../support/requests.ts";
+import { createStream } from "../support/stream-receiver.ts";
 import { suspendSince } from "../support/tenant-deletion.ts";
 import { sql } from "../support/trail.ts";
 
@@ -154,6 +156,26 @@ const ownDevice: Case["target"] = async (world, target) => ({
   ...target,
   deviceId: await rememberOne(world),
 });
+const ownWebhook: Case["target"] = async ({ tenant }, target) => ({
+  ...target,
+  webhookId: (await createWebhook(tenant, receiver, ["tenant.deleted"])).id,
+});
+const ownAttempt: Case["target"] = async ({ tenant }, target) => {
+  const { webhookId, eventId } = await giveAttempt(tenant);
+  return { ...target, webhookId, eventId };
+};
+const changesWebhook = (action: string): Expectation => ({
+  success: { target: ownWebhook, expectedEvents: [`webhook.${action} success`] },
+});
+const readsWebhook: Expectation = { success: { target: ownWebhook, expectedEvents: [] } };
+const ownStream: Case["target"] = async ({ tenant }, target) => ({
+  ...target,
+  streamId: (await createStream(tenant, receiver)).id,
+});
+const changesStream = (action: string): Expectation => ({
+  success: { target: ownStream, expectedEvents: [`stream.${action} success`] },
+});
+const readsStream: Expectation = { success: { target: ownStream, expectedEvents: [] } };
 const registrationOf = async ({ user }: World) => await createRegistrationBody(user);
 const loginOf = async ({ user }: World) =>
   await createLoginBody(user, (await givePasskey(user)).authenticator);
@@ -164,6 +186,9 @@ function withoutPublicUrl(body: NonNullable<Case["body"]>): Case {
     Object.assign(requireConfig(env), { publicUrl });
   return { given: change(undefined), body, after: change(env.PUBLIC_URL), expectedEvents: [] };
 }
+
+/** Nothing is sent there, or arrives there. */
+const receiver = { url: "https://hooks.example.com/idp" };
 
 const expectations: Readonly<Record<string, Expectation>> = {
   provisionUser: {
@@ -476,6 +501,54 @@ const expectations: Readonly<Record<string, Expectation>> = {
     errors: { too_many: tooManyTokens },
   },
   getOwnToken: onlyReads,
+  createWebhook: {
+    success: { expectedEvents: ["webhook.created success"] },
+    errors: {
+      too_many: {
+        given: async ({ tenant }) => await addWebhooks(tenant, 10),
+        expectedEvents: ["request.refused refused too_many"],
+      },
+    },
+  },
+  listWebhooks: onlyReads,
+  getWebhook: readsWebhook,
+  changeWebhook: changesWebhook("changed"),
+  removeWebhook: changesWebhook("removed"),
+  testWebhook: readsWebhook,
+  rotateWebhookSecret: changesWebhook("rotated"),
+  replayWebhook: changesWebhook("replayed"),
+  listWebhookAttempts: readsWebhook,
+  replayWebhookEvent: {
+    success: { target: ownAttempt, expectedEvents: ["webhook.replayed success"] },
+    errors: {
+      too_many: {
+        target: async (world, target) => {
+          const about = (await ownAttempt(world, target)) ?? target;
+          await fillWaiting(world.tenant, about.webhookId);
+          return about;
+        },
+        expectedEvents: ["request.refused refused too_many"],
+      },
+    },
+  },
+  createStream: {
+    success: { expectedEvents: ["stream.created success"] },
+    errors: {
+      too_many: {
+        given: async ({ tenant }) => {
+          for (let n = 0; n < 5; n += 1) await createStream(tenant, receiver);
+        },
+        expectedEvents: ["request.refused refused too_many"],
+      },
+    },
+  },
+  listStreams: onlyReads,
+  getStream: readsStream,
+  changeStream: changesStream("changed"),
+  removeStream: changesStream("removed"),
+  testStream: readsStream,
+  replayStream: changesStream("replayed"),
+  listStreamAttempts: readsStream,
   listTokens: onlyReads,
   rotateToken: {
     success: { expectedEvents: ["token.rotated success"] },
@@ -534,9 +607,10 @@ async function createTarget({ tenant, user }: World): Promise<RequestTarget> {
   const [{ id: eventId }] = await user.events();
   const { assessment_id: assessmentId } = await user.assess();
   const { externalId, id } = user;
-  const { passkeyId, authenticatorId, deviceId } = unknownUser;
+  const { passkeyId, authenticatorId, deviceId, webhookId, streamId } = unknownUser;
   const ids = { tenantId: tenant.id, externalId, id, tokenId: tokens[1].id };
-  return { ...ids, eventId, assessmentId, passkeyId, authenticatorId, deviceId };
+  const others = { passkeyId, authenticatorId, deviceId, webhookId, streamId };
+  return { ...ids, eventId, assessmentId, ...others };
 }
 
 function requestIdOf({ headers }: Answer): string | null {

@@ -18,6 +18,7 @@ import { type Answer, type Call, send, Tenant } from "../support/client.ts";
 import { withD1Fault } from "../support/d1-faults.ts";
 import { PasskeyAuthenticator } from "../support/passkey-authenticator.ts";
 import { page, rpId } from "../support/passkeys.ts";
+import { giveAttempt } from "../support/receiver.ts";
 import { fireLogAlarm } from "../support/refusal-log.ts";
 import { type RequestTarget, requestTo, unknownUser } from "../support/requests.ts";
 import { copyStores, type StoresCopy } from "../support/stores.ts";
@@ -46,6 +47,8 @@ const shownOnce: Readonly<Record<string, readonly string[]>> = {
   createToken: ["secret"],
   createTenantToken: ["secret"],
   rotateToken: ["secret"],
+  createWebhook: ["secret"],
+  rotateWebhookSecret: ["secret"],
   configureOtp: ["new_otp_secret", "qrcode_payload", "qrcode_svg"],
   addAuthenticator: ["new_otp_secret", "qrcode_payload"],
   regenerateBackupCodes: ["backupCodes"],
@@ -127,6 +130,8 @@ async function runJourney(answers: string[]): Promise<Secrets> {
     passkeyId: "",
     authenticatorId: "",
     deviceId: "",
+    webhookId: "",
+    streamId: "",
   };
   await ask("provisionUser", unknownUser, { ...asTenant, body: provision });
 
@@ -149,6 +154,50 @@ async function runJourney(answers: string[]): Promise<Secrets> {
     for (const name of ["listAuthenticators", "renameAuthenticator", "removeAuthenticator"]) {
       await ask(name, { ...target, authenticatorId: authenticator.id }, asTenant);
       await ask(name, target, asTenant);
+    }
+  };
+  const useWebhook = async () => {
+    const collect = (shown: string) => {
+      const base = shown.slice("whsec_".length);
+      secrets.push(shown, base, hex.encode(base64.decode(base)));
+    };
+    const about = { ...target, ...(await giveAttempt({ id: tenantId, token }, collect)) };
+    const webhook = { url: "https://hooks.example.com/idp", events: ["*"] };
+    collect(
+      (await ask("createWebhook", about, { ...asTenant, body: { webhook } })).body.webhook.secret,
+    );
+    await ask("createWebhook", about, {
+      ...asTenant,
+      body: { webhook: { ...webhook, events: [] } },
+    });
+    collect((await ask("rotateWebhookSecret", about, asTenant)).body.webhook.secret);
+    for (const name of [
+      ...["listWebhooks", "getWebhook", "changeWebhook", "testWebhook", "replayWebhook"],
+      ...["listWebhookAttempts", "replayWebhookEvent", "removeWebhook"],
+    ]) {
+      await ask(name, about, asTenant);
+    }
+  };
+  /** A credential of a stream is sent, and never shown. */
+  const useStream = async () => {
+    const secret = "credential-of-a-stream-0123456789";
+    secrets.push(secret, btoa(secret));
+    const url = "https://siem.example.com/idp";
+    const stream = { type: "http", url, headers: { "X-Key": secret } };
+    const call = { ...asTenant, body: { stream } };
+    const { id: streamId } = (await ask("createStream", target, call)).body.stream;
+    const about = { ...target, streamId };
+    await ask("createStream", about, {
+      ...asTenant,
+      body: { stream: { ...stream, token: secret } },
+    });
+    const change = { stream: { headers: { "X-Other-Key": secret } } };
+    await ask("changeStream", about, { ...asTenant, body: change });
+    for (const name of [
+      ...["listStreams", "getStream", "testStream", "replayStream", "listStreamAttempts"],
+      "removeStream",
+    ]) {
+      await ask(name, about, asTenant);
     }
   };
   const verify = async (code: string, call: Call = asTenant) => {
@@ -293,6 +342,8 @@ async function runJourney(answers: string[]): Promise<Secrets> {
 
   for (const name of Object.keys(publicPaths)) await ask(name, unknownUser, {});
   await waitForOutboxes(tenantId);
+  await useWebhook();
+  await useStream();
   await ask("getCheckpoint", target, asTenant);
   const query = `externalUserId=${encodeURIComponent(target.externalId)}&limit=100`;
   const listed = (await ask("listAuditEvents", target, asTenant, `/v1/audit/events?${query}`)).body;
@@ -362,6 +413,7 @@ beforeAll(async () => {
     refusalLogs: joinLines(live.refusalLogs),
     watches: joinLines(live.watches),
     registers: joinLines(live.registers),
+    followers: joinLines(live.followers),
   };
 });
 
@@ -375,6 +427,7 @@ const names = [
   "refusalLogs",
   "watches",
   "registers",
+  "followers",
 ] as const;
 
 describe("The journey", () => {

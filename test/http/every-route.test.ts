@@ -12,7 +12,9 @@ import { invalidateTenant } from "../../src/tenancy/token-cache.ts";
 import { type Answer, send, Tenant, User } from "../support/client.ts";
 import { rememberDevice } from "../support/devices.ts";
 import { givePasskey, setUpPasskeys } from "../support/passkeys.ts";
+import { createWebhook } from "../support/receiver.ts";
 import { requestTo, unknownUser } from "../support/requests.ts";
+import { createStream } from "../support/stream-receiver.ts";
 import { sql } from "../support/trail.ts";
 
 let tenant: Tenant;
@@ -24,6 +26,8 @@ let usersAssessmentId: string;
 let usersPasskeyId: string;
 let usersAuthenticatorId: string;
 let usersDeviceId: string;
+let tenantsWebhookId: string;
+let tenantsStreamId: string;
 /** A token with all permissions, which ends and is restored for each test. */
 let ended: { id: string; secret: string };
 /** A tenant that is suspended and reactivated in each test, and a token of it with one permission. */
@@ -39,6 +43,8 @@ beforeAll(async () => {
   usersAuthenticatorId = (await user.addAuthenticator()).id;
   usersDeviceId = (await rememberDevice(user, Date.now())).id;
   tenant.clock = undefined;
+  tenantsWebhookId = (await createWebhook(tenant, { url: "https://hooks.example.com" })).id;
+  tenantsStreamId = (await createStream(tenant, { url: "https://siem.example.com" })).id;
   await setUpPasskeys(otherTenant);
   const { body } = await otherTenant.send("GET", "/v1/tokens");
   otherTenantsTokenId = body.tokens[0].id;
@@ -154,6 +160,8 @@ describe.each(guarded)("$method $path ($name)", (definition) => {
         passkeyId: usersPasskeyId,
         authenticatorId: usersAuthenticatorId,
         deviceId: usersDeviceId,
+        webhookId: tenantsWebhookId,
+        streamId: tenantsStreamId,
       });
       expect(foreign.status).toBe(404);
       expect(withoutRequestId(foreign)).toEqual(withoutRequestId(unknown));
@@ -230,6 +238,7 @@ describe.each(guarded)("$method $path ($name)", (definition) => {
         const outer = await sendBody(`${good.slice(0, -1)},"${field}":{}}`);
         expectError(outer, 400, "invalid_request");
         expect(outer.body.issues.map(({ path: at }: { path: string }) => at)).toContain(field);
+        if (typeof content !== "object") continue;
         const object = `{"${field}":1}`;
         const inner = await sendBody(`{"${group}":${isList ? `[${object}]` : object}}`);
         expectError(inner, 400, "invalid_request");

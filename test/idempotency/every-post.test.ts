@@ -11,8 +11,10 @@ import {
   logIn,
   setUpPasskeys,
 } from "../support/passkeys.ts";
+import { giveAttempt } from "../support/receiver.ts";
 import { relocateFully } from "../support/relocation.ts";
 import { type RequestTarget, requestTo } from "../support/requests.ts";
+import { createStream } from "../support/stream-receiver.ts";
 
 const definitions = apiRoutes.map(({ definition }) => definition);
 const posts = definitions
@@ -41,6 +43,13 @@ const otherBodies: Record<string, object | undefined> = {
   createPasskeyRegistrationOptions: { passkey: { user_name: "another" } },
   createPasskeyAuthenticationOptions: { passkey: {} },
   reEncrypt: { re_encryption: { limit: 6 } },
+  createWebhook: {
+    webhook: { url: "https://hooks.example.com/other", events: ["tenant.deleted"] },
+  },
+  rotateWebhookSecret: { overlap_seconds: 61 },
+  replayWebhook: { from: 1 },
+  createStream: { stream: { type: "http", url: "https://siem.example.com/other" } },
+  replayStream: { from: 1 },
 };
 
 const dayMs = 24 * 60 * 60 * 1000;
@@ -82,16 +91,24 @@ async function createScene(name = ""): Promise<Scene> {
   // The tests rotate this token, so that the tenant's own token stays valid.
   await tenant.tokenWith(["idp:read"]);
   const { tokens } = (await tenant.send("GET", "/v1/tokens")).body;
+  const attempt = name.includes("Webhook") ? await giveAttempt(tenant) : undefined;
+  const { webhookId = "", eventId = "" } = attempt ?? {};
+  const stream = name.endsWith("Stream")
+    ? await createStream(tenant, { url: "https://siem.example.com" })
+    : undefined;
+  const streamId = stream?.id ?? "";
   const target = {
     tenantId: tenant.id,
     externalId: user.externalId,
     id: user.id,
     tokenId: tokens[1].id,
-    eventId: "",
+    eventId,
     assessmentId,
     passkeyId: "",
     authenticatorId: "",
     deviceId: "",
+    webhookId,
+    streamId,
   };
   keys += 1;
   return { key: `key-${keys}`, user, target, body };
@@ -222,15 +239,14 @@ describe.each(posts)("$name with an Idempotency-Key", ({ name, isOperators }) =>
     await guardOf(scene.user).deliver();
     const events = await countEvents(scene);
     const otherUser = `${requestTo(name, scene.target).path}&qr=svg`;
-    const refused =
-      name === "unlockUser" || name === "regenerateBackupCodes"
-        ? await post(
-            scene,
-            scene.key,
-            body,
-            requestTo(name, { ...scene.target, externalId: "b" }).path,
-          )
-        : await post(scene, scene.key, otherBodyOf(name, scene));
+    const refused = ["unlockUser", "regenerateBackupCodes", "replayWebhookEvent"].includes(name)
+      ? await post(
+          scene,
+          scene.key,
+          body,
+          requestTo(name, { ...scene.target, externalId: "b", eventId: "0".repeat(24) }).path,
+        )
+      : await post(scene, scene.key, otherBodyOf(name, scene));
     expect([refused.status, refused.body.code]).toEqual([422, "idempotency_mismatch"]);
     if (name === "configureOtp") {
       expect((await post(scene, scene.key, body, otherUser)).status).toBe(422);
@@ -260,10 +276,12 @@ describe.each(posts)("$name with an Idempotency-Key", ({ name, isOperators }) =>
 describe.each(readingPosts)("$name, which changes nothing, with an Idempotency-Key", ({ name }) => {
   it("stores nothing and runs each time, also with another body", async () => {
     // The user has a passkey and was verified.
-    const scene = await createScene("registerPasskey");
+    const scene = await createScene(
+      ["testWebhook", "testStream"].includes(name) ? name : "registerPasskey",
+    );
     const { path, body } = requestTo(name, scene.target);
     const { token } = scene.user.tenant;
-    for (const sent of [body, body, otherBodyOf(name, scene)]) {
+    for (const sent of body === undefined ? [body, body] : [body, body, otherBodyOf(name, scene)]) {
       const headers = { "Idempotency-Key": scene.key };
       const answer = await send("POST", path, { token, headers, body: sent });
       expect([answer.status, answer.headers.get("Idempotent-Replayed")]).toEqual([200, null]);

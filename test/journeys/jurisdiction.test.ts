@@ -10,8 +10,10 @@ import { nameIn, provideJurisdictions, recordRequestedObjects } from "../support
 import { deployKeys, firstSealingKey, secondSealingKey } from "../support/keys.ts";
 import { givePasskey } from "../support/passkeys.ts";
 import { deliverMessages, holdMessages, useQueue } from "../support/queue.ts";
+import { createWebhook } from "../support/receiver.ts";
 import { readRefusalEvents } from "../support/refusal-log.ts";
 import { requestTo } from "../support/requests.ts";
+import { createStream } from "../support/stream-receiver.ts";
 
 beforeEach(() => {
   provideJurisdictions();
@@ -48,9 +50,11 @@ async function collectStatuses(tenant: Tenant): Promise<string[]> {
   await tenant.send("GET", "/v1/audit/checkpoint");
   const [event] = await user.events();
   const { tokens } = (await tenant.send("GET", "/v1/tokens")).body;
+  const { id: webhookId } = await createWebhook(tenant, { url: "https://hooks.example.com" });
+  const { id: streamId } = await createStream(tenant, { url: "https://siem.example.com" });
   const ids = {
     ...{ externalId: user.externalId, id: user.id },
-    ...{ assessmentId, passkeyId, authenticatorId, deviceId },
+    ...{ assessmentId, passkeyId, authenticatorId, deviceId, webhookId, streamId },
   };
   const about = { ...ids, tenantId: tenant.id, tokenId: tokens[0].id, eventId: event.id };
   const last = ["setUserStatus", "eraseUser", "rotateToken", "revokeToken"];
@@ -80,7 +84,14 @@ describe("A tenant in the EU", () => {
       ({ namespace, name }) => `${namespace} ${name?.startsWith("eu ") ? "eu" : "anywhere"}`,
     );
     expect(new Set(located)).toEqual(
-      new Set(["GUARD eu", "PREFIXES eu", "TENANT_WATCHES eu", "EXPORTS eu", "REGISTER anywhere"]),
+      new Set([
+        "GUARD eu",
+        "PREFIXES eu",
+        "TENANT_WATCHES eu",
+        "EXPORTS eu",
+        "FOLLOWERS eu",
+        "REGISTER anywhere",
+      ]),
     );
   });
 

@@ -2,7 +2,9 @@
 import { env } from "cloudflare:workers";
 import { apiRoutes } from "../../src/app.ts";
 import { send } from "../support/client.ts";
+import { giveAttempt } from "../support/receiver.ts";
 import { requestTo } from "../support/requests.ts";
+import { createStream } from "../support/stream-receiver.ts";
 import { sql } from "../support/trail.ts";
 import { createUser, deliverAll, type Ready, type Scenario } from "./scenario.ts";
 
@@ -18,16 +20,23 @@ async function prepare({ method, name, path, access }: Route): Promise<Ready> {
   const narrow = body.tokens.find((token: { name: string }) => token.name === "narrow");
   const events = await tenant.send("GET", "/v1/audit/events");
   await tenant.send("GET", "/v1/audit/checkpoint");
+  const isAboutWebhook = path.startsWith("/v1/webhooks/:id");
+  const attempt = isAboutWebhook ? await giveAttempt(tenant) : undefined;
+  const stream = path.startsWith("/v1/audit/streams/:id")
+    ? await createStream(tenant, { url: "https://siem.example.com" })
+    : undefined;
   const about = {
     tenantId: tenant.id,
     externalId: user.externalId,
     id: user.id,
     tokenId: narrow.id,
-    eventId: events.body.events[0].id,
+    eventId: attempt?.eventId ?? events.body.events[0].id,
     assessmentId: assessment_id,
     passkeyId: "",
     authenticatorId: "",
     deviceId: "",
+    webhookId: attempt?.webhookId ?? "",
+    streamId: stream?.id ?? "",
   };
   if (name === "deleteTenant") {
     await sql("UPDATE tenants SET status = 'suspended', suspended_at = 0 WHERE id = ?", tenant.id);

@@ -26,9 +26,11 @@ import { databases, rowsIn } from "../support/databases.ts";
 import { drainOutbox, readTrail } from "../support/delivered-trail.ts";
 import { guardOf, loseStorage } from "../support/guard.ts";
 import { createLoginBody, createRegistrationBody, givePasskey } from "../support/passkeys.ts";
+import { giveAttempt } from "../support/receiver.ts";
 import { readTenantData } from "../support/relocation.ts";
 import { type RequestTarget, requestTo } from "../support/requests.ts";
 import { problemsOf, saveTrail } from "../support/saved-trail.ts";
+import { createStream } from "../support/stream-receiver.ts";
 import { eventOf } from "../support/trail.ts";
 
 const dayMs = 24 * 60 * 60 * 1000;
@@ -95,11 +97,14 @@ describe("A tenant that was created in another database", () => {
       passkeyId,
       authenticatorId: (await user.addAuthenticator()).id,
       deviceId: "",
+      webhookId: (await giveAttempt(tenant)).webhookId,
+      streamId: (await createStream(tenant, { url: "https://siem.example.com" })).id,
     };
     // A device is removed with the secrets that are added or removed, so those come first.
     const first = ["addAuthenticator", "renameAuthenticator", "removeAuthenticator"];
     const last = [
       ...["removeDevice", "removeDevices", "removeOtp", "removePasskey", "eraseUser"],
+      ...["replayWebhookEvent", "removeWebhook", "removeStream"],
       "revokeToken",
     ];
     const names = apiRoutes
@@ -125,6 +130,8 @@ describe("A tenant that was created in another database", () => {
       const sent = (await ownBodies[name]?.()) ?? body;
       const answer = await tenant.send(found?.definition.method.toUpperCase() ?? "", path, sent);
       answered[name] = answer.status;
+      if (name === "listWebhookAttempts")
+        about = { ...about, eventId: answer.body.attempts[0].event_id };
       if (name === "verifyOtp") about = { ...about, deviceId: answer.body.device.id };
       if (name === "configureOtp") user.secret = answer.body.user.new_otp_secret;
     }

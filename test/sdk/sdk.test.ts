@@ -8,6 +8,7 @@ import { errorOfAnswer } from "../../packages/sdk/src/idp-error.ts";
 import * as sdk from "../../packages/sdk/src/index.ts";
 import { findRetryDelay } from "../../packages/sdk/src/retry.ts";
 import * as tokens from "../../packages/sdk/src/tokens/index.ts";
+import * as webhooks from "../../packages/sdk/src/webhooks/index.ts";
 import worker from "../../src/index.ts";
 import { makeJourney } from "./journey/journey.ts";
 
@@ -33,7 +34,7 @@ describe("the SDK", () => {
   it("makes the journey of the tutorial, and has a method for every operation", async () => {
     const called = new Set<string | undefined>();
     await makeJourney(
-      { ...sdk, ...verifier, ...tokens },
+      { ...sdk, ...verifier, ...tokens, ...webhooks },
       {
         url: origin,
         operatorToken: env.OPERATOR_TOKEN,

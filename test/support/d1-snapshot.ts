@@ -7,6 +7,7 @@ type Row = Record<string, string | number | null>;
 const tables = [
   "tenants",
   "api_tokens",
+  "destinations",
   "identities",
   "audit_events",
   "audit_tiles",

@@ -18,6 +18,8 @@ export interface RequestTarget {
   readonly passkeyId: string;
   readonly authenticatorId: string;
   readonly deviceId: string;
+  readonly webhookId: string;
+  readonly streamId: string;
 }
 
 const session = { ip: "1.1.1.1", ua: "EnterpriseAgent/1.0" };
@@ -129,6 +131,53 @@ export function requestTo(name: string, target: RequestTarget) {
     listCheckpoints: { path: "/v1/audit/checkpoints" },
     proveAuditEvent: { path: `/v1/audit/events/${target.eventId}/proof`, hasTarget: true },
     proveAuditConsistency: { path: "/v1/audit/consistency?from=1" },
+    createWebhook: {
+      path: "/v1/webhooks",
+      body: { webhook: { url: "https://hooks.example.com/idp", events: ["tenant.deleted"] } },
+    },
+    listWebhooks: { path: "/v1/webhooks" },
+    getWebhook: { path: `/v1/webhooks/${target.webhookId}`, hasTarget: true },
+    changeWebhook: {
+      path: `/v1/webhooks/${target.webhookId}`,
+      body: { webhook: { description: "Changed" } },
+      hasTarget: true,
+    },
+    removeWebhook: { path: `/v1/webhooks/${target.webhookId}`, hasTarget: true },
+    testWebhook: { path: `/v1/webhooks/${target.webhookId}/test`, hasTarget: true },
+    rotateWebhookSecret: {
+      path: `/v1/webhooks/${target.webhookId}/rotate`,
+      body: { overlap_seconds: 60 },
+      hasTarget: true,
+    },
+    replayWebhook: {
+      path: `/v1/webhooks/${target.webhookId}/replay`,
+      body: { from: 0 },
+      hasTarget: true,
+    },
+    listWebhookAttempts: { path: `/v1/webhooks/${target.webhookId}/attempts`, hasTarget: true },
+    replayWebhookEvent: {
+      path: `/v1/webhooks/${target.webhookId}/attempts/${target.eventId}/replay`,
+      hasTarget: true,
+    },
+    createStream: {
+      path: "/v1/audit/streams",
+      body: { stream: { type: "http", url: "https://siem.example.com/idp" } },
+    },
+    listStreams: { path: "/v1/audit/streams" },
+    getStream: { path: `/v1/audit/streams/${target.streamId}`, hasTarget: true },
+    changeStream: {
+      path: `/v1/audit/streams/${target.streamId}`,
+      body: { stream: { format: "ocsf" } },
+      hasTarget: true,
+    },
+    removeStream: { path: `/v1/audit/streams/${target.streamId}`, hasTarget: true },
+    testStream: { path: `/v1/audit/streams/${target.streamId}/test`, hasTarget: true },
+    replayStream: {
+      path: `/v1/audit/streams/${target.streamId}/replay`,
+      body: { from: 0 },
+      hasTarget: true,
+    },
+    listStreamAttempts: { path: `/v1/audit/streams/${target.streamId}/attempts`, hasTarget: true },
     getStatistics: { path: "/v1/stats?metric=verifications" },
     getUsage: { path: `/v1/tenants/${target.tenantId}/usage` },
     rebuildStatistics: {
@@ -190,4 +239,6 @@ export const unknownUser = {
   passkeyId: "0".repeat(24),
   authenticatorId: "0".repeat(24),
   deviceId: "0".repeat(24),
+  webhookId: "0".repeat(24),
+  streamId: "0".repeat(24),
 };

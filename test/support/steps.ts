@@ -21,7 +21,7 @@ export interface Cut {
 const reads = ["all", "raw", "first"];
 /** Digests are none of them: each request has one in the Worker, which is not lost with the guards. */
 const computations = ["encrypt", "decrypt", "importKey", "sign", "verify"];
-const effects = ["run", "batch", "send", "setAlarm", "deleteAlarm", "deleteAll"];
+const effects = ["run", "batch", "send", "fetch", "setAlarm", "deleteAlarm", "deleteAll"];
 
 /**
  * Calls that the platform stores together with the preceding call, or not at all. A run cannot be lost
@@ -41,6 +41,7 @@ async function listStepMethods(): Promise<readonly (readonly [Record<string, Run
     [Object.getPrototypeOf(env.IP_REPUTATION), ["get"]],
     [Object.getPrototypeOf(env.QUEUE_FOR_TESTS), ["send"]],
     [Object.getPrototypeOf(crypto.subtle), computations],
+    [Object(globalThis), ["fetch"]],
     [storage, ["getAlarm", "setAlarm", "deleteAlarm", "deleteAll"]],
   ];
   return all.flatMap(([on, names]) => names.map((name) => [on, name] as const));

@@ -2,6 +2,7 @@
 import { listDurableObjectIds, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { base32nopad, base64, base64urlnopad, hex } from "@scure/base";
+import type { DestinationFollower } from "../../src/destinations/follower.ts";
 import type { IdentityGuard } from "../../src/guard/identity-guard.ts";
 import type { RefusalLog } from "../../src/guard/refusal-log/refusal-log.ts";
 import type { PrefixWatch } from "../../src/sentinel/activity/prefix-watch.ts";
@@ -27,6 +28,7 @@ export function latin1(bytes: Uint8Array): string {
 }
 
 type AnyObject =
+  | DestinationFollower
   | ExportRegister
   | IdentityGuard
   | PrefixWatch
@@ -70,8 +72,9 @@ async function countIn<T extends AnyObject>(
 }
 
 export async function listObjects(): Promise<ReadonlySet<string>> {
-  const { GUARD, PREFIXES, REFUSALS, REGISTER, TENANT_WATCHES } = env;
+  const { FOLLOWERS, GUARD, PREFIXES, REFUSALS, REGISTER, TENANT_WATCHES } = env;
   const lists = await Promise.all([
+    listDurableObjectIds(FOLLOWERS),
     listDurableObjectIds(GUARD),
     listDurableObjectIds(PREFIXES),
     listDurableObjectIds(REFUSALS),
@@ -83,8 +86,9 @@ export async function listObjects(): Promise<ReadonlySet<string>> {
 
 /** Counts the objects that have a table or an alarm. @param known objects that are left out */
 export async function countStorages(known: ReadonlySet<string>): Promise<number> {
-  const { GUARD, PREFIXES, REFUSALS, REGISTER, TENANT_WATCHES } = env;
+  const { FOLLOWERS, GUARD, PREFIXES, REFUSALS, REGISTER, TENANT_WATCHES } = env;
   const counts = await Promise.all([
+    countIn(FOLLOWERS, known),
     countIn(GUARD, known),
     countIn(PREFIXES, known),
     countIn(REFUSALS, known),
@@ -137,6 +141,7 @@ export interface StoresCopy {
   readonly refusalLogs: readonly string[];
   readonly watches: readonly string[];
   readonly registers: readonly string[];
+  readonly followers: readonly string[];
 }
 
 export async function copyStores(): Promise<StoresCopy> {
@@ -148,6 +153,7 @@ export async function copyStores(): Promise<StoresCopy> {
     refusalLogs: await readObjects(env.REFUSALS),
     watches: [...(await readObjects(env.PREFIXES)), ...(await readObjects(env.TENANT_WATCHES))],
     registers: [...(await readObjects(env.REGISTER)), ...(await readObjects(env.EXPORTS))],
+    followers: await readObjects(env.FOLLOWERS),
   };
 }
 

@@ -20,7 +20,11 @@ function newTenantId(): string {
 function resolve(tenantId: string, tokenId: string, policy: TenantPolicy): ResolvedToken {
   const location = { jurisdiction: null, hint: null };
   const caller = { tenantId, tokenId, mode: "live", permissions: [], expiresAt: null } as const;
-  return { caller: { ...caller, policy, location }, revoked: false, isTenantActive: true };
+  return {
+    caller: { ...caller, policy, location, destinations: [] },
+    revoked: false,
+    isTenantActive: true,
+  };
 }
 
 function cacheToken(tenantId: string, tokenId: string, settings = "{}"): ResolvedToken {

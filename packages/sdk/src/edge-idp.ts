@@ -11,9 +11,11 @@ import { Passkeys } from "./resources/passkeys.ts";
 import { Sentinel } from "./resources/sentinel.ts";
 import { Settings } from "./resources/settings.ts";
 import { StepUp } from "./resources/step-up.ts";
+import { Streams } from "./resources/streams.ts";
 import { Tenants } from "./resources/tenants.ts";
 import { Tokens } from "./resources/tokens.ts";
 import { Users } from "./resources/users.ts";
+import { Webhooks } from "./resources/webhooks.ts";
 
 /**
  * The client of one tenant, or of the operator. It has no state and no open connection, so create it once and share it.
@@ -33,6 +35,8 @@ export class EdgeIdp {
   readonly devices: Devices;
   readonly sentinel: Sentinel;
   readonly audit: Audit;
+  readonly webhooks: Webhooks;
+  readonly streams: Streams;
   readonly tokens: Tokens;
   readonly settings: Settings;
   readonly tenants: Tenants;
@@ -53,6 +57,8 @@ export class EdgeIdp {
     this.devices = new Devices(connection);
     this.sentinel = new Sentinel(connection);
     this.audit = new Audit(connection);
+    this.webhooks = new Webhooks(connection);
+    this.streams = new Streams(connection);
     this.tokens = new Tokens(connection);
     this.settings = new Settings(connection);
     this.tenants = new Tenants(connection);

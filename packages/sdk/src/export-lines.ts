@@ -3,6 +3,7 @@ import type { Connection } from "./connection.ts";
 import { createUnexpectedAnswer, type IdpError, parseErrorBody } from "./idp-error.ts";
 import { parseJsonObject } from "./json.ts";
 import type { RequestOptions } from "./options.ts";
+import type { ExportQuery } from "./types.ts";
 
 /** Splits a body into its lines, some at a time. The last one needs no end. */
 async function* splitLines(body: ReadableStream<Uint8Array>): AsyncGenerator<string[]> {
@@ -25,9 +26,16 @@ async function* splitLines(body: ReadableStream<Uint8Array>): AsyncGenerator<str
   }
 }
 
-/** @throws IdpError of an export that was cut off */
+function sequenceOf(metadata: unknown): unknown {
+  return typeof metadata === "object" && metadata !== null && "sequence" in metadata
+    ? metadata.sequence
+    : undefined;
+}
+
+/** The leaf index is in another place in an event of OCSF. @throws IdpError of an export that was cut off */
 function leafIndexOf(line: string): number {
-  const { leaf_index: leafIndex } = parseJsonObject(line) ?? {};
+  const { leaf_index, metadata } = parseJsonObject(line) ?? {};
+  const leafIndex = leaf_index ?? sequenceOf(metadata);
   if (typeof leafIndex === "number") return leafIndex;
   throw parseErrorBody(line, 200) ?? createIncompleteError();
 }
@@ -46,14 +54,14 @@ function createIncompleteError(): IdpError {
  */
 export async function* readExport(
   connection: Connection,
-  { from, to }: { readonly from: number; readonly to: number },
+  { from, to, ...format }: ExportQuery & { readonly from: number; readonly to: number },
   options: RequestOptions | undefined,
 ): AsyncGenerator<string[]> {
   let next = from;
   while (next < to) {
     const start = next;
     const { data: body } = await connection.api(options, true).GET("/v1/audit/export", {
-      params: { query: { from: start, to } },
+      params: { query: { from: start, to, ...format } },
       parseAs: "stream",
     });
     if (!body) throw createIncompleteError();

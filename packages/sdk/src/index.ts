@@ -1,6 +1,7 @@
 /**
  * The client of Edge IDP. The verifier of its audit trail is `@edge-idp/sdk/audit`, that of its step-up tokens
- * `@edge-idp/sdk/tokens`, and the part of passkeys that runs in a browser `@edge-idp/sdk/browser`.
+ * `@edge-idp/sdk/tokens`, that of messages to webhooks `@edge-idp/sdk/webhooks`, and the part of passkeys that runs in a
+ * browser `@edge-idp/sdk/browser`.
  */
 export type { Assessment, Recommendation } from "./assessment.ts";
 export { EdgeIdp } from "./edge-idp.ts";
@@ -21,8 +22,10 @@ export type { Passkeys } from "./resources/passkeys.ts";
 export type { Sentinel } from "./resources/sentinel.ts";
 export type { Settings } from "./resources/settings.ts";
 export type { StepUp } from "./resources/step-up.ts";
+export type { Streams } from "./resources/streams.ts";
 export type { TenantTokens } from "./resources/tenant-tokens.ts";
 export type { Tenants } from "./resources/tenants.ts";
 export type { Tokens } from "./resources/tokens.ts";
 export type { Users } from "./resources/users.ts";
+export type { Webhooks } from "./resources/webhooks.ts";
 export type * from "./types.ts";

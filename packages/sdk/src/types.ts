@@ -74,9 +74,21 @@ export type Feeds = Schemas["ListFeedsResult"];
 export type AuditEvent = Schemas["AuditEvent"];
 /** An event of the export, with its leaf of the tree. */
 export type ExportedEvent = AuditEvent & { readonly leaf_hash: string };
+/** An event in the schema of OCSF, whose class says which attributes it has. */
+export interface OcsfEvent {
+  readonly class_uid: number;
+  readonly activity_id: number;
+  /** Unix ms. */
+  readonly time: number;
+  /** `uid` is the id of the event, `sequence` its leaf index. */
+  readonly metadata: { readonly uid: string; readonly sequence: number; readonly version: string };
+  readonly [attribute: string]: unknown;
+}
 export type AuditEventFilters = Filters<"listAuditEvents">;
 /** Leaf indexes: `from` inclusive, `to` exclusive. */
-export type ExportRange = Query<"exportAudit">;
+export type ExportRange = Omit<Query<"exportAudit">, "format">;
+/** A range in the format `native`, unless it says otherwise. */
+export type ExportQuery = Query<"exportAudit">;
 export type Checkpoint = Schemas["Checkpoint"];
 export type NewestCheckpoint = Schemas["GetCheckpointResult"];
 export type EventProof = Schemas["ProveAuditEventResult"];
@@ -85,6 +97,13 @@ export type AuditPublicKey = Schemas["AuditPublicKey"];
 export type StatisticsQuery = Query<"getStatistics">;
 export type Statistics = Schemas["GetStatisticsResult"];
 
+export type NewStream = Schemas["CreateStreamInput"]["stream"];
+export type StreamChange = Schemas["ChangeStreamInput"]["stream"];
+export type Stream = Schemas["Stream"];
+export type StreamAttempt = Schemas["StreamAttempt"];
+/** What came of a test of a webhook or a stream. */
+export type TestAttempt = Schemas["TestAttempt"];
+
 export type Permission = Schemas["CreateTokenInput"]["token"]["permissions"][number];
 export type NewToken = Schemas["CreateTokenInput"]["token"];
 /** `secret` is the token itself. The service shows it only here. */
@@ -92,6 +111,13 @@ export type IssuedApiToken = Schemas["IssuedApiToken"];
 export type ApiToken = Schemas["ApiToken"];
 /** What the token of a request may do, and for which tenant. */
 export type OwnToken = Schemas["GetOwnTokenResult"]["token"];
+
+export type NewWebhook = Schemas["CreateWebhookInput"]["webhook"];
+/** `secret` signs the messages. The service shows it only here. */
+export type IssuedWebhook = Schemas["IssuedWebhook"];
+export type Webhook = Schemas["Webhook"];
+export type WebhookPatch = Schemas["ChangeWebhookInput"]["webhook"];
+export type DeliveryAttempt = Schemas["DeliveryAttempt"];
 
 export type TenantSettings = Schemas["GetSettingsResult"];
 export type SettingsPatch = Schemas["ChangeSettingsInput"]["settings"];

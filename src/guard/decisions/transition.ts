@@ -28,6 +28,8 @@ export interface GuardCall extends Owner {
   readonly actor: RequestActor;
   /** The tenant's jurisdiction. A guard in a jurisdiction delivers to D1 directly, never through the queue. */
   readonly jurisdiction: Jurisdiction | null;
+  /** The ids of the tenant's enabled destinations, which are woken once D1 has the events; absent if there are none. */
+  readonly destinations?: readonly string[];
   /** From the request's `Idempotency-Key`; null without one. */
   readonly requestKey: RequestKey | null;
   /** The sealed receipt to keep with the answer, when the request has a key. */

@@ -5,8 +5,11 @@
  */
 import { z } from "zod";
 import type { Owner } from "../../crypto/seal-context.ts";
+import { wakeDestinations } from "../../destinations/wake.ts";
 import { tombstoneLifetimeMs } from "../../identity/store.ts";
+import { noLocation } from "../../location.ts";
 import { log } from "../../log.ts";
+import type { Delivery } from "./build-delivery.ts";
 import { fileDeliveries } from "./delivery.ts";
 import { type DeliveryMessage, messageFormat } from "./producer.ts";
 
@@ -30,6 +33,27 @@ function isUnreliable(body: unknown): boolean {
 /** The wait doubles with each try, so that a database that fails is not asked all the time. */
 function retryLater(message: Message): void {
   message.retry({ delaySeconds: Math.min(2 ** message.attempts, maxRetryDelaySeconds) });
+}
+
+/** Wakes the destinations of the tenants whose deliveries were filed. Tenants in a jurisdiction do not use the queue. */
+async function wakeFiled(
+  env: Env,
+  filed: readonly { readonly message: Message<unknown>; readonly delivery: Delivery }[],
+): Promise<void> {
+  const byTenant = new Map<string, Set<string>>();
+  for (const { message, delivery } of filed) {
+    const { destinations = [] } = isReadable(message.body) ? message.body : {};
+    const { tenantId } = delivery.record;
+    const known = byTenant.get(tenantId) ?? new Set();
+    for (const id of destinations) known.add(id);
+    byTenant.set(tenantId, known);
+  }
+  const now = Date.now();
+  await Promise.all(
+    [...byTenant].map(([tenantId, destinations]) =>
+      wakeDestinations(env, { tenantId, destinations: [...destinations] }, noLocation, now),
+    ),
+  );
 }
 
 /**
@@ -59,6 +83,10 @@ export async function consumeDeliveries(
   });
   const filed = await fileDeliveries(env, filings);
   const answers = new Map(filed.map(({ delivery, lacksRecord }) => [delivery, lacksRecord]));
+  await wakeFiled(
+    env,
+    filings.filter(({ delivery }) => answers.has(delivery)),
+  );
   await Promise.all(
     filings.map(async ({ message, delivery }) => {
       const lacksRecord = answers.get(delivery);

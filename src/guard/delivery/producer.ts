@@ -20,6 +20,8 @@ export interface DeliveryMessage {
   /** Real time, Unix ms. */
   readonly sentAt: number;
   readonly delivery: Delivery;
+  /** The ids of the tenant's enabled destinations. Messages of older builds have none. */
+  readonly destinations?: readonly string[];
 }
 
 /** Whether the queue may deliver the events of a call. A queue has no jurisdiction. */
@@ -35,9 +37,13 @@ export function mayQueue(env: Partial<Env>, call: GuardCall | undefined): boolea
 export async function sendDelivery(
   env: Partial<Env>,
   delivery: Delivery,
+  destinations: readonly string[],
   now: number,
 ): Promise<boolean> {
-  const message: DeliveryMessage = { format: messageFormat, sentAt: now, delivery };
+  const message: DeliveryMessage = {
+    ...{ format: messageFormat, sentAt: now, delivery },
+    ...(destinations.length === 0 ? {} : { destinations }),
+  };
   const bytes = new TextEncoder().encode(JSON.stringify(message)).length;
   if (env.DELIVERIES === undefined || bytes > maxMessageBytes) return false;
   try {

@@ -15,6 +15,7 @@ import { deliveryTimeoutMs, FencedTenantError, runBatch } from "../../db/client.
 import { isDeletedTenant } from "../../db/deleted-tenants.ts";
 import { refuseIfLate } from "../../db/lateness.ts";
 import { runInTenantDb } from "../../db/shards.ts";
+import { Waker, type WokenTenant } from "../../destinations/waker.ts";
 import { requireConfig } from "../../env.ts";
 import { requireMatchingKeys } from "../../keys/key-check.ts";
 import { causeOf, log } from "../../log.ts";
@@ -117,10 +118,12 @@ export class RefusalLog extends DurableObject<Env> {
   /** Mirrors the table `live`: `undefined` until it was read, `null` when it is empty. */
   #state: LogState | null | undefined;
   readonly #alarm = new DeliveryAlarm(this.ctx, this.env, "refusal_log");
+  readonly #waker = new Waker(this.env);
 
   /** Counts a refusal. Returns whether it was recorded. Nothing is awaited between read and write. */
-  async count(tenantId: string, refusal: Refusal): Promise<boolean> {
+  async count(tenantId: string, refusal: Refusal, tenant?: WokenTenant): Promise<boolean> {
     try {
+      if (tenant !== undefined) this.#waker.note(tenant);
       const now = Date.now();
       const before = this.#readState() ?? { tenantId, eventCount: 0, runs: [] };
       const active = before.runs.filter(
@@ -224,6 +227,7 @@ export class RefusalLog extends DurableObject<Env> {
         deliveryTimeoutMs,
       );
       this.ctx.storage.sql.exec("DELETE FROM outbox WHERE seq <= ?", last.seq);
+      this.#waker.wake();
     }
   }
 

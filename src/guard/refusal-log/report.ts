@@ -56,7 +56,9 @@ async function send({ REFUSALS }: Env, refused: RefusedRequest, count: number): 
     });
   try {
     const stub = stubFor(REFUSALS, refused.tenantId, refused.location);
-    const counting = stub.count(refused.tenantId, refusalOf(refused, count));
+    const { tenantId, destinations, location } = refused;
+    const tenant = { tenantId, destinations, jurisdiction: location.jurisdiction };
+    const counting = stub.count(tenantId, refusalOf(refused, count), tenant);
     if (!(await awaitWithin(answerTimeoutMs, counting))) logFailure("not counted");
   } catch (error) {
     logFailure(causeOf(error));

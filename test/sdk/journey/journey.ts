@@ -4,8 +4,10 @@ import { logIn } from "./login.ts";
 import { usePasskeys } from "./passkeys.ts";
 import type { Sdk } from "./sdk.ts";
 import { stepUp } from "./step-up.ts";
+import { useStreams } from "./streams.ts";
 import { readTrail, replaceSecretAndErase } from "./trail.ts";
 import { verifyTrail } from "./verification.ts";
+import { useWebhooks } from "./webhooks.ts";
 
 export interface Place {
   readonly url: string;
@@ -24,8 +26,10 @@ export async function makeJourney(sdk: Sdk, place: Place): Promise<void> {
   await usePasskeys(sdk, idp);
   await readTrail(sdk, idp);
   await verifyTrail(sdk, idp);
+  await useStreams(sdk, idp);
   await stepUp(sdk, idp, place, tenant.id);
   await replaceSecretAndErase(sdk, idp);
+  await useWebhooks(sdk, idp);
   await manageTokens(sdk, idp, withToken);
   await operate(sdk, operator, tenant);
 }

@@ -2,4 +2,5 @@
 export type { EdgeIdp, IdpError } from "../../../packages/sdk/src/index.ts";
 export type Sdk = typeof import("../../../packages/sdk/src/index.ts") &
   typeof import("../../../packages/sdk/src/audit/index.ts") &
-  typeof import("../../../packages/sdk/src/tokens/index.ts");
+  typeof import("../../../packages/sdk/src/tokens/index.ts") &
+  typeof import("../../../packages/sdk/src/webhooks/index.ts");

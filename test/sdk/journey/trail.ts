@@ -36,6 +36,12 @@ export async function readTrail(sdk: Sdk, idp: EdgeIdp): Promise<void> {
     lines,
     exported.slice(1, 4).map((event) => JSON.stringify(event)),
   );
+  const mapped = await collect(idp.audit.exportOcsf({ from: 1, to: 4 }));
+  expectEqual(
+    "events of OCSF",
+    mapped.map(({ metadata }) => [metadata.sequence, metadata.uid]),
+    exported.slice(1, 4).map(({ leaf_index, id }) => [leaf_index, id]),
+  );
   for await (const event of idp.audit.export()) {
     expectEqual("an export that nobody reads on", event.leaf_index, 0);
     break;

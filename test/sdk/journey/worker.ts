@@ -2,6 +2,7 @@
 import * as sdk from "@edge-idp/sdk";
 import * as verifier from "@edge-idp/sdk/audit";
 import * as tokens from "@edge-idp/sdk/tokens";
+import * as webhooks from "@edge-idp/sdk/webhooks";
 import { makeJourney } from "./journey.ts";
 
 export default {
@@ -10,7 +11,7 @@ export default {
     const url = searchParams.get("url") ?? "";
     const operatorToken = searchParams.get("operatorToken") ?? "";
     try {
-      await makeJourney({ ...sdk, ...verifier, ...tokens }, { url, operatorToken });
+      await makeJourney({ ...sdk, ...verifier, ...tokens, ...webhooks }, { url, operatorToken });
       return new Response(`done in ${navigator.userAgent}\n`);
     } catch (error) {
       return new Response(String(error), { status: 500 });

@@ -2,6 +2,7 @@
 import { EdgeIdp, IdpError, type Otp, type Profile, type VerifyOtpResult } from "@edge-idp/sdk";
 import { type Verdict, verifyInclusion, verifyTrail } from "@edge-idp/sdk/audit";
 import { type StepUpClaims, StepUpTokenError, verifyStepUpToken } from "@edge-idp/sdk/tokens";
+import { verifyWebhook, WebhookError, type WebhookMessage } from "@edge-idp/sdk/webhooks";
 
 const idp = new EdgeIdp({ url: "https://idp.example.com", token: "idp_live_…", fetch });
 
@@ -72,5 +73,14 @@ export async function admit(token: string, nonce: string): Promise<StepUpClaims 
     return await verifyStepUpToken(token, { ...checks, acr: "urn:edge-idp:aal2", fetch });
   } catch (error) {
     return error instanceof StepUpTokenError ? error.reason : String(error);
+  }
+}
+
+export async function receive(request: Request, secret: string): Promise<WebhookMessage | string> {
+  try {
+    return await verifyWebhook(request.headers, await request.text(), secret);
+  } catch (error) {
+    if (error instanceof WebhookError) return error.reason;
+    throw error;
   }
 }

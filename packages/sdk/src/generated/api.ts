@@ -661,7 +661,7 @@ export interface paths {
         };
         /**
          * Export the events of the audit tree, oldest first, as NDJSON
-         * @description Exports the integrated events as lines of JSON, oldest first, with their leaf indexes. Continue a response that ends early with `from`.
+         * @description Exports the integrated events as lines of JSON, oldest first, with their leaf indexes, as the API shows them or in the schema of OCSF. Continue a response that ends early with `from`.
          *
          *     Permission: `audit:read`.
          *
@@ -812,6 +812,342 @@ export interface paths {
          *     Error codes: `invalid_request`, `body_too_large`, `internal_error`, `unavailable`, `invalid_json`, `missing_token`, `invalid_token`, `rate_limited`, `tenant_suspended`, `insufficient_scope`.
          */
         get: operations["getStatistics"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/webhooks": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the tenant's webhooks
+         * @description Lists all webhooks with their statistics, oldest first.
+         *
+         *     Permission: `settings:write`.
+         *
+         *     Error codes: `invalid_request`, `body_too_large`, `internal_error`, `unavailable`, `invalid_json`, `missing_token`, `invalid_token`, `rate_limited`, `tenant_suspended`, `insufficient_scope`.
+         */
+        get: operations["listWebhooks"];
+        put?: never;
+        /**
+         * Create a webhook
+         * @description Creates a webhook, which receives the events that are filed from now on. The answer shows the secret that signs its messages, once. A tenant has at most ten.
+         *
+         *     Permission: `settings:write`.
+         *
+         *     Error codes: `invalid_request`, `body_too_large`, `internal_error`, `unavailable`, `invalid_json`, `unsupported_media_type`, `missing_token`, `invalid_token`, `rate_limited`, `tenant_suspended`, `insufficient_scope`, `idempotency_in_progress`, `idempotency_mismatch`, `too_many`.
+         */
+        post: operations["createWebhook"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/webhooks/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get a webhook
+         * @description Returns a webhook with its statistics.
+         *
+         *     Permission: `settings:write`.
+         *
+         *     Error codes: `invalid_request`, `body_too_large`, `internal_error`, `unavailable`, `invalid_json`, `missing_token`, `invalid_token`, `rate_limited`, `tenant_suspended`, `insufficient_scope`, `not_found`.
+         */
+        get: operations["getWebhook"];
+        put?: never;
+        post?: never;
+        /**
+         * Delete a webhook
+         * @description Deletes a webhook. Nothing is sent to it any more.
+         *
+         *     Permission: `settings:write`.
+         *
+         *     Error codes: `invalid_request`, `body_too_large`, `internal_error`, `unavailable`, `invalid_json`, `missing_token`, `invalid_token`, `rate_limited`, `tenant_suspended`, `insufficient_scope`, `not_found`.
+         */
+        delete: operations["removeWebhook"];
+        options?: never;
+        head?: never;
+        /**
+         * Change a webhook
+         * @description Changes the fields that the body names. A disabled webhook keeps its place in the log: once it is enabled, it receives what has been filed since.
+         *
+         *     Permission: `settings:write`.
+         *
+         *     Error codes: `invalid_request`, `body_too_large`, `internal_error`, `unavailable`, `invalid_json`, `unsupported_media_type`, `missing_token`, `invalid_token`, `rate_limited`, `tenant_suspended`, `insufficient_scope`, `not_found`.
+         */
+        patch: operations["changeWebhook"];
+        trace?: never;
+    };
+    "/v1/webhooks/{id}/test": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Send a test message to a webhook
+         * @description Sends a signed message of the type `webhook.test` now, also to a disabled webhook, and returns what came of it. It is no event, and is not tried again.
+         *
+         *     Permission: `settings:write`.
+         *
+         *     Error codes: `invalid_request`, `body_too_large`, `internal_error`, `unavailable`, `invalid_json`, `missing_token`, `invalid_token`, `rate_limited`, `tenant_suspended`, `insufficient_scope`, `not_found`.
+         */
+        post: operations["testWebhook"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/webhooks/{id}/rotate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Replace the secret of a webhook; both sign during the overlap
+         * @description Creates a new secret, which the answer shows once. Until the overlap ends, every message has a signature of each of the two.
+         *
+         *     Permission: `settings:write`.
+         *
+         *     Error codes: `invalid_request`, `body_too_large`, `internal_error`, `unavailable`, `invalid_json`, `unsupported_media_type`, `missing_token`, `invalid_token`, `rate_limited`, `tenant_suspended`, `insufficient_scope`, `idempotency_in_progress`, `idempotency_mismatch`, `not_found`.
+         */
+        post: operations["rotateWebhookSecret"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/webhooks/{id}/replay": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Send events again, from a leaf index on
+         * @description Sets the cursor to a leaf index. All wanted events from there on are sent, with the same ids as before; an erased user's are sent as they are now.
+         *
+         *     Permission: `settings:write`.
+         *
+         *     Error codes: `invalid_request`, `body_too_large`, `internal_error`, `unavailable`, `invalid_json`, `unsupported_media_type`, `missing_token`, `invalid_token`, `rate_limited`, `tenant_suspended`, `insufficient_scope`, `idempotency_in_progress`, `idempotency_mismatch`, `not_found`.
+         */
+        post: operations["replayWebhook"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/webhooks/{id}/attempts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the last attempts of a webhook
+         * @description Lists the last hundred attempts to deliver an event, newest first.
+         *
+         *     Permission: `settings:write`.
+         *
+         *     Error codes: `invalid_request`, `body_too_large`, `internal_error`, `unavailable`, `invalid_json`, `missing_token`, `invalid_token`, `rate_limited`, `tenant_suspended`, `insufficient_scope`, `not_found`.
+         */
+        get: operations["listWebhookAttempts"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/webhooks/{id}/attempts/{eventId}/replay": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Send one event again
+         * @description Sends an event again that is among the last hundred attempts, with the same id, and with retries as if it was new.
+         *
+         *     Permission: `settings:write`.
+         *
+         *     Error codes: `invalid_request`, `body_too_large`, `internal_error`, `unavailable`, `invalid_json`, `missing_token`, `invalid_token`, `rate_limited`, `tenant_suspended`, `insufficient_scope`, `idempotency_in_progress`, `idempotency_mismatch`, `not_found`, `too_many`.
+         */
+        post: operations["replayWebhookEvent"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/audit/streams": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the tenant's streams
+         * @description Lists all streams with their statistics, oldest first.
+         *
+         *     Permission: `settings:write`.
+         *
+         *     Error codes: `invalid_request`, `body_too_large`, `internal_error`, `unavailable`, `invalid_json`, `missing_token`, `invalid_token`, `rate_limited`, `tenant_suspended`, `insufficient_scope`.
+         */
+        get: operations["listStreams"];
+        put?: never;
+        /**
+         * Create a stream of the audit trail
+         * @description Creates a stream, which sends every event of the audit trail in order, in batches, without a gap. Which fields it needs depends on its `type`. A tenant has at most five.
+         *
+         *     Permission: `settings:write`.
+         *
+         *     Error codes: `invalid_request`, `body_too_large`, `internal_error`, `unavailable`, `invalid_json`, `unsupported_media_type`, `missing_token`, `invalid_token`, `rate_limited`, `tenant_suspended`, `insufficient_scope`, `idempotency_in_progress`, `idempotency_mismatch`, `too_many`.
+         */
+        post: operations["createStream"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/audit/streams/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get a stream
+         * @description Returns a stream with its statistics.
+         *
+         *     Permission: `settings:write`.
+         *
+         *     Error codes: `invalid_request`, `body_too_large`, `internal_error`, `unavailable`, `invalid_json`, `missing_token`, `invalid_token`, `rate_limited`, `tenant_suspended`, `insufficient_scope`, `not_found`.
+         */
+        get: operations["getStream"];
+        put?: never;
+        post?: never;
+        /**
+         * Delete a stream
+         * @description Deletes a stream. Nothing is sent to it any more.
+         *
+         *     Permission: `settings:write`.
+         *
+         *     Error codes: `invalid_request`, `body_too_large`, `internal_error`, `unavailable`, `invalid_json`, `missing_token`, `invalid_token`, `rate_limited`, `tenant_suspended`, `insufficient_scope`, `not_found`.
+         */
+        delete: operations["removeStream"];
+        options?: never;
+        head?: never;
+        /**
+         * Change a stream
+         * @description Changes the fields that the body names, and tries a batch that has failed again at once. Another `url` or `endpoint` needs the credentials too. A disabled stream keeps its place in the log, and continues there.
+         *
+         *     Permission: `settings:write`.
+         *
+         *     Error codes: `invalid_request`, `body_too_large`, `internal_error`, `unavailable`, `invalid_json`, `unsupported_media_type`, `missing_token`, `invalid_token`, `rate_limited`, `tenant_suspended`, `insufficient_scope`, `not_found`.
+         */
+        patch: operations["changeStream"];
+        trace?: never;
+    };
+    "/v1/audit/streams/{id}/test": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Test a stream
+         * @description Sends the newest event of the trail once more, also if the stream is disabled, and returns what came of it. It moves nothing, and is not tried again.
+         *
+         *     Permission: `settings:write`.
+         *
+         *     Error codes: `invalid_request`, `body_too_large`, `internal_error`, `unavailable`, `invalid_json`, `missing_token`, `invalid_token`, `rate_limited`, `tenant_suspended`, `insufficient_scope`, `not_found`.
+         */
+        post: operations["testStream"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/audit/streams/{id}/replay": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Send events again, from a leaf index on
+         * @description Sets the cursor to a leaf index. All events from there on are sent, with the same ids as before; an erased user's are sent as they are now.
+         *
+         *     Permission: `settings:write`.
+         *
+         *     Error codes: `invalid_request`, `body_too_large`, `internal_error`, `unavailable`, `invalid_json`, `unsupported_media_type`, `missing_token`, `invalid_token`, `rate_limited`, `tenant_suspended`, `insufficient_scope`, `idempotency_in_progress`, `idempotency_mismatch`, `not_found`.
+         */
+        post: operations["replayStream"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/audit/streams/{id}/attempts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the last attempts of a stream
+         * @description Lists the last hundred attempts to send a batch, newest first.
+         *
+         *     Permission: `settings:write`.
+         *
+         *     Error codes: `invalid_request`, `body_too_large`, `internal_error`, `unavailable`, `invalid_json`, `missing_token`, `invalid_token`, `rate_limited`, `tenant_suspended`, `insufficient_scope`, `not_found`.
+         */
+        get: operations["listStreamAttempts"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1885,6 +2221,241 @@ export interface components {
                  */
                 after?: string;
             };
+        };
+        CreateWebhookInput: {
+            webhook: {
+                /**
+                 * @description Where the events are sent: https, a public host name, port 443 or 8443. Tenants in test mode may send to http and to this machine too.
+                 * @example https://hooks.example.com/edge-idp
+                 */
+                url: string;
+                /**
+                 * @description The types of events that are sent: actions of the audit trail, `otp.*` for all that begin with `otp.`, and `*` for all.
+                 * @example [
+                 *       "user.locked",
+                 *       "otp.*"
+                 *     ]
+                 */
+                events: ("*" | "tenant.*" | "settings.*" | "token.*" | "user.*" | "otp.*" | "authenticator.*" | "backup_codes.*" | "passkey.*" | "device.*" | "session.*" | "request.*" | "webhook.*" | "stream.*" | "tenant.created" | "tenant.relocated" | "tenant.deletion_started" | "tenant.deleted" | "tenant.renamed" | "tenant.suspended" | "tenant.reactivated" | "settings.changed" | "token.created" | "token.rotated" | "token.revoked" | "user.provisioned" | "user.suspended" | "user.reactivated" | "user.locked" | "user.unlocked" | "user.erased" | "otp.configured" | "otp.confirmed" | "otp.verified" | "otp.disabled" | "otp.removed" | "authenticator.added" | "authenticator.renamed" | "authenticator.removed" | "backup_codes.generated" | "passkey.registered" | "passkey.verified" | "passkey.renamed" | "passkey.removed" | "device.remembered" | "device.removed" | "session.assessed" | "session.judged" | "session.imported" | "request.refused" | "webhook.created" | "webhook.changed" | "webhook.rotated" | "webhook.replayed" | "webhook.disabled" | "webhook.removed" | "stream.created" | "stream.changed" | "stream.replayed" | "stream.removed")[];
+                /** @example Locks and enrolments */
+                description?: string | null;
+            };
+        };
+        ChangeWebhookInput: {
+            webhook: {
+                /**
+                 * @description Where the events are sent: https, a public host name, port 443 or 8443. Tenants in test mode may send to http and to this machine too.
+                 * @example https://hooks.example.com/edge-idp
+                 */
+                url?: string;
+                /**
+                 * @description The types of events that are sent: actions of the audit trail, `otp.*` for all that begin with `otp.`, and `*` for all.
+                 * @example [
+                 *       "user.locked",
+                 *       "otp.*"
+                 *     ]
+                 */
+                events?: ("*" | "tenant.*" | "settings.*" | "token.*" | "user.*" | "otp.*" | "authenticator.*" | "backup_codes.*" | "passkey.*" | "device.*" | "session.*" | "request.*" | "webhook.*" | "stream.*" | "tenant.created" | "tenant.relocated" | "tenant.deletion_started" | "tenant.deleted" | "tenant.renamed" | "tenant.suspended" | "tenant.reactivated" | "settings.changed" | "token.created" | "token.rotated" | "token.revoked" | "user.provisioned" | "user.suspended" | "user.reactivated" | "user.locked" | "user.unlocked" | "user.erased" | "otp.configured" | "otp.confirmed" | "otp.verified" | "otp.disabled" | "otp.removed" | "authenticator.added" | "authenticator.renamed" | "authenticator.removed" | "backup_codes.generated" | "passkey.registered" | "passkey.verified" | "passkey.renamed" | "passkey.removed" | "device.remembered" | "device.removed" | "session.assessed" | "session.judged" | "session.imported" | "request.refused" | "webhook.created" | "webhook.changed" | "webhook.rotated" | "webhook.replayed" | "webhook.disabled" | "webhook.removed" | "stream.created" | "stream.changed" | "stream.replayed" | "stream.removed")[];
+                /** @example Locks and enrolments */
+                description?: string | null;
+                /**
+                 * @description A disabled one keeps its place in the log, and continues there once it is enabled.
+                 * @enum {string}
+                 */
+                status?: "enabled" | "disabled";
+            };
+        };
+        RotateWebhookSecretInput: {
+            /**
+             * @description For how long both secrets sign. Without it, a day.
+             * @default 86400
+             * @example 3600
+             */
+            overlap_seconds?: number;
+        };
+        ReplayWebhookInput: {
+            /**
+             * Format: int64
+             * @description The leaf index of the first event to send, also if it was sent before. The leaf index of the next event skips all that are there.
+             * @example 1000
+             */
+            from: number;
+        };
+        CreateStreamInput: {
+            /**
+             * @example {
+             *       "type": "splunk_hec",
+             *       "format": "ocsf",
+             *       "url": "https://splunk.example.com:8443",
+             *       "token": "12345678-1234-1234-1234-1234567890ab",
+             *       "index": "security",
+             *       "from": 0
+             *     }
+             */
+            stream: {
+                /**
+                 * @description `http`: any receiver of NDJSON. `splunk_hec`: the HTTP Event Collector of Splunk. `datadog`: the log intake of Datadog. `s3`: a bucket of Amazon S3, R2 or a compatible store.
+                 * @enum {string}
+                 */
+                type: "http" | "splunk_hec" | "datadog" | "s3";
+                /**
+                 * @description `native`: events as the API shows them. `ocsf`: events in version 1.8.0 of the Open Cybersecurity Schema Framework.
+                 * @enum {string}
+                 */
+                format?: "native" | "ocsf";
+                /**
+                 * @description Of all types but `s3`, which need it: where the events are sent. For `splunk_hec` and `datadog` it is the base, to which the path of the interface is added. https, a public host name, port 443 or 8443; tenants in test mode may send to http and to this machine too.
+                 * @example https://splunk.example.com:8443
+                 */
+                url?: string;
+                /**
+                 * @description `http`: up to 20 headers of your own choice, such as `Authorization`. Their values are never shown.
+                 * @example {
+                 *       "Authorization": "Bearer 5f1c…"
+                 *     }
+                 */
+                headers?: {
+                    [key: string]: string;
+                };
+                /**
+                 * @description `splunk_hec` needs it: the token of the collector. Never shown.
+                 * @example 12345678-1234-1234-1234-1234567890ab
+                 */
+                token?: string;
+                /**
+                 * @description `splunk_hec`: the index; null: the default of the token.
+                 * @example security
+                 */
+                index?: string | null;
+                /**
+                 * @description `datadog` needs it: an API key. Never shown.
+                 * @example 0123456789abcdef0123456789abcdef
+                 */
+                api_key?: string;
+                /**
+                 * @description `s3` needs it: the address of the store, to which `/<bucket>/<key>` is added. The rules of `url` apply.
+                 * @example https://s3.eu-central-1.amazonaws.com
+                 */
+                endpoint?: string;
+                /**
+                 * @description `s3`: the bucket.
+                 * @example acme-audit
+                 */
+                bucket?: string;
+                /**
+                 * @description `s3`: the region that signatures name; `auto` for R2.
+                 * @example eu-central-1
+                 */
+                region?: string;
+                /**
+                 * @description `s3`: what the keys begin with.
+                 * @example idp/
+                 */
+                prefix?: string;
+                /**
+                 * @description `s3`: the id of the access key.
+                 * @example AKIAIOSFODNN7EXAMPLE
+                 */
+                access_key_id?: string;
+                /**
+                 * @description `s3` needs it: the secret of the access key. Never shown.
+                 * @example wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY
+                 */
+                secret_access_key?: string;
+                /**
+                 * Format: int64
+                 * @description The leaf index of the first event to send. Without it, those that are filed from now on.
+                 * @example 0
+                 */
+                from?: number;
+            };
+        };
+        ChangeStreamInput: {
+            /**
+             * @example {
+             *       "index": "audit",
+             *       "status": "enabled"
+             *     }
+             */
+            stream: {
+                /**
+                 * @description `native`: events as the API shows them. `ocsf`: events in version 1.8.0 of the Open Cybersecurity Schema Framework.
+                 * @enum {string}
+                 */
+                format?: "native" | "ocsf";
+                /**
+                 * @description Of all types but `s3`, which need it: where the events are sent. For `splunk_hec` and `datadog` it is the base, to which the path of the interface is added. https, a public host name, port 443 or 8443; tenants in test mode may send to http and to this machine too.
+                 * @example https://splunk.example.com:8443
+                 */
+                url?: string;
+                /**
+                 * @description `http`: up to 20 headers of your own choice, such as `Authorization`. Their values are never shown.
+                 * @example {
+                 *       "Authorization": "Bearer 5f1c…"
+                 *     }
+                 */
+                headers?: {
+                    [key: string]: string;
+                };
+                /**
+                 * @description `splunk_hec` needs it: the token of the collector. Never shown.
+                 * @example 12345678-1234-1234-1234-1234567890ab
+                 */
+                token?: string;
+                /**
+                 * @description `splunk_hec`: the index; null: the default of the token.
+                 * @example security
+                 */
+                index?: string | null;
+                /**
+                 * @description `datadog` needs it: an API key. Never shown.
+                 * @example 0123456789abcdef0123456789abcdef
+                 */
+                api_key?: string;
+                /**
+                 * @description `s3` needs it: the address of the store, to which `/<bucket>/<key>` is added. The rules of `url` apply.
+                 * @example https://s3.eu-central-1.amazonaws.com
+                 */
+                endpoint?: string;
+                /**
+                 * @description `s3`: the bucket.
+                 * @example acme-audit
+                 */
+                bucket?: string;
+                /**
+                 * @description `s3`: the region that signatures name; `auto` for R2.
+                 * @example eu-central-1
+                 */
+                region?: string;
+                /**
+                 * @description `s3`: what the keys begin with.
+                 * @example idp/
+                 */
+                prefix?: string;
+                /**
+                 * @description `s3`: the id of the access key.
+                 * @example AKIAIOSFODNN7EXAMPLE
+                 */
+                access_key_id?: string;
+                /**
+                 * @description `s3` needs it: the secret of the access key. Never shown.
+                 * @example wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY
+                 */
+                secret_access_key?: string;
+                /**
+                 * @description A disabled one keeps its place in the log, and continues there once it is enabled.
+                 * @enum {string}
+                 */
+                status?: "enabled" | "disabled";
+            };
+        };
+        ReplayStreamInput: {
+            /**
+             * Format: int64
+             * @description The leaf index of the first event to send, also if it was sent before. The leaf index of the next event skips all that are there.
+             * @example 1000
+             */
+            from: number;
         };
         CreateTenantInput: {
             tenant: {
@@ -4236,13 +4807,13 @@ export interface components {
                 [key: string]: unknown;
             };
             /**
-             * @description Values: `tenant.created`, `tenant.relocated`, `tenant.deletion_started`, `tenant.deleted`, `tenant.renamed`, `tenant.suspended`, `tenant.reactivated`, `settings.changed`, `token.created`, `token.rotated`, `token.revoked`, `user.provisioned`, `user.suspended`, `user.reactivated`, `user.locked`, `user.unlocked`, `user.erased`, `otp.configured`, `otp.confirmed`, `otp.verified`, `otp.disabled`, `otp.removed`, `authenticator.added`, `authenticator.renamed`, `authenticator.removed`, `backup_codes.generated`, `passkey.registered`, `passkey.verified`, `passkey.renamed`, `passkey.removed`, `device.remembered`, `device.removed`, `session.assessed`, `session.judged`, `session.imported`, `request.refused`; expect further ones.
+             * @description Values: `tenant.created`, `tenant.relocated`, `tenant.deletion_started`, `tenant.deleted`, `tenant.renamed`, `tenant.suspended`, `tenant.reactivated`, `settings.changed`, `token.created`, `token.rotated`, `token.revoked`, `user.provisioned`, `user.suspended`, `user.reactivated`, `user.locked`, `user.unlocked`, `user.erased`, `otp.configured`, `otp.confirmed`, `otp.verified`, `otp.disabled`, `otp.removed`, `authenticator.added`, `authenticator.renamed`, `authenticator.removed`, `backup_codes.generated`, `passkey.registered`, `passkey.verified`, `passkey.renamed`, `passkey.removed`, `device.remembered`, `device.removed`, `session.assessed`, `session.judged`, `session.imported`, `request.refused`, `webhook.created`, `webhook.changed`, `webhook.rotated`, `webhook.replayed`, `webhook.disabled`, `webhook.removed`, `stream.created`, `stream.changed`, `stream.replayed`, `stream.removed`; expect further ones.
              * @example tenant.created
              */
             action: string;
             target: {
                 /**
-                 * @description Values: `tenant`, `api_token`, `identity`; expect further ones.
+                 * @description Values: `tenant`, `api_token`, `identity`, `webhook`, `stream`; expect further ones.
                  * @example tenant
                  */
                 type: string;
@@ -4435,6 +5006,427 @@ export interface components {
             counted_events: number;
             /** @description Whether all integrated events are counted. False while older events are still being counted. */
             complete: boolean;
+        } & {
+            [key: string]: unknown;
+        };
+        CreateWebhookResult: {
+            webhook: components["schemas"]["IssuedWebhook"];
+        } & {
+            [key: string]: unknown;
+        };
+        IssuedWebhook: {
+            /** @example 6908bffd1c2e4a5b9d7f0a31 */
+            id: string;
+            /** @example https://hooks.example.com/edge-idp */
+            url: string;
+            /**
+             * @example [
+             *       "user.locked",
+             *       "otp.*"
+             *     ]
+             */
+            events: string[];
+            /** @example Locks and enrolments */
+            description: string | null;
+            /**
+             * @description `failing`: enabled, and nothing was delivered since an attempt failed. Values: `enabled`, `disabled`, `failing`; expect further ones.
+             * @example enabled
+             */
+            status: string;
+            /**
+             * @description Why the service has disabled it: the receiver answered 410, or nothing was delivered for five days. Null if it did not.
+             * @example null
+             */
+            disabled_reason: string | null;
+            /**
+             * Format: int64
+             * @description The leaf index of the first event that was not looked at yet.
+             * @example 1204
+             */
+            cursor: number;
+            behind: components["schemas"]["Lag"];
+            /**
+             * Format: int64
+             * @description Deliveries that failed and wait for a retry. From 1,000 on, the cursor stands still.
+             * @example 2
+             */
+            waiting: number;
+            /**
+             * Format: int64
+             * @description Events that were delivered.
+             * @example 1198
+             */
+            delivered: number;
+            /**
+             * Format: int64
+             * @description Attempts that failed.
+             * @example 3
+             */
+            failed: number;
+            /**
+             * Format: int64
+             * @description Events that were not delivered after ten attempts in three days; a replay sends them.
+             * @example 0
+             */
+            given_up: number;
+            /**
+             * Format: date-time
+             * @example 2026-08-15T09:30:00.000Z
+             */
+            created_at: string;
+            /**
+             * Format: date-time
+             * @example 2026-08-15T09:30:00.000Z
+             */
+            updated_at: string;
+            /**
+             * @description The secret that signs the messages (Standard Webhooks), which is shown once.
+             * @example whsec_…
+             */
+            secret: string;
+        } & {
+            [key: string]: unknown;
+        };
+        Lag: {
+            /**
+             * Format: int64
+             * @description Events that were not looked at yet.
+             */
+            events: number;
+            /**
+             * Format: int64
+             * @description How long the first of them has waited.
+             */
+            seconds: number;
+        } & {
+            [key: string]: unknown;
+        };
+        ListWebhooksResult: {
+            webhooks: components["schemas"]["Webhook"][];
+        } & {
+            [key: string]: unknown;
+        };
+        Webhook: {
+            /** @example 6908bffd1c2e4a5b9d7f0a31 */
+            id: string;
+            /** @example https://hooks.example.com/edge-idp */
+            url: string;
+            /**
+             * @example [
+             *       "user.locked",
+             *       "otp.*"
+             *     ]
+             */
+            events: string[];
+            /** @example Locks and enrolments */
+            description: string | null;
+            /**
+             * @description `failing`: enabled, and nothing was delivered since an attempt failed. Values: `enabled`, `disabled`, `failing`; expect further ones.
+             * @example enabled
+             */
+            status: string;
+            /**
+             * @description Why the service has disabled it: the receiver answered 410, or nothing was delivered for five days. Null if it did not.
+             * @example null
+             */
+            disabled_reason: string | null;
+            /**
+             * Format: int64
+             * @description The leaf index of the first event that was not looked at yet.
+             * @example 1204
+             */
+            cursor: number;
+            behind: components["schemas"]["Lag"];
+            /**
+             * Format: int64
+             * @description Deliveries that failed and wait for a retry. From 1,000 on, the cursor stands still.
+             * @example 2
+             */
+            waiting: number;
+            /**
+             * Format: int64
+             * @description Events that were delivered.
+             * @example 1198
+             */
+            delivered: number;
+            /**
+             * Format: int64
+             * @description Attempts that failed.
+             * @example 3
+             */
+            failed: number;
+            /**
+             * Format: int64
+             * @description Events that were not delivered after ten attempts in three days; a replay sends them.
+             * @example 0
+             */
+            given_up: number;
+            /**
+             * Format: date-time
+             * @example 2026-08-15T09:30:00.000Z
+             */
+            created_at: string;
+            /**
+             * Format: date-time
+             * @example 2026-08-15T09:30:00.000Z
+             */
+            updated_at: string;
+        } & {
+            [key: string]: unknown;
+        };
+        GetWebhookResult: {
+            webhook: components["schemas"]["Webhook"];
+        } & {
+            [key: string]: unknown;
+        };
+        ChangeWebhookResult: {
+            webhook: components["schemas"]["Webhook"];
+        } & {
+            [key: string]: unknown;
+        };
+        TestWebhookResult: {
+            attempt: components["schemas"]["TestAttempt"];
+        } & {
+            [key: string]: unknown;
+        };
+        TestAttempt: {
+            /**
+             * Format: date-time
+             * @example 2026-08-15T09:30:00.000Z
+             */
+            at: string;
+            /**
+             * @description The status of the answer; null if there was none.
+             * @example 503
+             */
+            status: number | null;
+            /**
+             * Format: int64
+             * @description How long it took.
+             * @example 142
+             */
+            milliseconds: number;
+            /**
+             * @description Null for a success. `status`: another status than 2xx. `redirect`: redirects are not followed. `timeout`: no answer within 15 s. `connection`: no complete answer. `target`: an address to which the service does not send. `answer`: the receiver did not accept all. `configuration`: the request could not be built.
+             * @example status
+             */
+            error: string | null;
+        } & {
+            [key: string]: unknown;
+        };
+        RotateWebhookSecretResult: {
+            webhook: components["schemas"]["IssuedWebhook"];
+        } & {
+            [key: string]: unknown;
+        };
+        ReplayWebhookResult: {
+            webhook: components["schemas"]["Webhook"];
+        } & {
+            [key: string]: unknown;
+        };
+        ListWebhookAttemptsResult: {
+            attempts: components["schemas"]["DeliveryAttempt"][];
+        } & {
+            [key: string]: unknown;
+        };
+        DeliveryAttempt: {
+            /** @example 6908bffd1c2e4a5b9d7f0a31 */
+            event_id: string;
+            /**
+             * Format: int64
+             * @description The event's position in the tenant's log.
+             */
+            leaf_index: number;
+            /**
+             * Format: date-time
+             * @example 2026-08-15T09:30:00.000Z
+             */
+            at: string;
+            /**
+             * @description The status of the answer; null if there was none.
+             * @example 503
+             */
+            status: number | null;
+            /**
+             * Format: int64
+             * @description How long it took.
+             * @example 142
+             */
+            milliseconds: number;
+            /**
+             * @description Null for a success. `status`: another status than 2xx. `redirect`: redirects are not followed. `timeout`: no answer within 15 s. `connection`: no complete answer. `target`: an address to which the service does not send. `answer`: the receiver did not accept all. `configuration`: the request could not be built.
+             * @example status
+             */
+            error: string | null;
+            /** @description When the next attempt is due; null after a success and after the last one. */
+            next_at: string | null;
+        } & {
+            [key: string]: unknown;
+        };
+        CreateStreamResult: {
+            stream: components["schemas"]["Stream"];
+        } & {
+            [key: string]: unknown;
+        };
+        Stream: {
+            /**
+             * @description `http`: any receiver of NDJSON. `splunk_hec`: the HTTP Event Collector of Splunk. `datadog`: the log intake of Datadog. `s3`: a bucket of Amazon S3, R2 or a compatible store. Values: `http`, `splunk_hec`, `datadog`, `s3`; expect further ones.
+             * @example http
+             */
+            type: string;
+            /**
+             * @description `native`: events as the API shows them. `ocsf`: events in version 1.8.0 of the Open Cybersecurity Schema Framework. Values: `native`, `ocsf`; expect further ones.
+             * @example native
+             */
+            format: string;
+            /**
+             * @description Of all types but `s3`: where the events are sent.
+             * @example https://splunk.example.com:8443
+             */
+            url?: string;
+            /**
+             * @description `http`: the names of its headers.
+             * @example [
+             *       "Authorization"
+             *     ]
+             */
+            header_names?: string[];
+            /**
+             * @description `splunk_hec`: the index; null: the default of the token.
+             * @example security
+             */
+            index?: string | null;
+            /**
+             * @description `s3`: the address of the store.
+             * @example https://s3.eu-central-1.amazonaws.com
+             */
+            endpoint?: string;
+            /**
+             * @description `s3`: the bucket.
+             * @example acme-audit
+             */
+            bucket?: string;
+            /**
+             * @description `s3`: the region that signatures name; `auto` for R2.
+             * @example eu-central-1
+             */
+            region?: string;
+            /**
+             * @description `s3`: what the keys begin with.
+             * @example idp/
+             */
+            prefix?: string;
+            /**
+             * @description `s3`: the id of the access key.
+             * @example AKIAIOSFODNN7EXAMPLE
+             */
+            access_key_id?: string;
+            /** @example 6908bffd1c2e4a5b9d7f0a31 */
+            id: string;
+            /**
+             * @description `failing`: enabled, and nothing was delivered since an attempt failed. Values: `enabled`, `disabled`, `failing`; expect further ones.
+             * @example enabled
+             */
+            status: string;
+            /**
+             * Format: int64
+             * @description The leaf index of the first event that was not looked at yet.
+             * @example 1204
+             */
+            cursor: number;
+            behind: components["schemas"]["Lag"];
+            /**
+             * Format: int64
+             * @description Events that were delivered.
+             * @example 1198
+             */
+            delivered: number;
+            /**
+             * Format: int64
+             * @description Attempts that failed.
+             * @example 3
+             */
+            failed: number;
+            /**
+             * Format: date-time
+             * @example 2026-08-15T09:30:00.000Z
+             */
+            created_at: string;
+            /**
+             * Format: date-time
+             * @example 2026-08-15T09:30:00.000Z
+             */
+            updated_at: string;
+        } & {
+            [key: string]: unknown;
+        };
+        ListStreamsResult: {
+            streams: components["schemas"]["Stream"][];
+        } & {
+            [key: string]: unknown;
+        };
+        GetStreamResult: {
+            stream: components["schemas"]["Stream"];
+        } & {
+            [key: string]: unknown;
+        };
+        ChangeStreamResult: {
+            stream: components["schemas"]["Stream"];
+        } & {
+            [key: string]: unknown;
+        };
+        TestStreamResult: {
+            attempt: components["schemas"]["TestAttempt"];
+        } & {
+            [key: string]: unknown;
+        };
+        ReplayStreamResult: {
+            stream: components["schemas"]["Stream"];
+        } & {
+            [key: string]: unknown;
+        };
+        ListStreamAttemptsResult: {
+            attempts: components["schemas"]["StreamAttempt"][];
+        } & {
+            [key: string]: unknown;
+        };
+        StreamAttempt: {
+            /** @example 6908bffd1c2e4a5b9d7f0a31 */
+            event_id: string;
+            /**
+             * Format: int64
+             * @description The leaf index of the first event of the batch.
+             */
+            leaf_index: number;
+            /**
+             * Format: int64
+             * @description How many events the batch had.
+             * @example 37
+             */
+            events: number;
+            /**
+             * Format: date-time
+             * @example 2026-08-15T09:30:00.000Z
+             */
+            at: string;
+            /**
+             * @description The status of the answer; null if there was none.
+             * @example 503
+             */
+            status: number | null;
+            /**
+             * Format: int64
+             * @description How long it took.
+             * @example 142
+             */
+            milliseconds: number;
+            /**
+             * @description Null for a success. `status`: another status than 2xx. `redirect`: redirects are not followed. `timeout`: no answer within 15 s. `connection`: no complete answer. `target`: an address to which the service does not send. `answer`: the receiver did not accept all. `configuration`: the request could not be built.
+             * @example status
+             */
+            error: string | null;
+            /** @description When the batch is sent again; null after a success. */
+            next_at: string | null;
         } & {
             [key: string]: unknown;
         };
@@ -6147,7 +7139,7 @@ export interface operations {
             /**
              * @description `idempotency_in_progress`: A request with this Idempotency-Key is in progress; retry in a moment to receive its response.
              *
-             *     `too_many`: A tenant has at most 1,000 API tokens that have not ended, and a user at most ten passkeys and five authenticators; revoke or remove one first.
+             *     `too_many`: A tenant has at most 1,000 API tokens that have not ended, ten webhooks and five streams, a webhook at most 1,000 deliveries that wait, and a user at most ten passkeys and five authenticators; revoke or remove one first.
              */
             409: {
                 headers: {
@@ -7057,7 +8049,7 @@ export interface operations {
             /**
              * @description `idempotency_in_progress`: A request with this Idempotency-Key is in progress; retry in a moment to receive its response.
              *
-             *     `too_many`: A tenant has at most 1,000 API tokens that have not ended, and a user at most ten passkeys and five authenticators; revoke or remove one first.
+             *     `too_many`: A tenant has at most 1,000 API tokens that have not ended, ten webhooks and five streams, a webhook at most 1,000 deliveries that wait, and a user at most ten passkeys and five authenticators; revoke or remove one first.
              */
             409: {
                 headers: {
@@ -7605,7 +8597,7 @@ export interface operations {
             /**
              * @description `passkeys_not_set_up`: The tenant has not set up passkeys; set passkeys.rp_id and passkeys.origins first.
              *
-             *     `too_many`: A tenant has at most 1,000 API tokens that have not ended, and a user at most ten passkeys and five authenticators; revoke or remove one first.
+             *     `too_many`: A tenant has at most 1,000 API tokens that have not ended, ten webhooks and five streams, a webhook at most 1,000 deliveries that wait, and a user at most ten passkeys and five authenticators; revoke or remove one first.
              */
             409: {
                 headers: {
@@ -7978,7 +8970,7 @@ export interface operations {
              *
              *     `passkeys_not_set_up`: The tenant has not set up passkeys; set passkeys.rp_id and passkeys.origins first.
              *
-             *     `too_many`: A tenant has at most 1,000 API tokens that have not ended, and a user at most ten passkeys and five authenticators; revoke or remove one first.
+             *     `too_many`: A tenant has at most 1,000 API tokens that have not ended, ten webhooks and five streams, a webhook at most 1,000 deliveries that wait, and a user at most ten passkeys and five authenticators; revoke or remove one first.
              *
              *     `passkey_exists`: This passkey is registered already; use it, or create another one.
              */
@@ -11025,7 +12017,7 @@ export interface operations {
                  * @description Events of this kind.
                  * @example tenant.created
                  */
-                action?: "tenant.created" | "tenant.relocated" | "tenant.deletion_started" | "tenant.deleted" | "tenant.renamed" | "tenant.suspended" | "tenant.reactivated" | "settings.changed" | "token.created" | "token.rotated" | "token.revoked" | "user.provisioned" | "user.suspended" | "user.reactivated" | "user.locked" | "user.unlocked" | "user.erased" | "otp.configured" | "otp.confirmed" | "otp.verified" | "otp.disabled" | "otp.removed" | "authenticator.added" | "authenticator.renamed" | "authenticator.removed" | "backup_codes.generated" | "passkey.registered" | "passkey.verified" | "passkey.renamed" | "passkey.removed" | "device.remembered" | "device.removed" | "session.assessed" | "session.judged" | "session.imported" | "request.refused";
+                action?: "tenant.created" | "tenant.relocated" | "tenant.deletion_started" | "tenant.deleted" | "tenant.renamed" | "tenant.suspended" | "tenant.reactivated" | "settings.changed" | "token.created" | "token.rotated" | "token.revoked" | "user.provisioned" | "user.suspended" | "user.reactivated" | "user.locked" | "user.unlocked" | "user.erased" | "otp.configured" | "otp.confirmed" | "otp.verified" | "otp.disabled" | "otp.removed" | "authenticator.added" | "authenticator.renamed" | "authenticator.removed" | "backup_codes.generated" | "passkey.registered" | "passkey.verified" | "passkey.renamed" | "passkey.removed" | "device.remembered" | "device.removed" | "session.assessed" | "session.judged" | "session.imported" | "request.refused" | "webhook.created" | "webhook.changed" | "webhook.rotated" | "webhook.replayed" | "webhook.disabled" | "webhook.removed" | "stream.created" | "stream.changed" | "stream.replayed" | "stream.removed";
                 /**
                  * @description Events with this outcome.
                  * @example success
@@ -11214,6 +12206,11 @@ export interface operations {
                  * @example 0
                  */
                 to?: number;
+                /**
+                 * @description `native`: events as in the list. `ocsf`: events in version 1.8.0 of the Open Cybersecurity Schema Framework, whose `metadata.sequence` is the leaf index.
+                 * @example native
+                 */
+                format?: "native" | "ocsf";
             };
             header?: never;
             path?: never;
@@ -11221,7 +12218,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description One event per line, as in the list, and with the `leaf_hash` of the tree. A response ends early after about 110,000 events and after 15 minutes; continue with the next leaf index. It is cut off if its token is revoked or expires, and by a failure; the last line is then an error body. */
+            /** @description One event per line, in the requested format, and with the `leaf_hash` of the tree. A response ends early after about 110,000 events and after 15 minutes; continue with the next leaf index. It is cut off if its token is revoked or expires, and by a failure; the last line is then an error body. */
             200: {
                 headers: {
                     /** @description Limits that the request counted against. */
@@ -12093,6 +13090,3010 @@ export interface operations {
                 headers: {
                     /** @description Names the missing permission (RFC 6750). */
                     "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `body_too_large`: The body is too large; send a smaller one. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `rate_limited`: Too many requests were sent; wait as long as Retry-After states. */
+            429: {
+                headers: {
+                    /** @description Seconds until the limit resets. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `internal_error`: The service failed to process the request; report the request_id to its operator. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `unavailable`: Temporarily unavailable. The request may have been applied; retry it with the same Idempotency-Key. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description An error with a status that a later version may add. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    listWebhooks: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description All webhooks of the tenant. */
+            200: {
+                headers: {
+                    /** @description Limits that the request counted against. */
+                    "RateLimit-Policy"?: string;
+                    /** @description Remaining quota per limit, where known. */
+                    RateLimit?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "webhooks": [
+                     *         {
+                     *           "id": "6908bffd1c2e4a5b9d7f0a31",
+                     *           "url": "https://hooks.example.com/edge-idp",
+                     *           "events": [
+                     *             "user.locked",
+                     *             "otp.*"
+                     *           ],
+                     *           "description": "Locks and enrolments",
+                     *           "status": "enabled",
+                     *           "disabled_reason": null,
+                     *           "cursor": 1204,
+                     *           "behind": {
+                     *             "events": 0,
+                     *             "seconds": 0
+                     *           },
+                     *           "waiting": 2,
+                     *           "delivered": 1198,
+                     *           "failed": 3,
+                     *           "given_up": 0,
+                     *           "created_at": "2026-08-15T09:30:00.000Z",
+                     *           "updated_at": "2026-08-15T09:30:00.000Z"
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ListWebhooksResult"];
+                };
+            };
+            /**
+             * @description `invalid_request`: The request is not valid; see issues.
+             *
+             *     `invalid_json`: The body is not valid JSON in UTF-8; send one JSON object.
+             */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /**
+             * @description `missing_token`: No API token was sent; send one as 'Authorization: Bearer <token>'.
+             *
+             *     `invalid_token`: The API token is unknown, revoked, expired or mistyped; use a valid one.
+             */
+            401: {
+                headers: {
+                    /** @description The challenge of RFC 6750. */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /**
+             * @description `tenant_suspended`: The tenant is suspended; ask the operator of the service to reactivate it.
+             *
+             *     `insufficient_scope`: The API token lacks a permission; use a token that has it.
+             */
+            403: {
+                headers: {
+                    /** @description Names the missing permission (RFC 6750). */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `body_too_large`: The body is too large; send a smaller one. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `rate_limited`: Too many requests were sent; wait as long as Retry-After states. */
+            429: {
+                headers: {
+                    /** @description Seconds until the limit resets. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `internal_error`: The service failed to process the request; report the request_id to its operator. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `unavailable`: Temporarily unavailable. The request may have been applied; retry it with the same Idempotency-Key. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description An error with a status that a later version may add. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    createWebhook: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description A value of your choice, new for each request. Within 24 hours, the same request with the same key returns the first response (`Idempotent-Replayed: true`) and changes nothing.
+                 * @example 01987c5e-6f0a-7b3c-9d21-4e8f5a6b7c8d
+                 */
+                "Idempotency-Key"?: string;
+                /**
+                 * @description The tenant's own id of the administrator or support agent on whose behalf the request acts. The audit trail shows it as `actor.acting_for`.
+                 * @example ORG_ADMIN_17
+                 */
+                "Acting-For"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "webhook": {
+                 *         "url": "https://hooks.example.com/edge-idp",
+                 *         "events": [
+                 *           "user.locked",
+                 *           "otp.*"
+                 *         ],
+                 *         "description": "Locks and enrolments"
+                 *       }
+                 *     }
+                 */
+                "application/json": components["schemas"]["CreateWebhookInput"];
+            };
+        };
+        responses: {
+            /** @description The webhook, with its secret. */
+            201: {
+                headers: {
+                    /** @description `true` if this is the response of an earlier request with the same key. */
+                    "Idempotent-Replayed"?: string;
+                    /** @description Limits that the request counted against. */
+                    "RateLimit-Policy"?: string;
+                    /** @description Remaining quota per limit, where known. */
+                    RateLimit?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "webhook": {
+                     *         "id": "6908bffd1c2e4a5b9d7f0a31",
+                     *         "url": "https://hooks.example.com/edge-idp",
+                     *         "events": [
+                     *           "user.locked",
+                     *           "otp.*"
+                     *         ],
+                     *         "description": "Locks and enrolments",
+                     *         "status": "enabled",
+                     *         "disabled_reason": null,
+                     *         "cursor": 1204,
+                     *         "behind": {
+                     *           "events": 0,
+                     *           "seconds": 0
+                     *         },
+                     *         "waiting": 2,
+                     *         "delivered": 1198,
+                     *         "failed": 3,
+                     *         "given_up": 0,
+                     *         "created_at": "2026-08-15T09:30:00.000Z",
+                     *         "updated_at": "2026-08-15T09:30:00.000Z",
+                     *         "secret": "whsec_…"
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["CreateWebhookResult"];
+                };
+            };
+            /**
+             * @description `invalid_request`: The request is not valid; see issues.
+             *
+             *     `invalid_json`: The body is not valid JSON in UTF-8; send one JSON object.
+             */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /**
+             * @description `missing_token`: No API token was sent; send one as 'Authorization: Bearer <token>'.
+             *
+             *     `invalid_token`: The API token is unknown, revoked, expired or mistyped; use a valid one.
+             */
+            401: {
+                headers: {
+                    /** @description The challenge of RFC 6750. */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /**
+             * @description `tenant_suspended`: The tenant is suspended; ask the operator of the service to reactivate it.
+             *
+             *     `insufficient_scope`: The API token lacks a permission; use a token that has it.
+             */
+            403: {
+                headers: {
+                    /** @description Names the missing permission (RFC 6750). */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /**
+             * @description `idempotency_in_progress`: A request with this Idempotency-Key is in progress; retry in a moment to receive its response.
+             *
+             *     `too_many`: A tenant has at most 1,000 API tokens that have not ended, ten webhooks and five streams, a webhook at most 1,000 deliveries that wait, and a user at most ten passkeys and five authenticators; revoke or remove one first.
+             */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `body_too_large`: The body is too large; send a smaller one. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `unsupported_media_type`: The body is not JSON; send it with 'Content-Type: application/json'. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `idempotency_mismatch`: This Idempotency-Key was used for a different request; use a new key for each new request. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `rate_limited`: Too many requests were sent; wait as long as Retry-After states. */
+            429: {
+                headers: {
+                    /** @description Seconds until the limit resets. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `internal_error`: The service failed to process the request; report the request_id to its operator. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `unavailable`: Temporarily unavailable. The request may have been applied; retry it with the same Idempotency-Key. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description An error with a status that a later version may add. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    getWebhook: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description An `id` that the service returned.
+                 * @example 6908bffd1c2e4a5b9d7f0a31
+                 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The webhook. */
+            200: {
+                headers: {
+                    /** @description Limits that the request counted against. */
+                    "RateLimit-Policy"?: string;
+                    /** @description Remaining quota per limit, where known. */
+                    RateLimit?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "webhook": {
+                     *         "id": "6908bffd1c2e4a5b9d7f0a31",
+                     *         "url": "https://hooks.example.com/edge-idp",
+                     *         "events": [
+                     *           "user.locked",
+                     *           "otp.*"
+                     *         ],
+                     *         "description": "Locks and enrolments",
+                     *         "status": "enabled",
+                     *         "disabled_reason": null,
+                     *         "cursor": 1204,
+                     *         "behind": {
+                     *           "events": 0,
+                     *           "seconds": 0
+                     *         },
+                     *         "waiting": 2,
+                     *         "delivered": 1198,
+                     *         "failed": 3,
+                     *         "given_up": 0,
+                     *         "created_at": "2026-08-15T09:30:00.000Z",
+                     *         "updated_at": "2026-08-15T09:30:00.000Z"
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["GetWebhookResult"];
+                };
+            };
+            /**
+             * @description `invalid_request`: The request is not valid; see issues.
+             *
+             *     `invalid_json`: The body is not valid JSON in UTF-8; send one JSON object.
+             */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /**
+             * @description `missing_token`: No API token was sent; send one as 'Authorization: Bearer <token>'.
+             *
+             *     `invalid_token`: The API token is unknown, revoked, expired or mistyped; use a valid one.
+             */
+            401: {
+                headers: {
+                    /** @description The challenge of RFC 6750. */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /**
+             * @description `tenant_suspended`: The tenant is suspended; ask the operator of the service to reactivate it.
+             *
+             *     `insufficient_scope`: The API token lacks a permission; use a token that has it.
+             */
+            403: {
+                headers: {
+                    /** @description Names the missing permission (RFC 6750). */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `not_found`: Nothing exists at this URL; check the path and the id. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `body_too_large`: The body is too large; send a smaller one. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `rate_limited`: Too many requests were sent; wait as long as Retry-After states. */
+            429: {
+                headers: {
+                    /** @description Seconds until the limit resets. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `internal_error`: The service failed to process the request; report the request_id to its operator. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `unavailable`: Temporarily unavailable. The request may have been applied; retry it with the same Idempotency-Key. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description An error with a status that a later version may add. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    removeWebhook: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description The tenant's own id of the administrator or support agent on whose behalf the request acts. The audit trail shows it as `actor.acting_for`.
+                 * @example ORG_ADMIN_17
+                 */
+                "Acting-For"?: string;
+            };
+            path: {
+                /**
+                 * @description An `id` that the service returned.
+                 * @example 6908bffd1c2e4a5b9d7f0a31
+                 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The webhook is deleted. */
+            204: {
+                headers: {
+                    /** @description Limits that the request counted against. */
+                    "RateLimit-Policy"?: string;
+                    /** @description Remaining quota per limit, where known. */
+                    RateLimit?: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /**
+             * @description `invalid_request`: The request is not valid; see issues.
+             *
+             *     `invalid_json`: The body is not valid JSON in UTF-8; send one JSON object.
+             */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /**
+             * @description `missing_token`: No API token was sent; send one as 'Authorization: Bearer <token>'.
+             *
+             *     `invalid_token`: The API token is unknown, revoked, expired or mistyped; use a valid one.
+             */
+            401: {
+                headers: {
+                    /** @description The challenge of RFC 6750. */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /**
+             * @description `tenant_suspended`: The tenant is suspended; ask the operator of the service to reactivate it.
+             *
+             *     `insufficient_scope`: The API token lacks a permission; use a token that has it.
+             */
+            403: {
+                headers: {
+                    /** @description Names the missing permission (RFC 6750). */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `not_found`: Nothing exists at this URL; check the path and the id. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `body_too_large`: The body is too large; send a smaller one. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `rate_limited`: Too many requests were sent; wait as long as Retry-After states. */
+            429: {
+                headers: {
+                    /** @description Seconds until the limit resets. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `internal_error`: The service failed to process the request; report the request_id to its operator. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `unavailable`: Temporarily unavailable. The request may have been applied; retry it with the same Idempotency-Key. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description An error with a status that a later version may add. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    changeWebhook: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description The tenant's own id of the administrator or support agent on whose behalf the request acts. The audit trail shows it as `actor.acting_for`.
+                 * @example ORG_ADMIN_17
+                 */
+                "Acting-For"?: string;
+            };
+            path: {
+                /**
+                 * @description An `id` that the service returned.
+                 * @example 6908bffd1c2e4a5b9d7f0a31
+                 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "webhook": {
+                 *         "url": "https://hooks.example.com/edge-idp",
+                 *         "events": [
+                 *           "user.locked",
+                 *           "otp.*"
+                 *         ],
+                 *         "description": "Locks and enrolments",
+                 *         "status": "enabled"
+                 *       }
+                 *     }
+                 */
+                "application/json": components["schemas"]["ChangeWebhookInput"];
+            };
+        };
+        responses: {
+            /** @description The changed webhook. */
+            200: {
+                headers: {
+                    /** @description Limits that the request counted against. */
+                    "RateLimit-Policy"?: string;
+                    /** @description Remaining quota per limit, where known. */
+                    RateLimit?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "webhook": {
+                     *         "id": "6908bffd1c2e4a5b9d7f0a31",
+                     *         "url": "https://hooks.example.com/edge-idp",
+                     *         "events": [
+                     *           "user.locked",
+                     *           "otp.*"
+                     *         ],
+                     *         "description": "Locks and enrolments",
+                     *         "status": "enabled",
+                     *         "disabled_reason": null,
+                     *         "cursor": 1204,
+                     *         "behind": {
+                     *           "events": 0,
+                     *           "seconds": 0
+                     *         },
+                     *         "waiting": 2,
+                     *         "delivered": 1198,
+                     *         "failed": 3,
+                     *         "given_up": 0,
+                     *         "created_at": "2026-08-15T09:30:00.000Z",
+                     *         "updated_at": "2026-08-15T09:30:00.000Z"
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ChangeWebhookResult"];
+                };
+            };
+            /**
+             * @description `invalid_request`: The request is not valid; see issues.
+             *
+             *     `invalid_json`: The body is not valid JSON in UTF-8; send one JSON object.
+             */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /**
+             * @description `missing_token`: No API token was sent; send one as 'Authorization: Bearer <token>'.
+             *
+             *     `invalid_token`: The API token is unknown, revoked, expired or mistyped; use a valid one.
+             */
+            401: {
+                headers: {
+                    /** @description The challenge of RFC 6750. */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /**
+             * @description `tenant_suspended`: The tenant is suspended; ask the operator of the service to reactivate it.
+             *
+             *     `insufficient_scope`: The API token lacks a permission; use a token that has it.
+             */
+            403: {
+                headers: {
+                    /** @description Names the missing permission (RFC 6750). */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `not_found`: Nothing exists at this URL; check the path and the id. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `body_too_large`: The body is too large; send a smaller one. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `unsupported_media_type`: The body is not JSON; send it with 'Content-Type: application/json'. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `rate_limited`: Too many requests were sent; wait as long as Retry-After states. */
+            429: {
+                headers: {
+                    /** @description Seconds until the limit resets. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `internal_error`: The service failed to process the request; report the request_id to its operator. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `unavailable`: Temporarily unavailable. The request may have been applied; retry it with the same Idempotency-Key. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description An error with a status that a later version may add. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    testWebhook: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description The tenant's own id of the administrator or support agent on whose behalf the request acts. The audit trail shows it as `actor.acting_for`.
+                 * @example ORG_ADMIN_17
+                 */
+                "Acting-For"?: string;
+            };
+            path: {
+                /**
+                 * @description An `id` that the service returned.
+                 * @example 6908bffd1c2e4a5b9d7f0a31
+                 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What came of the message. */
+            200: {
+                headers: {
+                    /** @description Limits that the request counted against. */
+                    "RateLimit-Policy"?: string;
+                    /** @description Remaining quota per limit, where known. */
+                    RateLimit?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "attempt": {
+                     *         "at": "2026-08-15T09:30:00.000Z",
+                     *         "status": 503,
+                     *         "milliseconds": 142,
+                     *         "error": "status"
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["TestWebhookResult"];
+                };
+            };
+            /**
+             * @description `invalid_request`: The request is not valid; see issues.
+             *
+             *     `invalid_json`: The body is not valid JSON in UTF-8; send one JSON object.
+             */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /**
+             * @description `missing_token`: No API token was sent; send one as 'Authorization: Bearer <token>'.
+             *
+             *     `invalid_token`: The API token is unknown, revoked, expired or mistyped; use a valid one.
+             */
+            401: {
+                headers: {
+                    /** @description The challenge of RFC 6750. */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /**
+             * @description `tenant_suspended`: The tenant is suspended; ask the operator of the service to reactivate it.
+             *
+             *     `insufficient_scope`: The API token lacks a permission; use a token that has it.
+             */
+            403: {
+                headers: {
+                    /** @description Names the missing permission (RFC 6750). */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `not_found`: Nothing exists at this URL; check the path and the id. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `body_too_large`: The body is too large; send a smaller one. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `rate_limited`: Too many requests were sent; wait as long as Retry-After states. */
+            429: {
+                headers: {
+                    /** @description Seconds until the limit resets. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `internal_error`: The service failed to process the request; report the request_id to its operator. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `unavailable`: Temporarily unavailable. The request may have been applied; retry it with the same Idempotency-Key. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description An error with a status that a later version may add. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    rotateWebhookSecret: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description A value of your choice, new for each request. Within 24 hours, the same request with the same key returns the first response (`Idempotent-Replayed: true`) and changes nothing.
+                 * @example 01987c5e-6f0a-7b3c-9d21-4e8f5a6b7c8d
+                 */
+                "Idempotency-Key"?: string;
+                /**
+                 * @description The tenant's own id of the administrator or support agent on whose behalf the request acts. The audit trail shows it as `actor.acting_for`.
+                 * @example ORG_ADMIN_17
+                 */
+                "Acting-For"?: string;
+            };
+            path: {
+                /**
+                 * @description An `id` that the service returned.
+                 * @example 6908bffd1c2e4a5b9d7f0a31
+                 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "overlap_seconds": 3600
+                 *     }
+                 */
+                "application/json": components["schemas"]["RotateWebhookSecretInput"];
+            };
+        };
+        responses: {
+            /** @description The webhook, with its new secret. */
+            200: {
+                headers: {
+                    /** @description `true` if this is the response of an earlier request with the same key. */
+                    "Idempotent-Replayed"?: string;
+                    /** @description Limits that the request counted against. */
+                    "RateLimit-Policy"?: string;
+                    /** @description Remaining quota per limit, where known. */
+                    RateLimit?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "webhook": {
+                     *         "id": "6908bffd1c2e4a5b9d7f0a31",
+                     *         "url": "https://hooks.example.com/edge-idp",
+                     *         "events": [
+                     *           "user.locked",
+                     *           "otp.*"
+                     *         ],
+                     *         "description": "Locks and enrolments",
+                     *         "status": "enabled",
+                     *         "disabled_reason": null,
+                     *         "cursor": 1204,
+                     *         "behind": {
+                     *           "events": 0,
+                     *           "seconds": 0
+                     *         },
+                     *         "waiting": 2,
+                     *         "delivered": 1198,
+                     *         "failed": 3,
+                     *         "given_up": 0,
+                     *         "created_at": "2026-08-15T09:30:00.000Z",
+                     *         "updated_at": "2026-08-15T09:30:00.000Z",
+                     *         "secret": "whsec_…"
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RotateWebhookSecretResult"];
+                };
+            };
+            /**
+             * @description `invalid_request`: The request is not valid; see issues.
+             *
+             *     `invalid_json`: The body is not valid JSON in UTF-8; send one JSON object.
+             */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /**
+             * @description `missing_token`: No API token was sent; send one as 'Authorization: Bearer <token>'.
+             *
+             *     `invalid_token`: The API token is unknown, revoked, expired or mistyped; use a valid one.
+             */
+            401: {
+                headers: {
+                    /** @description The challenge of RFC 6750. */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /**
+             * @description `tenant_suspended`: The tenant is suspended; ask the operator of the service to reactivate it.
+             *
+             *     `insufficient_scope`: The API token lacks a permission; use a token that has it.
+             */
+            403: {
+                headers: {
+                    /** @description Names the missing permission (RFC 6750). */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `not_found`: Nothing exists at this URL; check the path and the id. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `idempotency_in_progress`: A request with this Idempotency-Key is in progress; retry in a moment to receive its response. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `body_too_large`: The body is too large; send a smaller one. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `unsupported_media_type`: The body is not JSON; send it with 'Content-Type: application/json'. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `idempotency_mismatch`: This Idempotency-Key was used for a different request; use a new key for each new request. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `rate_limited`: Too many requests were sent; wait as long as Retry-After states. */
+            429: {
+                headers: {
+                    /** @description Seconds until the limit resets. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `internal_error`: The service failed to process the request; report the request_id to its operator. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `unavailable`: Temporarily unavailable. The request may have been applied; retry it with the same Idempotency-Key. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description An error with a status that a later version may add. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    replayWebhook: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description A value of your choice, new for each request. Within 24 hours, the same request with the same key returns the first response (`Idempotent-Replayed: true`) and changes nothing.
+                 * @example 01987c5e-6f0a-7b3c-9d21-4e8f5a6b7c8d
+                 */
+                "Idempotency-Key"?: string;
+                /**
+                 * @description The tenant's own id of the administrator or support agent on whose behalf the request acts. The audit trail shows it as `actor.acting_for`.
+                 * @example ORG_ADMIN_17
+                 */
+                "Acting-For"?: string;
+            };
+            path: {
+                /**
+                 * @description An `id` that the service returned.
+                 * @example 6908bffd1c2e4a5b9d7f0a31
+                 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "from": 1000
+                 *     }
+                 */
+                "application/json": components["schemas"]["ReplayWebhookInput"];
+            };
+        };
+        responses: {
+            /** @description The webhook, with its new cursor. */
+            200: {
+                headers: {
+                    /** @description `true` if this is the response of an earlier request with the same key. */
+                    "Idempotent-Replayed"?: string;
+                    /** @description Limits that the request counted against. */
+                    "RateLimit-Policy"?: string;
+                    /** @description Remaining quota per limit, where known. */
+                    RateLimit?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "webhook": {
+                     *         "id": "6908bffd1c2e4a5b9d7f0a31",
+                     *         "url": "https://hooks.example.com/edge-idp",
+                     *         "events": [
+                     *           "user.locked",
+                     *           "otp.*"
+                     *         ],
+                     *         "description": "Locks and enrolments",
+                     *         "status": "enabled",
+                     *         "disabled_reason": null,
+                     *         "cursor": 1204,
+                     *         "behind": {
+                     *           "events": 0,
+                     *           "seconds": 0
+                     *         },
+                     *         "waiting": 2,
+                     *         "delivered": 1198,
+                     *         "failed": 3,
+                     *         "given_up": 0,
+                     *         "created_at": "2026-08-15T09:30:00.000Z",
+                     *         "updated_at": "2026-08-15T09:30:00.000Z"
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ReplayWebhookResult"];
+                };
+            };
+            /**
+             * @description `invalid_request`: The request is not valid; see issues.
+             *
+             *     `invalid_json`: The body is not valid JSON in UTF-8; send one JSON object.
+             */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /**
+             * @description `missing_token`: No API token was sent; send one as 'Authorization: Bearer <token>'.
+             *
+             *     `invalid_token`: The API token is unknown, revoked, expired or mistyped; use a valid one.
+             */
+            401: {
+                headers: {
+                    /** @description The challenge of RFC 6750. */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /**
+             * @description `tenant_suspended`: The tenant is suspended; ask the operator of the service to reactivate it.
+             *
+             *     `insufficient_scope`: The API token lacks a permission; use a token that has it.
+             */
+            403: {
+                headers: {
+                    /** @description Names the missing permission (RFC 6750). */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `not_found`: Nothing exists at this URL; check the path and the id. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `idempotency_in_progress`: A request with this Idempotency-Key is in progress; retry in a moment to receive its response. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `body_too_large`: The body is too large; send a smaller one. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `unsupported_media_type`: The body is not JSON; send it with 'Content-Type: application/json'. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `idempotency_mismatch`: This Idempotency-Key was used for a different request; use a new key for each new request. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `rate_limited`: Too many requests were sent; wait as long as Retry-After states. */
+            429: {
+                headers: {
+                    /** @description Seconds until the limit resets. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `internal_error`: The service failed to process the request; report the request_id to its operator. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `unavailable`: Temporarily unavailable. The request may have been applied; retry it with the same Idempotency-Key. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description An error with a status that a later version may add. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    listWebhookAttempts: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description An `id` that the service returned.
+                 * @example 6908bffd1c2e4a5b9d7f0a31
+                 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The attempts. */
+            200: {
+                headers: {
+                    /** @description Limits that the request counted against. */
+                    "RateLimit-Policy"?: string;
+                    /** @description Remaining quota per limit, where known. */
+                    RateLimit?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "attempts": [
+                     *         {
+                     *           "event_id": "6908bffd1c2e4a5b9d7f0a31",
+                     *           "leaf_index": 0,
+                     *           "at": "2026-08-15T09:30:00.000Z",
+                     *           "status": 503,
+                     *           "milliseconds": 142,
+                     *           "error": "status",
+                     *           "next_at": "2026-08-15T09:30:00.000Z"
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ListWebhookAttemptsResult"];
+                };
+            };
+            /**
+             * @description `invalid_request`: The request is not valid; see issues.
+             *
+             *     `invalid_json`: The body is not valid JSON in UTF-8; send one JSON object.
+             */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /**
+             * @description `missing_token`: No API token was sent; send one as 'Authorization: Bearer <token>'.
+             *
+             *     `invalid_token`: The API token is unknown, revoked, expired or mistyped; use a valid one.
+             */
+            401: {
+                headers: {
+                    /** @description The challenge of RFC 6750. */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /**
+             * @description `tenant_suspended`: The tenant is suspended; ask the operator of the service to reactivate it.
+             *
+             *     `insufficient_scope`: The API token lacks a permission; use a token that has it.
+             */
+            403: {
+                headers: {
+                    /** @description Names the missing permission (RFC 6750). */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `not_found`: Nothing exists at this URL; check the path and the id. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `body_too_large`: The body is too large; send a smaller one. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `rate_limited`: Too many requests were sent; wait as long as Retry-After states. */
+            429: {
+                headers: {
+                    /** @description Seconds until the limit resets. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `internal_error`: The service failed to process the request; report the request_id to its operator. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `unavailable`: Temporarily unavailable. The request may have been applied; retry it with the same Idempotency-Key. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description An error with a status that a later version may add. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    replayWebhookEvent: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description A value of your choice, new for each request. Within 24 hours, the same request with the same key returns the first response (`Idempotent-Replayed: true`) and changes nothing.
+                 * @example 01987c5e-6f0a-7b3c-9d21-4e8f5a6b7c8d
+                 */
+                "Idempotency-Key"?: string;
+                /**
+                 * @description The tenant's own id of the administrator or support agent on whose behalf the request acts. The audit trail shows it as `actor.acting_for`.
+                 * @example ORG_ADMIN_17
+                 */
+                "Acting-For"?: string;
+            };
+            path: {
+                /**
+                 * @description An `id` that the service returned.
+                 * @example 6908bffd1c2e4a5b9d7f0a31
+                 */
+                id: string;
+                /**
+                 * @description An `id` that the service returned.
+                 * @example 6908bffd1c2e4a5b9d7f0a31
+                 */
+                eventId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The event will be sent in a moment. */
+            204: {
+                headers: {
+                    /** @description `true` if this is the response of an earlier request with the same key. */
+                    "Idempotent-Replayed"?: string;
+                    /** @description Limits that the request counted against. */
+                    "RateLimit-Policy"?: string;
+                    /** @description Remaining quota per limit, where known. */
+                    RateLimit?: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /**
+             * @description `invalid_request`: The request is not valid; see issues.
+             *
+             *     `invalid_json`: The body is not valid JSON in UTF-8; send one JSON object.
+             */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /**
+             * @description `missing_token`: No API token was sent; send one as 'Authorization: Bearer <token>'.
+             *
+             *     `invalid_token`: The API token is unknown, revoked, expired or mistyped; use a valid one.
+             */
+            401: {
+                headers: {
+                    /** @description The challenge of RFC 6750. */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /**
+             * @description `tenant_suspended`: The tenant is suspended; ask the operator of the service to reactivate it.
+             *
+             *     `insufficient_scope`: The API token lacks a permission; use a token that has it.
+             */
+            403: {
+                headers: {
+                    /** @description Names the missing permission (RFC 6750). */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `not_found`: Nothing exists at this URL; check the path and the id. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /**
+             * @description `idempotency_in_progress`: A request with this Idempotency-Key is in progress; retry in a moment to receive its response.
+             *
+             *     `too_many`: A tenant has at most 1,000 API tokens that have not ended, ten webhooks and five streams, a webhook at most 1,000 deliveries that wait, and a user at most ten passkeys and five authenticators; revoke or remove one first.
+             */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `body_too_large`: The body is too large; send a smaller one. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `idempotency_mismatch`: This Idempotency-Key was used for a different request; use a new key for each new request. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `rate_limited`: Too many requests were sent; wait as long as Retry-After states. */
+            429: {
+                headers: {
+                    /** @description Seconds until the limit resets. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `internal_error`: The service failed to process the request; report the request_id to its operator. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `unavailable`: Temporarily unavailable. The request may have been applied; retry it with the same Idempotency-Key. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description An error with a status that a later version may add. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    listStreams: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description All streams of the tenant. */
+            200: {
+                headers: {
+                    /** @description Limits that the request counted against. */
+                    "RateLimit-Policy"?: string;
+                    /** @description Remaining quota per limit, where known. */
+                    RateLimit?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "streams": [
+                     *         {
+                     *           "type": "http",
+                     *           "format": "native",
+                     *           "url": "https://splunk.example.com:8443",
+                     *           "header_names": [
+                     *             "Authorization"
+                     *           ],
+                     *           "index": "security",
+                     *           "endpoint": "https://s3.eu-central-1.amazonaws.com",
+                     *           "bucket": "acme-audit",
+                     *           "region": "eu-central-1",
+                     *           "prefix": "idp/",
+                     *           "access_key_id": "AKIAIOSFODNN7EXAMPLE",
+                     *           "id": "6908bffd1c2e4a5b9d7f0a31",
+                     *           "status": "enabled",
+                     *           "cursor": 1204,
+                     *           "behind": {
+                     *             "events": 0,
+                     *             "seconds": 0
+                     *           },
+                     *           "delivered": 1198,
+                     *           "failed": 3,
+                     *           "created_at": "2026-08-15T09:30:00.000Z",
+                     *           "updated_at": "2026-08-15T09:30:00.000Z"
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ListStreamsResult"];
+                };
+            };
+            /**
+             * @description `invalid_request`: The request is not valid; see issues.
+             *
+             *     `invalid_json`: The body is not valid JSON in UTF-8; send one JSON object.
+             */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /**
+             * @description `missing_token`: No API token was sent; send one as 'Authorization: Bearer <token>'.
+             *
+             *     `invalid_token`: The API token is unknown, revoked, expired or mistyped; use a valid one.
+             */
+            401: {
+                headers: {
+                    /** @description The challenge of RFC 6750. */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /**
+             * @description `tenant_suspended`: The tenant is suspended; ask the operator of the service to reactivate it.
+             *
+             *     `insufficient_scope`: The API token lacks a permission; use a token that has it.
+             */
+            403: {
+                headers: {
+                    /** @description Names the missing permission (RFC 6750). */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `body_too_large`: The body is too large; send a smaller one. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `rate_limited`: Too many requests were sent; wait as long as Retry-After states. */
+            429: {
+                headers: {
+                    /** @description Seconds until the limit resets. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `internal_error`: The service failed to process the request; report the request_id to its operator. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `unavailable`: Temporarily unavailable. The request may have been applied; retry it with the same Idempotency-Key. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description An error with a status that a later version may add. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    createStream: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description A value of your choice, new for each request. Within 24 hours, the same request with the same key returns the first response (`Idempotent-Replayed: true`) and changes nothing.
+                 * @example 01987c5e-6f0a-7b3c-9d21-4e8f5a6b7c8d
+                 */
+                "Idempotency-Key"?: string;
+                /**
+                 * @description The tenant's own id of the administrator or support agent on whose behalf the request acts. The audit trail shows it as `actor.acting_for`.
+                 * @example ORG_ADMIN_17
+                 */
+                "Acting-For"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "stream": {
+                 *         "type": "splunk_hec",
+                 *         "format": "ocsf",
+                 *         "url": "https://splunk.example.com:8443",
+                 *         "token": "12345678-1234-1234-1234-1234567890ab",
+                 *         "index": "security",
+                 *         "from": 0
+                 *       }
+                 *     }
+                 */
+                "application/json": components["schemas"]["CreateStreamInput"];
+            };
+        };
+        responses: {
+            /** @description The stream, without its credentials. */
+            201: {
+                headers: {
+                    /** @description `true` if this is the response of an earlier request with the same key. */
+                    "Idempotent-Replayed"?: string;
+                    /** @description Limits that the request counted against. */
+                    "RateLimit-Policy"?: string;
+                    /** @description Remaining quota per limit, where known. */
+                    RateLimit?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "stream": {
+                     *         "type": "http",
+                     *         "format": "native",
+                     *         "url": "https://splunk.example.com:8443",
+                     *         "header_names": [
+                     *           "Authorization"
+                     *         ],
+                     *         "index": "security",
+                     *         "endpoint": "https://s3.eu-central-1.amazonaws.com",
+                     *         "bucket": "acme-audit",
+                     *         "region": "eu-central-1",
+                     *         "prefix": "idp/",
+                     *         "access_key_id": "AKIAIOSFODNN7EXAMPLE",
+                     *         "id": "6908bffd1c2e4a5b9d7f0a31",
+                     *         "status": "enabled",
+                     *         "cursor": 1204,
+                     *         "behind": {
+                     *           "events": 0,
+                     *           "seconds": 0
+                     *         },
+                     *         "delivered": 1198,
+                     *         "failed": 3,
+                     *         "created_at": "2026-08-15T09:30:00.000Z",
+                     *         "updated_at": "2026-08-15T09:30:00.000Z"
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["CreateStreamResult"];
+                };
+            };
+            /**
+             * @description `invalid_request`: The request is not valid; see issues.
+             *
+             *     `invalid_json`: The body is not valid JSON in UTF-8; send one JSON object.
+             */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /**
+             * @description `missing_token`: No API token was sent; send one as 'Authorization: Bearer <token>'.
+             *
+             *     `invalid_token`: The API token is unknown, revoked, expired or mistyped; use a valid one.
+             */
+            401: {
+                headers: {
+                    /** @description The challenge of RFC 6750. */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /**
+             * @description `tenant_suspended`: The tenant is suspended; ask the operator of the service to reactivate it.
+             *
+             *     `insufficient_scope`: The API token lacks a permission; use a token that has it.
+             */
+            403: {
+                headers: {
+                    /** @description Names the missing permission (RFC 6750). */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /**
+             * @description `idempotency_in_progress`: A request with this Idempotency-Key is in progress; retry in a moment to receive its response.
+             *
+             *     `too_many`: A tenant has at most 1,000 API tokens that have not ended, ten webhooks and five streams, a webhook at most 1,000 deliveries that wait, and a user at most ten passkeys and five authenticators; revoke or remove one first.
+             */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `body_too_large`: The body is too large; send a smaller one. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `unsupported_media_type`: The body is not JSON; send it with 'Content-Type: application/json'. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `idempotency_mismatch`: This Idempotency-Key was used for a different request; use a new key for each new request. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `rate_limited`: Too many requests were sent; wait as long as Retry-After states. */
+            429: {
+                headers: {
+                    /** @description Seconds until the limit resets. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `internal_error`: The service failed to process the request; report the request_id to its operator. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `unavailable`: Temporarily unavailable. The request may have been applied; retry it with the same Idempotency-Key. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description An error with a status that a later version may add. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    getStream: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description An `id` that the service returned.
+                 * @example 6908bffd1c2e4a5b9d7f0a31
+                 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The stream. */
+            200: {
+                headers: {
+                    /** @description Limits that the request counted against. */
+                    "RateLimit-Policy"?: string;
+                    /** @description Remaining quota per limit, where known. */
+                    RateLimit?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "stream": {
+                     *         "type": "http",
+                     *         "format": "native",
+                     *         "url": "https://splunk.example.com:8443",
+                     *         "header_names": [
+                     *           "Authorization"
+                     *         ],
+                     *         "index": "security",
+                     *         "endpoint": "https://s3.eu-central-1.amazonaws.com",
+                     *         "bucket": "acme-audit",
+                     *         "region": "eu-central-1",
+                     *         "prefix": "idp/",
+                     *         "access_key_id": "AKIAIOSFODNN7EXAMPLE",
+                     *         "id": "6908bffd1c2e4a5b9d7f0a31",
+                     *         "status": "enabled",
+                     *         "cursor": 1204,
+                     *         "behind": {
+                     *           "events": 0,
+                     *           "seconds": 0
+                     *         },
+                     *         "delivered": 1198,
+                     *         "failed": 3,
+                     *         "created_at": "2026-08-15T09:30:00.000Z",
+                     *         "updated_at": "2026-08-15T09:30:00.000Z"
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["GetStreamResult"];
+                };
+            };
+            /**
+             * @description `invalid_request`: The request is not valid; see issues.
+             *
+             *     `invalid_json`: The body is not valid JSON in UTF-8; send one JSON object.
+             */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /**
+             * @description `missing_token`: No API token was sent; send one as 'Authorization: Bearer <token>'.
+             *
+             *     `invalid_token`: The API token is unknown, revoked, expired or mistyped; use a valid one.
+             */
+            401: {
+                headers: {
+                    /** @description The challenge of RFC 6750. */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /**
+             * @description `tenant_suspended`: The tenant is suspended; ask the operator of the service to reactivate it.
+             *
+             *     `insufficient_scope`: The API token lacks a permission; use a token that has it.
+             */
+            403: {
+                headers: {
+                    /** @description Names the missing permission (RFC 6750). */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `not_found`: Nothing exists at this URL; check the path and the id. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `body_too_large`: The body is too large; send a smaller one. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `rate_limited`: Too many requests were sent; wait as long as Retry-After states. */
+            429: {
+                headers: {
+                    /** @description Seconds until the limit resets. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `internal_error`: The service failed to process the request; report the request_id to its operator. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `unavailable`: Temporarily unavailable. The request may have been applied; retry it with the same Idempotency-Key. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description An error with a status that a later version may add. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    removeStream: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description The tenant's own id of the administrator or support agent on whose behalf the request acts. The audit trail shows it as `actor.acting_for`.
+                 * @example ORG_ADMIN_17
+                 */
+                "Acting-For"?: string;
+            };
+            path: {
+                /**
+                 * @description An `id` that the service returned.
+                 * @example 6908bffd1c2e4a5b9d7f0a31
+                 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The stream is deleted. */
+            204: {
+                headers: {
+                    /** @description Limits that the request counted against. */
+                    "RateLimit-Policy"?: string;
+                    /** @description Remaining quota per limit, where known. */
+                    RateLimit?: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /**
+             * @description `invalid_request`: The request is not valid; see issues.
+             *
+             *     `invalid_json`: The body is not valid JSON in UTF-8; send one JSON object.
+             */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /**
+             * @description `missing_token`: No API token was sent; send one as 'Authorization: Bearer <token>'.
+             *
+             *     `invalid_token`: The API token is unknown, revoked, expired or mistyped; use a valid one.
+             */
+            401: {
+                headers: {
+                    /** @description The challenge of RFC 6750. */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /**
+             * @description `tenant_suspended`: The tenant is suspended; ask the operator of the service to reactivate it.
+             *
+             *     `insufficient_scope`: The API token lacks a permission; use a token that has it.
+             */
+            403: {
+                headers: {
+                    /** @description Names the missing permission (RFC 6750). */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `not_found`: Nothing exists at this URL; check the path and the id. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `body_too_large`: The body is too large; send a smaller one. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `rate_limited`: Too many requests were sent; wait as long as Retry-After states. */
+            429: {
+                headers: {
+                    /** @description Seconds until the limit resets. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `internal_error`: The service failed to process the request; report the request_id to its operator. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `unavailable`: Temporarily unavailable. The request may have been applied; retry it with the same Idempotency-Key. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description An error with a status that a later version may add. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    changeStream: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description The tenant's own id of the administrator or support agent on whose behalf the request acts. The audit trail shows it as `actor.acting_for`.
+                 * @example ORG_ADMIN_17
+                 */
+                "Acting-For"?: string;
+            };
+            path: {
+                /**
+                 * @description An `id` that the service returned.
+                 * @example 6908bffd1c2e4a5b9d7f0a31
+                 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "stream": {
+                 *         "index": "audit",
+                 *         "status": "enabled"
+                 *       }
+                 *     }
+                 */
+                "application/json": components["schemas"]["ChangeStreamInput"];
+            };
+        };
+        responses: {
+            /** @description The changed stream. */
+            200: {
+                headers: {
+                    /** @description Limits that the request counted against. */
+                    "RateLimit-Policy"?: string;
+                    /** @description Remaining quota per limit, where known. */
+                    RateLimit?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "stream": {
+                     *         "type": "http",
+                     *         "format": "native",
+                     *         "url": "https://splunk.example.com:8443",
+                     *         "header_names": [
+                     *           "Authorization"
+                     *         ],
+                     *         "index": "security",
+                     *         "endpoint": "https://s3.eu-central-1.amazonaws.com",
+                     *         "bucket": "acme-audit",
+                     *         "region": "eu-central-1",
+                     *         "prefix": "idp/",
+                     *         "access_key_id": "AKIAIOSFODNN7EXAMPLE",
+                     *         "id": "6908bffd1c2e4a5b9d7f0a31",
+                     *         "status": "enabled",
+                     *         "cursor": 1204,
+                     *         "behind": {
+                     *           "events": 0,
+                     *           "seconds": 0
+                     *         },
+                     *         "delivered": 1198,
+                     *         "failed": 3,
+                     *         "created_at": "2026-08-15T09:30:00.000Z",
+                     *         "updated_at": "2026-08-15T09:30:00.000Z"
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ChangeStreamResult"];
+                };
+            };
+            /**
+             * @description `invalid_request`: The request is not valid; see issues.
+             *
+             *     `invalid_json`: The body is not valid JSON in UTF-8; send one JSON object.
+             */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /**
+             * @description `missing_token`: No API token was sent; send one as 'Authorization: Bearer <token>'.
+             *
+             *     `invalid_token`: The API token is unknown, revoked, expired or mistyped; use a valid one.
+             */
+            401: {
+                headers: {
+                    /** @description The challenge of RFC 6750. */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /**
+             * @description `tenant_suspended`: The tenant is suspended; ask the operator of the service to reactivate it.
+             *
+             *     `insufficient_scope`: The API token lacks a permission; use a token that has it.
+             */
+            403: {
+                headers: {
+                    /** @description Names the missing permission (RFC 6750). */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `not_found`: Nothing exists at this URL; check the path and the id. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `body_too_large`: The body is too large; send a smaller one. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `unsupported_media_type`: The body is not JSON; send it with 'Content-Type: application/json'. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `rate_limited`: Too many requests were sent; wait as long as Retry-After states. */
+            429: {
+                headers: {
+                    /** @description Seconds until the limit resets. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `internal_error`: The service failed to process the request; report the request_id to its operator. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `unavailable`: Temporarily unavailable. The request may have been applied; retry it with the same Idempotency-Key. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description An error with a status that a later version may add. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    testStream: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description The tenant's own id of the administrator or support agent on whose behalf the request acts. The audit trail shows it as `actor.acting_for`.
+                 * @example ORG_ADMIN_17
+                 */
+                "Acting-For"?: string;
+            };
+            path: {
+                /**
+                 * @description An `id` that the service returned.
+                 * @example 6908bffd1c2e4a5b9d7f0a31
+                 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What came of it. */
+            200: {
+                headers: {
+                    /** @description Limits that the request counted against. */
+                    "RateLimit-Policy"?: string;
+                    /** @description Remaining quota per limit, where known. */
+                    RateLimit?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "attempt": {
+                     *         "at": "2026-08-15T09:30:00.000Z",
+                     *         "status": 503,
+                     *         "milliseconds": 142,
+                     *         "error": "status"
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["TestStreamResult"];
+                };
+            };
+            /**
+             * @description `invalid_request`: The request is not valid; see issues.
+             *
+             *     `invalid_json`: The body is not valid JSON in UTF-8; send one JSON object.
+             */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /**
+             * @description `missing_token`: No API token was sent; send one as 'Authorization: Bearer <token>'.
+             *
+             *     `invalid_token`: The API token is unknown, revoked, expired or mistyped; use a valid one.
+             */
+            401: {
+                headers: {
+                    /** @description The challenge of RFC 6750. */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /**
+             * @description `tenant_suspended`: The tenant is suspended; ask the operator of the service to reactivate it.
+             *
+             *     `insufficient_scope`: The API token lacks a permission; use a token that has it.
+             */
+            403: {
+                headers: {
+                    /** @description Names the missing permission (RFC 6750). */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `not_found`: Nothing exists at this URL; check the path and the id. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `body_too_large`: The body is too large; send a smaller one. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `rate_limited`: Too many requests were sent; wait as long as Retry-After states. */
+            429: {
+                headers: {
+                    /** @description Seconds until the limit resets. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `internal_error`: The service failed to process the request; report the request_id to its operator. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `unavailable`: Temporarily unavailable. The request may have been applied; retry it with the same Idempotency-Key. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description An error with a status that a later version may add. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    replayStream: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description A value of your choice, new for each request. Within 24 hours, the same request with the same key returns the first response (`Idempotent-Replayed: true`) and changes nothing.
+                 * @example 01987c5e-6f0a-7b3c-9d21-4e8f5a6b7c8d
+                 */
+                "Idempotency-Key"?: string;
+                /**
+                 * @description The tenant's own id of the administrator or support agent on whose behalf the request acts. The audit trail shows it as `actor.acting_for`.
+                 * @example ORG_ADMIN_17
+                 */
+                "Acting-For"?: string;
+            };
+            path: {
+                /**
+                 * @description An `id` that the service returned.
+                 * @example 6908bffd1c2e4a5b9d7f0a31
+                 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "from": 1000
+                 *     }
+                 */
+                "application/json": components["schemas"]["ReplayStreamInput"];
+            };
+        };
+        responses: {
+            /** @description The stream, with its new cursor. */
+            200: {
+                headers: {
+                    /** @description `true` if this is the response of an earlier request with the same key. */
+                    "Idempotent-Replayed"?: string;
+                    /** @description Limits that the request counted against. */
+                    "RateLimit-Policy"?: string;
+                    /** @description Remaining quota per limit, where known. */
+                    RateLimit?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "stream": {
+                     *         "type": "http",
+                     *         "format": "native",
+                     *         "url": "https://splunk.example.com:8443",
+                     *         "header_names": [
+                     *           "Authorization"
+                     *         ],
+                     *         "index": "security",
+                     *         "endpoint": "https://s3.eu-central-1.amazonaws.com",
+                     *         "bucket": "acme-audit",
+                     *         "region": "eu-central-1",
+                     *         "prefix": "idp/",
+                     *         "access_key_id": "AKIAIOSFODNN7EXAMPLE",
+                     *         "id": "6908bffd1c2e4a5b9d7f0a31",
+                     *         "status": "enabled",
+                     *         "cursor": 1204,
+                     *         "behind": {
+                     *           "events": 0,
+                     *           "seconds": 0
+                     *         },
+                     *         "delivered": 1198,
+                     *         "failed": 3,
+                     *         "created_at": "2026-08-15T09:30:00.000Z",
+                     *         "updated_at": "2026-08-15T09:30:00.000Z"
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ReplayStreamResult"];
+                };
+            };
+            /**
+             * @description `invalid_request`: The request is not valid; see issues.
+             *
+             *     `invalid_json`: The body is not valid JSON in UTF-8; send one JSON object.
+             */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /**
+             * @description `missing_token`: No API token was sent; send one as 'Authorization: Bearer <token>'.
+             *
+             *     `invalid_token`: The API token is unknown, revoked, expired or mistyped; use a valid one.
+             */
+            401: {
+                headers: {
+                    /** @description The challenge of RFC 6750. */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /**
+             * @description `tenant_suspended`: The tenant is suspended; ask the operator of the service to reactivate it.
+             *
+             *     `insufficient_scope`: The API token lacks a permission; use a token that has it.
+             */
+            403: {
+                headers: {
+                    /** @description Names the missing permission (RFC 6750). */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `not_found`: Nothing exists at this URL; check the path and the id. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `idempotency_in_progress`: A request with this Idempotency-Key is in progress; retry in a moment to receive its response. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `body_too_large`: The body is too large; send a smaller one. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `unsupported_media_type`: The body is not JSON; send it with 'Content-Type: application/json'. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `idempotency_mismatch`: This Idempotency-Key was used for a different request; use a new key for each new request. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `rate_limited`: Too many requests were sent; wait as long as Retry-After states. */
+            429: {
+                headers: {
+                    /** @description Seconds until the limit resets. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `internal_error`: The service failed to process the request; report the request_id to its operator. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `unavailable`: Temporarily unavailable. The request may have been applied; retry it with the same Idempotency-Key. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description An error with a status that a later version may add. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    listStreamAttempts: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description An `id` that the service returned.
+                 * @example 6908bffd1c2e4a5b9d7f0a31
+                 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The attempts. */
+            200: {
+                headers: {
+                    /** @description Limits that the request counted against. */
+                    "RateLimit-Policy"?: string;
+                    /** @description Remaining quota per limit, where known. */
+                    RateLimit?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "attempts": [
+                     *         {
+                     *           "event_id": "6908bffd1c2e4a5b9d7f0a31",
+                     *           "leaf_index": 0,
+                     *           "events": 37,
+                     *           "at": "2026-08-15T09:30:00.000Z",
+                     *           "status": 503,
+                     *           "milliseconds": 142,
+                     *           "error": "status",
+                     *           "next_at": "2026-08-15T09:30:00.000Z"
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ListStreamAttemptsResult"];
+                };
+            };
+            /**
+             * @description `invalid_request`: The request is not valid; see issues.
+             *
+             *     `invalid_json`: The body is not valid JSON in UTF-8; send one JSON object.
+             */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /**
+             * @description `missing_token`: No API token was sent; send one as 'Authorization: Bearer <token>'.
+             *
+             *     `invalid_token`: The API token is unknown, revoked, expired or mistyped; use a valid one.
+             */
+            401: {
+                headers: {
+                    /** @description The challenge of RFC 6750. */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /**
+             * @description `tenant_suspended`: The tenant is suspended; ask the operator of the service to reactivate it.
+             *
+             *     `insufficient_scope`: The API token lacks a permission; use a token that has it.
+             */
+            403: {
+                headers: {
+                    /** @description Names the missing permission (RFC 6750). */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `not_found`: Nothing exists at this URL; check the path and the id. */
+            404: {
+                headers: {
                     [name: string]: unknown;
                 };
                 content: {
@@ -13150,7 +17151,7 @@ export interface operations {
             /**
              * @description `idempotency_in_progress`: A request with this Idempotency-Key is in progress; retry in a moment to receive its response.
              *
-             *     `too_many`: A tenant has at most 1,000 API tokens that have not ended, and a user at most ten passkeys and five authenticators; revoke or remove one first.
+             *     `too_many`: A tenant has at most 1,000 API tokens that have not ended, ten webhooks and five streams, a webhook at most 1,000 deliveries that wait, and a user at most ten passkeys and five authenticators; revoke or remove one first.
              *
              *     `tenant_deleting`: The tenant is being deleted, so it cannot be changed any more; create a new one.
              */
@@ -14160,7 +18161,7 @@ export interface operations {
             /**
              * @description `idempotency_in_progress`: A request with this Idempotency-Key is in progress; retry in a moment to receive its response.
              *
-             *     `too_many`: A tenant has at most 1,000 API tokens that have not ended, and a user at most ten passkeys and five authenticators; revoke or remove one first.
+             *     `too_many`: A tenant has at most 1,000 API tokens that have not ended, ten webhooks and five streams, a webhook at most 1,000 deliveries that wait, and a user at most ten passkeys and five authenticators; revoke or remove one first.
              */
             409: {
                 headers: {
@@ -14359,7 +18360,7 @@ export interface operations {
             /**
              * @description `idempotency_in_progress`: A request with this Idempotency-Key is in progress; retry in a moment to receive its response.
              *
-             *     `too_many`: A tenant has at most 1,000 API tokens that have not ended, and a user at most ten passkeys and five authenticators; revoke or remove one first.
+             *     `too_many`: A tenant has at most 1,000 API tokens that have not ended, ten webhooks and five streams, a webhook at most 1,000 deliveries that wait, and a user at most ten passkeys and five authenticators; revoke or remove one first.
              */
             409: {
                 headers: {

@@ -10,8 +10,10 @@ import type {
   ConsistencyProof,
   EventProof,
   ExportedEvent,
+  ExportQuery,
   ExportRange,
   NewestCheckpoint,
+  OcsfEvent,
   PageFilters,
   Statistics,
   StatisticsQuery,
@@ -48,10 +50,22 @@ export class Audit {
   }
 
   /**
-   * The same export as NDJSON, to be saved for the verifier. The stream fails as `export` does.
+   * The same export in the schema of OCSF. Start again with `from` = `metadata.sequence` + 1 of the last event.
+   * Permission: `audit:read`.
+   *
+   * @throws IdpError if the export is cut off; all events before are valid
+   */
+  async *exportOcsf(range: ExportRange = {}, options?: RequestOptions): AsyncGenerator<OcsfEvent> {
+    for await (const lines of this.#readLines({ ...range, format: "ocsf" }, options)) {
+      for (const line of lines) yield JSON.parse(line);
+    }
+  }
+
+  /**
+   * The same export as NDJSON, to be saved for the verifier, which reads the format `native`. The stream fails as `export` does.
    * Permission: `audit:read`.
    */
-  exportBytes(range: ExportRange = {}, options?: RequestOptions): ReadableStream<Uint8Array> {
+  exportBytes(range: ExportQuery = {}, options?: RequestOptions): ReadableStream<Uint8Array> {
     const lines = this.#readLines(range, options);
     const encoder = new TextEncoder();
     return new ReadableStream({
@@ -128,11 +142,11 @@ export class Audit {
   }
 
   async *#readLines(
-    { from = 0, to = Number.POSITIVE_INFINITY }: ExportRange,
+    { from = 0, to = Number.POSITIVE_INFINITY, ...format }: ExportQuery,
     options: RequestOptions | undefined,
   ): AsyncGenerator<string[]> {
     const { checkpoint } = await this.checkpoint(options);
-    const range = { from, to: Math.min(to, checkpoint.tree_size) };
+    const range = { from, to: Math.min(to, checkpoint.tree_size), ...format };
     yield* readExport(this.#connection, range, options);
   }
 }

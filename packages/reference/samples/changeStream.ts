@@ -1,0 +1,13 @@
+import { EdgeIdp } from "@edge-idp/sdk";
+
+const { IDP_TOKEN = "" } = process.env;
+const idp = new EdgeIdp({
+  url: "https://idp.example.com",
+  token: IDP_TOKEN,
+});
+
+const stream = await idp.streams.change(
+  "6908bffd1c2e4a5b9d7f0a31",
+  { index: "audit", status: "enabled" },
+);
+console.log(stream.status);

@@ -1,0 +1,16 @@
+/** Wakes the tenant's destinations after a change of the control plane, whose events are filed with the change. */
+import { wakeDestinations } from "../destinations/wake.ts";
+import type { Step } from "./request-context.ts";
+
+/** Whether events of the route are filed before it answers, and by no object of the tenant. */
+export function filesInControlPlane(method: string, accessKind: string): boolean {
+  return method !== "get" && (accessKind === "tokens:write" || accessKind === "settings:write");
+}
+
+/** The response does not wait for it. */
+export const wakeAfterChange: Step = async (c, next) => {
+  await next();
+  const token = c.get("presentedToken");
+  if (token === undefined || token.destinations.length === 0) return;
+  c.executionCtx.waitUntil(wakeDestinations(c.env, token, token.location, Date.now()));
+};
