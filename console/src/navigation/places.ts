@@ -66,6 +66,26 @@ export const places: readonly Place[] = [
     Page: lazy(() => import("../pages/tokens/tokens-page.tsx")),
   },
   {
+    path: "/destinations",
+    title: texts.pages.destinations,
+    access: "settings:write",
+    Page: lazy(() => import("../pages/destinations/destinations-page.tsx")),
+  },
+  {
+    path: "/webhook",
+    title: texts.destinations.title.webhook,
+    access: "settings:write",
+    partOf: "/destinations",
+    Page: lazy(() => import("../pages/destinations/webhook-page.tsx")),
+  },
+  {
+    path: "/stream",
+    title: texts.destinations.title.stream,
+    access: "settings:write",
+    partOf: "/destinations",
+    Page: lazy(() => import("../pages/destinations/stream-page.tsx")),
+  },
+  {
     path: "/settings",
     title: texts.pages.settings,
     access: "settings:read",

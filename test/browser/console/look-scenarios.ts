@@ -13,7 +13,7 @@ const phoneWidth = 390;
 /** The places of a tenant, and of the operator. */
 export const tenantPlaces = [
   ...["/overview", "/users", "/user?id=ada.adler", "/risk", "/risk/thresholds", "/trail"],
-  ...["/trail/verify", "/tokens", "/settings"],
+  ...["/trail/verify", "/tokens", "/settings", "/destinations"],
 ];
 export const operatorPlaces = ["/tenants", "/keys", "/feeds", "/health"];
 
@@ -86,6 +86,7 @@ const accessibleDialogs: Scenario = async (place) => {
     ["/risk", "Explain"],
     ["/trail", /^Show/],
     ["/tokens", "Create a token"],
+    ["/destinations", "Add a stream"],
   ] as const;
   const problems: string[] = [];
   for (const colorScheme of ["light", "dark"] as const) {
