@@ -1,10 +1,16 @@
 /** Fills a test tenant with the demo's users and their month. */
 import type { EdgeIdp } from "@edge-idp/sdk";
-import { createRandom, createUsers, demoDays, planMonth } from "./demo-month.ts";
+import {
+  createRandom,
+  createUsers,
+  type DemoUser,
+  demoDays,
+  enrolledAt,
+  planMonth,
+} from "./demo-month.ts";
 import { DemoTenant } from "./demo-tenant.ts";
 
 const dayMs = 24 * 60 * 60 * 1000;
-const minuteMs = 60_000;
 /** Requests at the same time. More of them would mix the order of times. */
 const maxTogether = 8;
 const reportEvery = 500;
@@ -43,9 +49,10 @@ export async function fillDemoTenant(
   const end = Date.now();
 
   report(`Creating ${users.length} users …`);
-  const enrolledAt = end - (demoDays + 1) * dayMs;
-  const indexes = [...users.keys()];
-  await runInOrder(indexes, (index) => demo.enrol(index, enrolledAt + index * minuteMs), report);
+  const start = end - demoDays * dayMs;
+  const enrol = ([index, user]: readonly [number, DemoUser]) =>
+    demo.enrol(index, Math.min(end, enrolledAt(user, start)));
+  await runInOrder([...users.entries()], enrol, report);
 
   const visits = planMonth(users, end, random);
   report(`Sending ${visits.length} logins and attacks of ${demoDays} days …`);

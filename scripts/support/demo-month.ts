@@ -18,6 +18,8 @@ export interface DemoUser {
   /** The usual hour (UTC). */
   readonly hour: number;
   readonly remembersDevices: boolean;
+  /** When the user is enrolled, in days after the month has begun; most users were there before. */
+  readonly enrolledOnDay: number;
 }
 
 /** `login`: the right code. `typo`: a wrong one first. `trip`: from abroad. `attack`: a stranger guesses a code. */
@@ -83,8 +85,14 @@ export function createUsers(count: number, random: () => number): DemoUser[] {
       diligence: 0.1 + random() * 0.5,
       hour: 6 + Math.floor(random() * 12),
       remembersDevices: random() < 0.3,
+      enrolledOnDay: index % 4 === 3 ? Math.floor(random() * demoDays) : -1,
     };
   });
+}
+
+/** @param start of the month, Unix ms. @returns Unix ms */
+export function enrolledAt({ enrolledOnDay, hour }: DemoUser, start: number): number {
+  return start + enrolledOnDay * dayMs + hour * hourMs;
 }
 
 function planLogins(users: readonly DemoUser[], start: number, random: () => number): Visit[] {
@@ -142,5 +150,9 @@ export function planMonth(users: readonly DemoUser[], end: number, random: () =>
     planTargeted(anyUser(), end - 4 * 60_000, random),
   ).flat();
   const visits = [...planLogins(users, start, random), ...stuffing, ...targeted, ...latest];
-  return visits.filter(({ at }) => at < end).toSorted((one, other) => one.at - other.at);
+  const isThere = ({ at, user }: Visit) => {
+    const [one] = users.slice(user, user + 1);
+    return at < end && one !== undefined && at > enrolledAt(one, start);
+  };
+  return visits.filter(isThere).toSorted((one, other) => one.at - other.at);
 }

@@ -95,17 +95,19 @@ export default function RiskPage() {
         <TimeFilter name="from" label={texts.common.from} />
         <TimeFilter name="to" label={texts.common.to} />
       </FilterBar>
-      {items.length === 0 ? null : (
-        <Distribution scores={items.map(({ risk_score }) => risk_score)} />
-      )}
-      <PagedList
-        query={query}
-        caption={texts.pages.risk}
-        columns={createColumns(setOpened)}
-        rowId={({ assessment_id }) => assessment_id}
-        selected={opened}
-        empty={{ title: words.empty, hint: words.emptyHint }}
-      />
+      <div className="stack">
+        {items.length === 0 ? null : (
+          <Distribution scores={items.map(({ risk_score }) => risk_score)} />
+        )}
+        <PagedList
+          query={query}
+          caption={texts.pages.risk}
+          columns={createColumns(setOpened)}
+          rowId={({ assessment_id }) => assessment_id}
+          selected={opened}
+          empty={{ title: words.empty, hint: words.emptyHint }}
+        />
+      </div>
       {shown === undefined ? null : (
         <AssessmentDetail
           assessment={shown}
