@@ -5,6 +5,7 @@ import { copyProject } from "../e2e/project-copy.ts";
 import { type BrowserPlace, root } from "./browser.ts";
 import { administrationScenarios } from "./console/administration-scenarios.ts";
 import type { ConsolePlace, Scenario } from "./console/console-place.ts";
+import { hostileScenarios } from "./console/hostile-scenarios.ts";
 import { lookScenarios } from "./console/look-scenarios.ts";
 import { riskScenarios } from "./console/risk-scenarios.ts";
 import { sessionScenarios } from "./console/session-scenarios.ts";
@@ -18,6 +19,7 @@ const scenarios: readonly (readonly [string, Scenario])[] = [
   ...trailScenarios,
   ...administrationScenarios,
   ...lookScenarios,
+  ...hostileScenarios,
 ];
 
 /** An error is a problem like the others. */
