@@ -72,6 +72,13 @@ const tenantShots: readonly Shot[] = [
   },
   { name: "tokens", place: "/tokens" },
   {
+    name: "destinations",
+    place: "/destinations",
+    act: async (opened) => {
+      await opened.page.getByRole("table").nth(1).waitFor();
+    },
+  },
+  {
     name: "settings",
     place: "/settings",
     act: async (opened) => {
@@ -81,6 +88,22 @@ const tenantShots: readonly Shot[] = [
     },
   },
 ];
+/** Nothing is sent to the receivers: they are made for the picture, and disabled at once. */
+async function addDestinations(idp: EdgeIdp): Promise<void> {
+  const webhook = await idp.webhooks.create({
+    url: "https://hooks.example.com/edge-idp",
+    events: ["user.*", "otp.*"],
+  });
+  await idp.webhooks.change(webhook.id, { status: "disabled" });
+  const stream = await idp.streams.create({
+    type: "splunk_hec",
+    format: "ocsf",
+    url: "https://splunk.example.com:8443",
+    token: "12345678-1234-1234-1234-1234567890ab",
+  });
+  await idp.streams.change(stream.id, { status: "disabled" });
+}
+
 const operatorShots: readonly Shot[] = [
   { name: "tenants", place: "/tenants" },
   {
@@ -120,6 +143,8 @@ async function takeAll(closing: BrowserPlace["closing"]): Promise<void> {
   const { token } = await operator.tenants.create({ name: "Demo data", mode: "test" });
   const print = (text: string) => void process.stdout.write(`${text}\n`);
   await fillDemoTenant(new EdgeIdp({ url, token: token.secret }), size, print);
+
+  await addDestinations(new EdgeIdp({ url, token: token.secret }));
 
   mkdirSync(folder, { recursive: true });
   for (const { suffix, width, height } of screens) {

@@ -6,6 +6,7 @@ import { type BrowserPlace, root } from "./browser.ts";
 import { administrationScenarios } from "./console/administration-scenarios.ts";
 import type { ConsolePlace, Scenario } from "./console/console-place.ts";
 import { destinationScenarios } from "./console/destination-scenarios.ts";
+import { hostileScenarios } from "./console/hostile-scenarios.ts";
 import { lookScenarios } from "./console/look-scenarios.ts";
 import { riskScenarios } from "./console/risk-scenarios.ts";
 import { sessionScenarios } from "./console/session-scenarios.ts";
@@ -20,6 +21,7 @@ const scenarios: readonly (readonly [string, Scenario])[] = [
   ...administrationScenarios,
   ...destinationScenarios,
   ...lookScenarios,
+  ...hostileScenarios,
 ];
 
 /** An error is a problem like the others. */

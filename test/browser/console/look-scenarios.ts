@@ -6,9 +6,9 @@ import { findProblems } from "../watch.ts";
 import { ConsolePage } from "./console-page.ts";
 import { type ConsolePlace, createTenant, type Scenario, withConsole } from "./console-place.ts";
 import { createDemoTenant } from "./demo-data.ts";
+import { findOverflow, phoneWidth } from "./phone.ts";
 
 const maxFirstLoadKib = 250;
-const phoneWidth = 390;
 
 /** The places of a tenant, and of the operator. */
 export const tenantPlaces = [
@@ -33,14 +33,6 @@ async function findViolations(page: Page, where: string): Promise<string[]> {
   return violations.map(({ id, nodes: [first] }) => {
     return `${where}: ${id}: ${first?.html} ${first?.failureSummary}`;
   });
-}
-
-async function findOverflow(page: Page, where: string): Promise<string[]> {
-  const pixels = await page.evaluate(() => {
-    const { document, innerWidth } = Object(globalThis);
-    return Number(document.documentElement.scrollWidth) - Number(innerWidth);
-  });
-  return findProblems([pixels <= 0, `${where} is ${pixels} px wider than the screen`]);
 }
 
 async function lookAt(
@@ -102,59 +94,6 @@ const accessibleDialogs: Scenario = async (place) => {
     }
     problems.push(...opened.watch.problems);
     await opened.close();
-  }
-  return problems;
-};
-
-const hostileNames = [
-  `<img src=x onerror="globalThis.wasAttacked=1">`,
-  "\u202Enimda\u202C \u2067abc\u2069 \u200Fx",
-  "😀".repeat(255),
-  `"><script>globalThis.wasAttacked=1</script>'\\`,
-];
-
-/** Chooses the names of 255 characters that the service accepts. */
-function cut(name: string, length: number): string {
-  return [...name].slice(0, length).join("");
-}
-
-const survivesHostileNames: Scenario = async (place) => {
-  const problems: string[] = [];
-  for (const name of hostileNames) {
-    const { id, token, idp } = await createTenant(place, cut(name, 50));
-    const externalId = cut(name, 127);
-    await idp.users.provision(externalId);
-    const names = { issuer_name: cut(name, 30).replaceAll(":", ""), account_name: "ada" };
-    await idp.authenticators.add(externalId, { ...names, name: cut(name, 20) });
-    await idp.tokens.create({ name: cut(name, 50), permissions: ["idp:read"] });
-    await idp.sentinel.assess(externalId, { ip: "192.0.2.3", ua: cut(name, 500) });
-    const user = `/user?${new URLSearchParams({ id: externalId })}`;
-    const look = async (opened: ConsolePage, places: readonly string[]) => {
-      await opened.page.setViewportSize({ width: phoneWidth, height: 800 });
-      for (const where of places) {
-        await opened.goTo(where);
-        problems.push(...(await findOverflow(opened.page, `${where} with ${name.slice(0, 20)}`)));
-      }
-      const wasAttacked = await opened.page.evaluate(() => "wasAttacked" in Object(globalThis));
-      problems.push(...findProblems([!wasAttacked, `the name ${name} is code`]));
-    };
-    const tenantPages = ["/users", user, "/trail", "/tokens", "/risk"];
-    problems.push(
-      ...(await withConsole(place, token, async (opened) => {
-        await look(opened, tenantPages);
-        await opened.press("Explain");
-        await opened.dialog.waitFor();
-        await opened.goTo(user);
-        await opened.press("Erase");
-        await opened.dialog.getByRole("textbox").fill(externalId);
-        const isReady = await opened.dialog.getByRole("button", { name: "Erase" }).isEnabled();
-        return findProblems([isReady, `${name} cannot be typed to confirm`]);
-      })),
-      ...(await withConsole(place, place.operatorToken, async (opened) => {
-        await look(opened, ["/tenants", `/tenant?id=${id}`]);
-        return [];
-      })),
-    );
   }
   return problems;
 };
@@ -269,7 +208,6 @@ export const lookScenarios: ReadonlyMap<string, Scenario> = new Map([
   ["its first load is small", firstLoad],
   ["axe finds nothing on any page, and a phone shows all", accessible],
   ["axe finds nothing in any dialog", accessibleDialogs],
-  ["names are text wherever they stand", survivesHostileNames],
   ["a failure has the id of the request, and can be tried again", showsFailures],
   ["the keyboard suffices", keyboard],
   ["times are in the reader's zone, and in UTC on hover", utcOnHover],

@@ -1,24 +1,20 @@
-import type { EdgeIdp, Simulation } from "@edge-idp/sdk";
+import type { EdgeIdp } from "@edge-idp/sdk";
 import { keepPreviousData, useQuery, useQueryClient } from "@tanstack/react-query";
 import { useId, useState } from "react";
-import { type Column, DataTable } from "../../parts/data-table.tsx";
 import { Confirm } from "../../parts/dialog.tsx";
 import { useNotify } from "../../parts/notice.tsx";
-import { formatScore } from "../../parts/score-format.ts";
 import { PageHead, Section } from "../../parts/section.tsx";
 import { Failure, Loading } from "../../parts/states.tsx";
-import { Time } from "../../parts/time.tsx";
 import { useSettled } from "../../parts/use-settled.ts";
 import { usePermissions, useSession } from "../../session/session-context.ts";
 import { texts } from "../../texts/en.ts";
-import { Recommendation } from "./recommendation.tsx";
+import { SimulationOutcome } from "./simulation-outcome.tsx";
 
 const words = texts.risk;
 /** A slider that moves asks for nothing. */
 const settleMs = 200;
 /** The thresholds of a tenant that has set none. */
 const defaults = { challenge_at: 0.5, deny_at: 0.8 };
-const recommendations = ["allow", "challenge", "deny"] as const;
 
 interface Thresholds {
   readonly challenge_at: number;
@@ -48,83 +44,6 @@ function Slider({ label, value, onValue }: SliderProps) {
         onChange={(event) => onValue(event.target.valueAsNumber)}
       />
     </div>
-  );
-}
-
-type Changed = Simulation["changed"][number];
-
-const columns: readonly Column<Changed>[] = [
-  { id: "at", header: words.at, cell: ({ at }) => <Time at={at} /> },
-  {
-    id: "score",
-    header: words.score,
-    isNumber: true,
-    cell: ({ after }) => formatScore(after.risk_score),
-  },
-  {
-    id: "before",
-    header: words.before,
-    cell: ({ before }) => <Recommendation value={before.recommendation} />,
-  },
-  {
-    id: "after",
-    header: words.after,
-    cell: ({ after }) => <Recommendation value={after.recommendation} />,
-  },
-];
-
-function Outcome({ simulation }: { readonly simulation: Simulation }) {
-  const { replayed, other_model, recommendations: counts, changed, has_more } = simulation;
-  return (
-    <>
-      <p className="faint">
-        {words.simulated(replayed)}
-        {other_model === 0 ? null : ` · ${words.otherModel(other_model)}`}
-        {has_more ? ` · ${words.more}` : null}
-      </p>
-      <div className="table-place">
-        <table className="table">
-          <caption className="hidden-label">{words.simulated(replayed)}</caption>
-          <thead>
-            <tr>
-              <th scope="col">{words.recommendation}</th>
-              <th scope="col" className="number">
-                {words.before}
-              </th>
-              <th scope="col" className="number">
-                {words.after}
-              </th>
-            </tr>
-          </thead>
-          <tbody>
-            {recommendations.map((one) => (
-              <tr key={one}>
-                <td data-label={words.recommendation}>
-                  <Recommendation value={one} />
-                </td>
-                <td data-label={words.before} className="number">
-                  {counts.before[one] ?? 0}
-                </td>
-                <td data-label={words.after} className="number">
-                  {counts.after[one] ?? 0}
-                </td>
-              </tr>
-            ))}
-          </tbody>
-        </table>
-      </div>
-      <p role="status">
-        <strong>{words.changed(changed.length)}</strong>
-      </p>
-      {changed.length === 0 ? null : (
-        <DataTable
-          caption={words.changedList}
-          columns={columns}
-          rows={changed}
-          rowId={({ assessment_id }) => assessment_id}
-        />
-      )}
-    </>
   );
 }
 
@@ -197,7 +116,7 @@ function ThresholdEditor({ current }: EditorProps) {
         ) : data === undefined ? (
           <Loading />
         ) : (
-          <Outcome simulation={data} />
+          <SimulationOutcome simulation={data} />
         )}
       </div>
       {isSaving ? (
