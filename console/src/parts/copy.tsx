@@ -9,6 +9,8 @@ interface CopyProps {
 
 export function Copy({ text, what }: CopyProps) {
   const [isCopied, setCopied] = useState(false);
+  // Only a page of https or of this machine may write to the clipboard. The reader can mark and copy elsewhere.
+  if (!isSecureContext) return null;
   const copy = async () => {
     await navigator.clipboard.writeText(text);
     setCopied(true);

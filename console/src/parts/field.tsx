@@ -6,10 +6,13 @@ interface FieldProps extends Omit<InputHTMLAttributes<HTMLInputElement>, "onChan
   readonly error?: string | undefined;
   readonly value: string;
   readonly onValue: (value: string) => void;
+  /** Hides the value from people beside the reader. It is no password, so that no browser offers to keep it. */
+  readonly isSecret?: boolean;
 }
 
 /** An input with its label, its hint and its problem. */
-export function Field({ label, hint, error, value, onValue, ...rest }: FieldProps) {
+export function Field(props: FieldProps) {
+  const { label, hint, error, value, onValue, isSecret = false, ...rest } = props;
   const id = useId();
   const described = [hint && `${id}-hint`, error && `${id}-error`].filter(Boolean).join(" ");
   return (
@@ -17,6 +20,7 @@ export function Field({ label, hint, error, value, onValue, ...rest }: FieldProp
       <label htmlFor={id}>{label}</label>
       <input
         autoComplete="off"
+        {...(isSecret ? { className: "masked", spellCheck: false, autoCapitalize: "off" } : {})}
         {...rest}
         id={id}
         value={value}

@@ -59,7 +59,7 @@ export function SignIn({ notice, onOpen }: SignInProps) {
         <p>{texts.signIn.intro}</p>
         <Field
           label={texts.signIn.token}
-          type="password"
+          isSecret
           value={token}
           onValue={setToken}
           error={problem}

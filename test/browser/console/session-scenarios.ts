@@ -21,12 +21,21 @@ async function readStores(page: Page) {
 
 const wrongToken: Scenario = async ({ browser, url }) => {
   const opened = await ConsolePage.open(browser, url);
-  await opened.page.getByLabel("Token", { exact: true }).fill("idp_test_wrong");
+  const field = opened.page.getByLabel("Token", { exact: true });
+  await field.fill("idp_test_wrong");
+  const [type, shown] = await field.evaluate((input) => [
+    String(Object(input).type),
+    String(Object(globalThis).getComputedStyle(input).webkitTextSecurity),
+  ]);
   await opened.press("Sign in");
   await opened.page.getByText("The service does not accept this token.").waitFor();
   const { session } = await readStores(opened.page);
   await opened.close();
-  return findProblems([!session.includes("idp_test_wrong"), "the tab keeps a wrong token"]);
+  return findProblems(
+    [!session.includes("idp_test_wrong"), "the tab keeps a wrong token"],
+    [type === "text", "a browser may offer to keep the token as a password"],
+    [shown === "disc", "people beside the reader can read the token"],
+  );
 };
 
 const tokenStaysInTheTab: Scenario = async (place) => {
