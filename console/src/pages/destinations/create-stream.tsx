@@ -67,7 +67,7 @@ export function CreateStream({ onCreated, onClose }: CreateStreamProps) {
           <Field
             key={name}
             label={label}
-            type={isSecret ? "password" : "text"}
+            isSecret={isSecret}
             value={typed[name] ?? ""}
             onValue={(value) => setTyped({ ...typed, [name]: value })}
             required={!isOptional}
