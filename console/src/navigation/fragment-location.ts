@@ -58,10 +58,15 @@ export function placeOf(path: string, filters: Filters): string {
   return text === "" ? path : `${path}?${text}`;
 }
 
+interface ChangeOptions extends NavigateOptions {
+  /** Whether the list stays at its page. */
+  readonly keepsPage?: boolean;
+}
+
 export interface PlaceFilters {
   readonly get: (name: string) => string | undefined;
-  /** Changes some filters and keeps the others. It forgets the page of the list, which belongs to the old filters. */
-  readonly change: (changes: Filters, options?: NavigateOptions) => void;
+  /** Changes some filters and keeps the others. It forgets the page of the list, unless the list stays as it is. */
+  readonly change: (changes: Filters, options?: ChangeOptions) => void;
 }
 
 /** The filters in the address bar. */
@@ -73,7 +78,8 @@ export function useFilters(): PlaceFilters {
     return {
       get: (name) => current.get(name) ?? undefined,
       change: (changes, options) => {
-        const { after: _, ...kept } = Object.fromEntries(current);
+        const { after, ...others } = Object.fromEntries(current);
+        const kept = options?.keepsPage ? { after, ...others } : others;
         navigate(placeOf(path, { ...kept, ...changes }), options);
       },
     };

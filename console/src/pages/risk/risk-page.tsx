@@ -1,5 +1,5 @@
 import type { StoredAssessment } from "@edge-idp/sdk";
-import { useState } from "react";
+import { useQueryClient } from "@tanstack/react-query";
 import { hrefOf, useFilters } from "../../navigation/fragment-location.ts";
 import type { Column } from "../../parts/data-table.tsx";
 import { FilterBar, SelectFilter, TextFilter, TimeFilter } from "../../parts/filter-bar.tsx";
@@ -7,7 +7,8 @@ import { PagedList, usePage } from "../../parts/paged-list.tsx";
 import { formatScore } from "../../parts/score-format.ts";
 import { PageHead } from "../../parts/section.tsx";
 import { Time } from "../../parts/time.tsx";
-import { useIdp } from "../../session/session-context.ts";
+import { useOpened } from "../../parts/use-opened.ts";
+import { useSession } from "../../session/session-context.ts";
 import { texts } from "../../texts/en.ts";
 import { AssessmentDetail } from "./assessment-detail.tsx";
 import { Distribution } from "./distribution.tsx";
@@ -18,7 +19,9 @@ const pageSize = 100;
 const recommendations = ["allow", "challenge", "deny"] as const;
 const outcomes = ["legitimate", "fraud", "none"] as const;
 
-function createColumns(open: (id: string) => void): readonly Column<StoredAssessment>[] {
+function createColumns(
+  open: (assessment: StoredAssessment) => void,
+): readonly Column<StoredAssessment>[] {
   return [
     { id: "at", header: words.at, cell: ({ at }) => <Time at={at} /> },
     {
@@ -41,8 +44,8 @@ function createColumns(open: (id: string) => void): readonly Column<StoredAssess
     {
       id: "open",
       header: texts.common.columnActions,
-      cell: ({ assessment_id: id }) => (
-        <button type="button" className="small" onClick={() => open(id)}>
+      cell: (assessment) => (
+        <button type="button" className="small" onClick={() => open(assessment)}>
           {words.open}
         </button>
       ),
@@ -57,9 +60,9 @@ function parseScore(text: string | undefined): number | undefined {
 }
 
 export default function RiskPage() {
-  const idp = useIdp();
+  const { id: sessionId, idp } = useSession();
   const filters = useFilters();
-  const [opened, setOpened] = useState<string>();
+  const client = useQueryClient();
   const recommendation = recommendations.find((one) => one === filters.get("recommendation"));
   const outcome = outcomes.find((one) => one === filters.get("verdict"));
   const min_score = parseScore(filters.get("score"));
@@ -75,7 +78,12 @@ export default function RiskPage() {
   };
   const query = usePage(["assessments", wanted], pageSize, () => idp.sentinel.assessments(wanted));
   const items = query.data?.items ?? [];
-  const shown = items.find(({ assessment_id }) => assessment_id === opened);
+  const { opened, open, close } = useOpened({
+    key: "assessments",
+    items: query.data?.items,
+    idOf: ({ assessment_id }) => assessment_id,
+    find: (period) => idp.sentinel.assessments({ ...period, limit: pageSize }),
+  });
   return (
     <>
       <PageHead title={texts.pages.risk} lead={words.lead}>
@@ -102,17 +110,17 @@ export default function RiskPage() {
         <PagedList
           query={query}
           caption={texts.pages.risk}
-          columns={createColumns(setOpened)}
+          columns={createColumns(open)}
           rowId={({ assessment_id }) => assessment_id}
-          selected={opened}
+          selected={opened?.assessment_id}
           empty={{ title: words.empty, hint: words.emptyHint }}
         />
       </div>
-      {shown === undefined ? null : (
+      {opened === undefined ? null : (
         <AssessmentDetail
-          assessment={shown}
-          onClose={() => setOpened(undefined)}
-          onJudged={async () => void (await query.refetch())}
+          assessment={opened}
+          onClose={close}
+          onJudged={() => client.invalidateQueries({ queryKey: [sessionId, "assessments"] })}
         />
       )}
     </>

@@ -40,7 +40,9 @@ export function Actor({ event: { actor } }: { readonly event: AuditEvent }) {
   );
 }
 
-export function createEventColumns(open: (id: string) => void): readonly Column<AuditEvent>[] {
+export function createEventColumns(
+  open: (event: AuditEvent) => void,
+): readonly Column<AuditEvent>[] {
   return [
     { id: "at", header: words.at, cell: ({ at }) => <Time at={at} /> },
     { id: "action", header: words.action, cell: ({ action }) => <code>{action}</code> },
@@ -59,10 +61,10 @@ export function createEventColumns(open: (id: string) => void): readonly Column<
     {
       id: "open",
       header: texts.common.columnActions,
-      cell: ({ id, action }) => (
-        <button type="button" className="small" onClick={() => open(id)}>
+      cell: (event) => (
+        <button type="button" className="small" onClick={() => open(event)}>
           {texts.common.show}
-          <span className="hidden-label"> {action}</span>
+          <span className="hidden-label"> {event.action}</span>
         </button>
       ),
     },

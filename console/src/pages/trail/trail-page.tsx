@@ -1,9 +1,10 @@
 import type { AuditEventFilters } from "@edge-idp/sdk";
-import { useId, useState } from "react";
+import { useId } from "react";
 import { hrefOf, useFilters } from "../../navigation/fragment-location.ts";
 import { FilterBar, SelectFilter, TextFilter, TimeFilter } from "../../parts/filter-bar.tsx";
 import { PagedList, usePage } from "../../parts/paged-list.tsx";
 import { PageHead } from "../../parts/section.tsx";
+import { useOpened } from "../../parts/use-opened.ts";
 import { useIdp } from "../../session/session-context.ts";
 import { texts } from "../../texts/en.ts";
 import { actions, findAction } from "./actions.ts";
@@ -61,7 +62,6 @@ function FollowSwitch() {
 export default function TrailPage() {
   const idp = useIdp();
   const filters = useFilters();
-  const [opened, setOpened] = useState<string>();
   const wanted = readFilters(filters.get);
   const isLive = filters.get("follow") === "live" && filters.get("after") === undefined;
   const query = usePage(
@@ -70,7 +70,12 @@ export default function TrailPage() {
     () => idp.audit.events(wanted),
     isLive ? followEveryMs : undefined,
   );
-  const shown = query.data?.items.find(({ id }) => id === opened);
+  const { opened, open, close } = useOpened({
+    key: "events",
+    items: query.data?.items,
+    idOf: ({ id }) => id,
+    find: (period) => idp.audit.events({ ...period, limit: pageSize }),
+  });
   return (
     <>
       <PageHead title={texts.pages.trail} lead={words.lead}>
@@ -96,14 +101,12 @@ export default function TrailPage() {
       <PagedList
         query={query}
         caption={texts.pages.trail}
-        columns={createEventColumns(setOpened)}
+        columns={createEventColumns(open)}
         rowId={({ id }) => id}
-        selected={opened}
+        selected={opened?.id}
         empty={{ title: words.empty, hint: words.emptyHint }}
       />
-      {shown === undefined ? null : (
-        <EventDetail event={shown} onClose={() => setOpened(undefined)} />
-      )}
+      {opened === undefined ? null : <EventDetail event={opened} onClose={close} />}
     </>
   );
 }
