@@ -1,0 +1,109 @@
+import type { ListedUser } from "@edge-idp/sdk";
+import { type FormEvent, useId, useState } from "react";
+import { hrefOf, navigate, placeOf, useFilters } from "../../navigation/fragment-location.ts";
+import type { Column } from "../../parts/data-table.tsx";
+import { FilterBar, SelectFilter } from "../../parts/filter-bar.tsx";
+import { Name } from "../../parts/name.tsx";
+import { PagedList, usePage } from "../../parts/paged-list.tsx";
+import { PageHead } from "../../parts/section.tsx";
+import { Time } from "../../parts/time.tsx";
+import { useIdp, usePermissions } from "../../session/session-context.ts";
+import { texts } from "../../texts/en.ts";
+import { AddUser } from "./add-user.tsx";
+import { Factors, UserStatus } from "./user-badges.tsx";
+
+const words = texts.users;
+const pageSize = 50;
+const statuses = ["active", "locked", "suspended"] as const;
+const factors = { true: words.withFactor, false: words.withoutFactor };
+
+const columns: readonly Column<ListedUser>[] = [
+  {
+    id: "external_id",
+    header: texts.common.externalId,
+    cell: ({ external_id: id }) => (
+      <a href={hrefOf("/user", { id })}>
+        <Name>{id}</Name>
+      </a>
+    ),
+  },
+  {
+    id: "status",
+    header: words.status,
+    cell: ({ status }) => <UserStatus status={status} />,
+  },
+  { id: "factors", header: words.otp, cell: (user) => <Factors user={user} /> },
+  { id: "created", header: words.created, cell: (user) => <Time at={user.created_at} /> },
+];
+
+function FindUser() {
+  const [text, setText] = useState("");
+  const id = useId();
+  const open = (event: FormEvent) => {
+    event.preventDefault();
+    if (text !== "") navigate(placeOf("/user", { id: text }));
+  };
+  return (
+    <form className="row row-end" onSubmit={open}>
+      <div className="filter">
+        <label htmlFor={id}>{words.search}</label>
+        <input
+          id={id}
+          type="search"
+          value={text}
+          placeholder={words.searchHint}
+          autoComplete="off"
+          onChange={(event) => setText(event.target.value)}
+        />
+      </div>
+      <button type="submit">{words.find}</button>
+    </form>
+  );
+}
+
+/** `true` and `false` of the address bar. */
+function parseFlag(text: string | undefined): boolean | undefined {
+  return text === undefined ? undefined : text === "true";
+}
+
+export default function UsersPage() {
+  const idp = useIdp();
+  const can = usePermissions();
+  const filters = useFilters();
+  const [isAdding, setAdding] = useState(false);
+  const status = statuses.find((one) => one === filters.get("status"));
+  const has_otp = parseFlag(filters.get("app"));
+  const has_passkeys = parseFlag(filters.get("passkeys"));
+  const wanted = {
+    limit: pageSize,
+    ...(status === undefined ? {} : { status }),
+    ...(has_otp === undefined ? {} : { has_otp }),
+    ...(has_passkeys === undefined ? {} : { has_passkeys }),
+  };
+  const query = usePage(["users", wanted], pageSize, () => idp.users.list(wanted));
+  return (
+    <>
+      <PageHead title={texts.pages.users} lead={words.lead}>
+        {can("idp:write") ? (
+          <button type="button" className="primary" onClick={() => setAdding(true)}>
+            {words.add}
+          </button>
+        ) : null}
+      </PageHead>
+      <FilterBar>
+        <FindUser />
+        <SelectFilter name="status" label={words.status} options={words.statuses} />
+        <SelectFilter name="app" label={words.otp} options={factors} />
+        <SelectFilter name="passkeys" label={words.passkeys} options={factors} />
+      </FilterBar>
+      <PagedList
+        query={query}
+        caption={texts.pages.users}
+        columns={columns}
+        rowId={({ id }) => id}
+        empty={{ title: words.empty, hint: words.emptyHint }}
+      />
+      {isAdding ? <AddUser onClose={() => setAdding(false)} /> : null}
+    </>
+  );
+}
