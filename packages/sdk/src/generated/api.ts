@@ -4811,6 +4811,26 @@ export interface components {
             built_at: string | null;
             /** @description The version of the data set: when it was built, Unix ms. */
             version: number | null;
+            /** @description What the lists of each kind cover together. An address on two lists counts twice. Null if one of the lists was not measured. */
+            coverage: ({
+                /**
+                 * @description Values: `hosting`, `vpn`, `tor`, `proxy`, `relay`, `cloud`, `crawler`, `scanner`, `threat`; expect further ones.
+                 * @example hosting
+                 */
+                kind: string;
+                /**
+                 * Format: int64
+                 * @description Lists in use.
+                 * @example 2
+                 */
+                lists: number;
+                /** @example 10433280 */
+                ipv4_addresses: number | null;
+                /** @example 4096 */
+                ipv6_networks: number | null;
+            } & {
+                [key: string]: unknown;
+            })[];
             /**
              * @description The kinds of data that the data set does not have, or whose lists are all too old. Every assessment names them in its `degraded`.
              * @example [
@@ -11970,6 +11990,8 @@ export interface operations {
                      *           "fetched_at": "2026-08-15T09:30:00.000Z",
                      *           "changed_at": "2026-08-15T09:30:00.000Z",
                      *           "rows": 0,
+                     *           "ipv4_addresses": 1289,
+                     *           "ipv6_networks": 512,
                      *           "skipped_lines": 0,
                      *           "last_error": {
                      *             "at": "2026-08-15T09:30:00.000Z",
@@ -11979,6 +12001,14 @@ export interface operations {
                      *       ],
                      *       "built_at": "2026-08-15T09:30:00.000Z",
                      *       "version": 0,
+                     *       "coverage": [
+                     *         {
+                     *           "kind": "hosting",
+                     *           "lists": 2,
+                     *           "ipv4_addresses": 10433280,
+                     *           "ipv6_networks": 4096
+                     *         }
+                     *       ],
                      *       "degraded": [
                      *         "geography",
                      *         "proxy"
