@@ -19,6 +19,9 @@ import {
   describeLag,
 } from "./destination-parts.tsx";
 
+/** The receiver has a day to change. */
+const rotationOverlapSeconds = 24 * 60 * 60;
+
 const words = texts.destinations;
 const refreshEveryMs = 5_000;
 
@@ -97,7 +100,10 @@ export default function WebhookPage() {
           hint={words.rotateHint}
           action={words.rotate}
           isHarmless
-          act={async () => setSecret((await idp.webhooks.rotateSecret(id)).secret)}
+          act={async () => {
+            const rotation = { overlap_seconds: rotationOverlapSeconds };
+            setSecret((await idp.webhooks.rotateSecret(id, rotation)).secret);
+          }}
           onClose={() => setRotating(false)}
         />
       ) : null}
