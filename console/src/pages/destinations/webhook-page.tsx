@@ -21,6 +21,8 @@ import {
 
 const words = texts.destinations;
 const refreshEveryMs = 5_000;
+/** How long both secrets sign: a day, as the question says. */
+const overlap_seconds = 86_400;
 
 export default function WebhookPage() {
   const { id: sessionId, idp } = useSession();
@@ -97,7 +99,9 @@ export default function WebhookPage() {
           hint={words.rotateHint}
           action={words.rotate}
           isHarmless
-          act={async () => setSecret((await idp.webhooks.rotateSecret(id)).secret)}
+          act={async () =>
+            setSecret((await idp.webhooks.rotateSecret(id, { overlap_seconds })).secret)
+          }
           onClose={() => setRotating(false)}
         />
       ) : null}
