@@ -123,9 +123,8 @@ export const texts = {
   },
   users: {
     lead: "The list follows the users within seconds. Open a user for the current state.",
-    search: "Find a user",
-    searchHint: "The whole external id",
-    find: "Open",
+    search: "Search",
+    searchHint: "A part of the external id",
     status: "Status",
     statuses: { active: "Active", locked: "Locked", suspended: "Suspended" },
     otp: "Authenticator app",

@@ -55,6 +55,11 @@ const useWebhook: Scenario = async (place) => {
       await opened.heading(receiver.url).waitFor();
       await opened.press("Send a test");
       await opened.waitForNotice("The receiver answered 204");
+      await opened.press("New secret");
+      await opened.press("New secret", opened.dialog);
+      await secret.waitFor();
+      const rotated = await secret.innerText();
+      await opened.press("Done", opened.dialog);
       receiver.status = 500;
       await idp.users.provision("ada");
       const attempts = opened.page.getByRole("table", { name: "Last attempts" });
@@ -70,6 +75,7 @@ const useWebhook: Scenario = async (place) => {
       await opened.page.getByText("There is no webhook.").waitFor();
       return findProblems(
         [shown.startsWith("whsec_"), `the secret is ${shown}`],
+        [rotated.startsWith("whsec_") && rotated !== shown, `the new secret is ${rotated}`],
         [(await idp.webhooks.list()).length === 0, "the webhook is still there"],
       );
     });

@@ -127,6 +127,27 @@ const erase: Scenario = async (place) => {
   });
 };
 
+const search: Scenario = async (place) => {
+  const { token, idp } = await createTenant(place, "Search");
+  for (const externalId of ["ada.berg", "bea.BERG", "chen.diaz"]) {
+    await idp.users.provision(externalId);
+  }
+  return await withConsole(place, token, async (opened) => {
+    await opened.goTo("/users", "Users");
+    const links = opened.page.getByRole("table", { name: "Users" }).getByRole("link");
+    await links.nth(2).waitFor();
+    await opened.page.getByLabel("Search").fill("berg");
+    await opened.page.keyboard.press("Enter");
+    await links.nth(2).waitFor({ state: "detached" });
+    const found = (await links.allInnerTexts()).toSorted().join();
+    await links.filter({ hasText: "ada" }).click();
+    await opened.heading("ada.berg").waitFor();
+    await opened.page.goBack();
+    await links.nth(1).waitFor();
+    return findProblems([found === "ada.berg,bea.BERG", `it finds ${found}`]);
+  });
+};
+
 const usePasskey: Scenario = async (place) => {
   const { token, idp } = await createTenant(place, "Passkeys");
   await idp.users.provision("ada");
@@ -161,6 +182,7 @@ const usePasskey: Scenario = async (place) => {
 };
 
 export const userScenarios: ReadonlyMap<string, Scenario> = new Map([
+  ["users are found by a part of their ids", search],
   ["a user is enrolled by scanning the QR code", enrolByScanning],
   ["a user is locked by wrong codes, unlocked, suspended and reactivated", lockAndUnlock],
   ["backup codes are shown once, and work", backupCodes],

@@ -19,11 +19,10 @@ import {
   describeLag,
 } from "./destination-parts.tsx";
 
-/** The receiver has a day to change. */
-const rotationOverlapSeconds = 24 * 60 * 60;
-
 const words = texts.destinations;
 const refreshEveryMs = 5_000;
+/** How long both secrets sign: a day, as the question says. */
+const overlap_seconds = 86_400;
 
 export default function WebhookPage() {
   const { id: sessionId, idp } = useSession();
@@ -100,10 +99,9 @@ export default function WebhookPage() {
           hint={words.rotateHint}
           action={words.rotate}
           isHarmless
-          act={async () => {
-            const rotation = { overlap_seconds: rotationOverlapSeconds };
-            setSecret((await idp.webhooks.rotateSecret(id, rotation)).secret);
-          }}
+          act={async () =>
+            setSecret((await idp.webhooks.rotateSecret(id, { overlap_seconds })).secret)
+          }
           onClose={() => setRotating(false)}
         />
       ) : null}

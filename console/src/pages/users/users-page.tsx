@@ -1,8 +1,8 @@
 import type { ListedUser } from "@edge-idp/sdk";
-import { type FormEvent, useId, useState } from "react";
-import { hrefOf, navigate, placeOf, useFilters } from "../../navigation/fragment-location.ts";
+import { useState } from "react";
+import { hrefOf, useFilters } from "../../navigation/fragment-location.ts";
 import type { Column } from "../../parts/data-table.tsx";
-import { FilterBar, SelectFilter } from "../../parts/filter-bar.tsx";
+import { FilterBar, SelectFilter, TextFilter } from "../../parts/filter-bar.tsx";
 import { Name } from "../../parts/name.tsx";
 import { PagedList, usePage } from "../../parts/paged-list.tsx";
 import { PageHead } from "../../parts/section.tsx";
@@ -36,31 +36,6 @@ const columns: readonly Column<ListedUser>[] = [
   { id: "created", header: words.created, cell: (user) => <Time at={user.created_at} /> },
 ];
 
-function FindUser() {
-  const [text, setText] = useState("");
-  const id = useId();
-  const open = (event: FormEvent) => {
-    event.preventDefault();
-    if (text !== "") navigate(placeOf("/user", { id: text }));
-  };
-  return (
-    <form className="row row-end" onSubmit={open}>
-      <div className="filter">
-        <label htmlFor={id}>{words.search}</label>
-        <input
-          id={id}
-          type="search"
-          value={text}
-          placeholder={words.searchHint}
-          autoComplete="off"
-          onChange={(event) => setText(event.target.value)}
-        />
-      </div>
-      <button type="submit">{words.find}</button>
-    </form>
-  );
-}
-
 /** `true` and `false` of the address bar. */
 function parseFlag(text: string | undefined): boolean | undefined {
   return text === undefined ? undefined : text === "true";
@@ -72,11 +47,13 @@ export default function UsersPage() {
   const filters = useFilters();
   const [isAdding, setAdding] = useState(false);
   const status = statuses.find((one) => one === filters.get("status"));
+  const external_id_contains = filters.get("search");
   const has_otp = parseFlag(filters.get("app"));
   const has_passkeys = parseFlag(filters.get("passkeys"));
   const wanted = {
     limit: pageSize,
     ...(status === undefined ? {} : { status }),
+    ...(external_id_contains === undefined ? {} : { external_id_contains }),
     ...(has_otp === undefined ? {} : { has_otp }),
     ...(has_passkeys === undefined ? {} : { has_passkeys }),
   };
@@ -91,7 +68,7 @@ export default function UsersPage() {
         ) : null}
       </PageHead>
       <FilterBar>
-        <FindUser />
+        <TextFilter name="search" label={words.search} hint={words.searchHint} />
         <SelectFilter name="status" label={words.status} options={words.statuses} />
         <SelectFilter name="app" label={words.otp} options={factors} />
         <SelectFilter name="passkeys" label={words.passkeys} options={factors} />

@@ -6143,6 +6143,11 @@ export interface operations {
                  * @example true
                  */
                 has_passkeys?: boolean;
+                /**
+                 * @description Identities whose `external_id` contains this text. ASCII letters match in either case.
+                 * @example 9921
+                 */
+                external_id_contains?: string;
             };
             header?: never;
             path?: never;
