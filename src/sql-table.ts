@@ -28,4 +28,8 @@ export class SqlTable {
     this.#isMissing = false;
     this.#sql.exec(`CREATE TABLE IF NOT EXISTS ${this.#name} ${this.#definition}`);
   }
+
+  drop(): void {
+    this.#sql.exec(`DROP TABLE IF EXISTS ${this.#name}`);
+  }
 }

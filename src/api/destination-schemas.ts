@@ -99,7 +99,7 @@ export const attemptFields = {
     .nullable()
     .meta({
       description:
-        "Null for a success. `status`: another status than 2xx. `redirect`: redirects are not followed. `timeout`: no answer within 15 s. `connection`: no complete answer. `target`: an address to which the service does not send. `answer`: the receiver did not accept all. `configuration`: the request could not be built.",
+        "Null for a success. `status`: another status than 2xx. `redirect`: redirects are not followed. `timeout`: no answer within 15 s. `connection`: no complete answer. `target`: an address to which the service does not send. `configuration`: the request could not be built.",
       examples: ["status"],
     }),
 };

@@ -91,8 +91,8 @@ export function compareWithAnchor(
 ): Continuity {
   const [anchor] = anchors;
   const [first] = page;
-  if (anchor?.leafIndex !== cursor - 1) return "intact";
   if (first === undefined) return "unknown";
+  if (anchor?.leafIndex !== cursor - 1) return "intact";
   // An event that left the log after its retention is not compared.
   if (first.leafIndex !== anchor.leafIndex) return "intact";
   return first.id === anchor.id ? "intact" : "replaced";

@@ -198,7 +198,7 @@ export async function changeDestination<T>(
         if (error instanceof StaleReadError) continue;
         throw error;
       }
-      await wakeFollower(env, read, location);
+      await wakeFollower(env, read, location, "changed");
       return answer;
     }
     throw new AppError("unavailable");

@@ -175,10 +175,15 @@ export class FollowerStorage {
       }));
   }
 
-  /** Deletes everything, and remembers that the destination was deleted. */
+  /** Deletes everything, and remembers that the destination was deleted: both or neither. */
   async end(): Promise<void> {
-    await Promise.all([this.#storage.deleteAll(), this.#storage.deleteAlarm()]);
-    this.#storage.kv.put(endedKey, true);
+    this.transact(() => {
+      this.#waiting.drop();
+      this.#attempts.drop();
+      for (const key of [ownerKey, stateKey]) this.#storage.kv.delete(key);
+      this.#storage.kv.put(endedKey, true);
+    });
+    await this.#storage.deleteAlarm();
     await this.#storage.sync();
   }
 }

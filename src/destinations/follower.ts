@@ -7,7 +7,7 @@
  */
 import { DurableObject } from "cloudflare:workers";
 import { deliveryTimeoutMs } from "../db/client.ts";
-import { controlDbOf } from "../db/shards.ts";
+import { cacheShard, controlDbOf } from "../db/shards.ts";
 import { requireConfig } from "../env.ts";
 import { causeOf, log } from "../log.ts";
 import { computeRetryDelay } from "../retry-delay.ts";
@@ -50,6 +50,8 @@ export class DestinationFollower extends DurableObject<Env> {
   #alarmAt: number | undefined;
   /** Consecutive runs that failed. */
   #failures = 0;
+  /** Calls that reported a change of the destination. */
+  #changes = 0;
 
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env);
@@ -59,11 +61,16 @@ export class DestinationFollower extends DurableObject<Env> {
   }
 
   /**
-   * Has the follower look at the log soon. @returns when it does, Unix ms; events that are filed before then need no
+   * Has the follower look at the log soon. After a change of the destination, a run that is under way begins no further
+   * request. @returns when it looks, Unix ms; events that are filed before then need no
    * further call; null if the destination was deleted, or the storage fails
    */
-  async wake(owner: DestinationOwner): Promise<number | null> {
+  async wake(
+    owner: DestinationOwner,
+    reason: "filed" | "changed" = "filed",
+  ): Promise<number | null> {
     try {
+      if (reason === "changed") this.#changes += 1;
       if (this.#storage.hasEnded()) return null;
       if (this.#storage.readOwner() === undefined) this.#storage.writeOwner(owner);
       const now = Date.now();
@@ -138,6 +145,8 @@ export class DestinationFollower extends DurableObject<Env> {
       next = await this.#runOnce();
       this.#failures = 0;
     } catch (error) {
+      // Nothing is left of a destination that was deleted during the run.
+      if (this.#storage.hasEnded()) return;
       this.#failures += 1;
       const count = this.#failures;
       log("error", "follower_run_failed", { cause: causeOf(error), count });
@@ -153,15 +162,22 @@ export class DestinationFollower extends DurableObject<Env> {
     const owner = this.#storage.readOwner();
     if (owner === undefined || this.#storage.hasEnded()) return undefined;
     const control = controlDbOf(this.env);
+    const readAt = Date.now();
+    const changes = this.#changes;
     const served = await findServedDestination(control, owner, deliveryTimeoutMs);
+    // It may have been deleted since the read began.
+    if (this.#storage.hasEnded()) return undefined;
     if (served === undefined) {
       await this.#storage.end();
       return undefined;
     }
-    const { destination, isTest } = served;
+    const { destination, isTest, shard } = served;
+    // What is cached may be older, and would show a log that is shorter than the one that the follower has read.
+    cacheShard(this.env, destination.tenantId, shard, readAt);
     this.#adopt(destination);
     if (destination.status === "enabled") {
-      const run = this.#beginRun(destination, isTest);
+      const isCurrent = () => this.#changes === changes;
+      const run = this.#beginRun(destination, isTest, isCurrent);
       await this.#send(run);
       const { disabling } = readState(run);
       if (disabling === null) return this.#findNextRun(run);
@@ -185,12 +201,13 @@ export class DestinationFollower extends DurableObject<Env> {
     });
   }
 
-  #beginRun(destination: StoredDestination, isTest: boolean): Run {
+  #beginRun(destination: StoredDestination, isTest: boolean, isCurrent: Run["isCurrent"]): Run {
     return {
       storage: this.#storage,
       log: new LogReader(this.env, requireConfig(this.env), destination.tenantId),
       destination,
       isTest,
+      isCurrent,
       random: Math.random,
       startedAt: Date.now(),
       sendsLeft: maxSendsPerRun,

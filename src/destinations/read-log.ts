@@ -12,6 +12,9 @@ import type { LogEvent } from "./request/log-event.ts";
 /** As the export; a stream sends at most so many events in one batch. */
 const pageLimits: PageLimits = { maxEvents: 500, maxBytes: 1024 * 1024 };
 
+/** Of what was read longer ago, no request begins, because a user may have been erased since. */
+const maxPageAgeMs = 5_000;
+
 export interface LogRange {
   readonly from: number;
   /** Exclusive. */
@@ -24,6 +27,8 @@ export class LogReader {
   readonly #config: Config;
   readonly #tenantId: string;
   readonly #facts: TrailFactsFinder;
+  /** When the last read ended, Unix ms. */
+  #readAt = 0;
 
   constructor(env: Env, config: Config, tenantId: string) {
     this.#env = env;
@@ -40,7 +45,13 @@ export class LogReader {
     if (page.events.length === 0) return [];
     const facts = await this.#facts.find(page.events);
     const events = await decryptEvents(this.#config, this.#tenantId, page.events, page.keys, facts);
+    this.#readAt = Date.now();
     return events.map((event) => ({ leafIndex: event.leafIndex, event: showEvent(event) }));
+  }
+
+  /** Whether the page that was read last may still be sent. */
+  isFresh(): boolean {
+    return Date.now() - this.#readAt <= maxPageAgeMs;
   }
 
   /** The leaf index that the next event gets. @throws StoreError */

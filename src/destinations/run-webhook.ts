@@ -13,7 +13,10 @@ import { isWanted } from "./webhooks/webhook.ts";
 /** The platform lets a run wait for six answers at a time, and D1 needs one. */
 const maxConcurrentSends = 5;
 
-/** Sends an event, and stores the outcome. @param page what `settle` needs; none for a retry */
+/**
+ * Sends an event, and stores the outcome, unless the run must end, or the event must be read again.
+ * @param page what `settle` needs; none for a retry
+ */
 async function deliver(
   run: Run,
   webhook: OpenWebhook,
@@ -21,7 +24,7 @@ async function deliver(
   attempts: number,
   page: readonly Anchor[],
 ): Promise<void> {
-  if (!mayGoOn(run)) return;
+  if (!mayGoOn(run) || !run.log.isFresh()) return;
   run.sendsLeft -= 1;
   const { id, action: type, at: timestamp } = event;
   const attempt = await sendWebhook(webhook, { id, type, timestamp, data: event }, run.isTest);

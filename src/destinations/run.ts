@@ -18,6 +18,8 @@ export interface Run {
   readonly destination: StoredDestination;
   /** Whether the tenant is in test mode. */
   readonly isTest: boolean;
+  /** Whether the tenant has not changed the destination since the run has read it. */
+  readonly isCurrent: () => boolean;
   /** From 0 to 1. */
   readonly random: () => number;
   readonly startedAt: number;
@@ -25,10 +27,10 @@ export interface Run {
   sendsLeft: number;
 }
 
-/** Whether the run may go on: it has time and requests left, and the destination is not being disabled. */
+/** Whether the run may go on: it has time and requests left, and the destination is neither changed nor being disabled. */
 export function mayGoOn(run: Run): boolean {
   const isInTime = Date.now() - run.startedAt < maxRunMs;
-  return isInTime && run.sendsLeft > 0 && readState(run).disabling === null;
+  return isInTime && run.sendsLeft > 0 && run.isCurrent() && readState(run).disabling === null;
 }
 
 export function readState({ storage }: Run): FollowerState {

@@ -56,10 +56,11 @@ export async function findDestination(
   return rows[0];
 }
 
-/** A destination, and whether its tenant is in test mode. */
+/** A destination, whether its tenant is in test mode, and the database that has the tenant's log. */
 export interface ServedDestination {
   readonly destination: StoredDestination;
   readonly isTest: boolean;
+  readonly shard: number;
 }
 
 /** Finds what a follower needs to send. */
@@ -70,7 +71,7 @@ export async function findServedDestination(
 ): Promise<ServedDestination | undefined> {
   const rows = await awaitStore(
     db
-      .select({ destination: destinations, mode: tenants.mode })
+      .select({ destination: destinations, mode: tenants.mode, shard: tenants.shard })
       .from(destinations)
       .innerJoin(tenants, eq(tenants.id, destinations.tenantId))
       .where(isDestination(owner))
@@ -78,7 +79,9 @@ export async function findServedDestination(
     timeoutMs,
   );
   const [found] = rows;
-  return found && { destination: found.destination, isTest: found.mode === "test" };
+  if (found === undefined) return undefined;
+  const { destination, mode, shard } = found;
+  return { destination, isTest: mode === "test", shard };
 }
 
 /** Lists a tenant's destinations, oldest first; of all kinds without a kind. */
@@ -103,13 +106,14 @@ export function replaceDestination(
   read: StoredDestination,
   changed: StoredDestination,
 ): Statement[] {
-  const { configuration, credentials, status, startedAt } = read;
+  const { configuration, credentials, status, startedAt, updatedAt } = read;
   const isAsRead = and(
     isDestination(read),
     eq(destinations.configuration, configuration),
     eq(destinations.credentials, credentials),
     eq(destinations.status, status),
     eq(destinations.startedAt, startedAt),
+    eq(destinations.updatedAt, updatedAt),
   );
   const { tenantId, id, kind, createdAt, ...columns } = changed;
   return [

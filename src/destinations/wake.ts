@@ -29,11 +29,12 @@ export async function wakeFollower(
   env: Env,
   { tenantId, id }: DestinationOwner,
   location: Location,
+  reason: "filed" | "changed" = "filed",
 ): Promise<void> {
   // Nothing else of a row may reach the follower, which stores it.
   const owner = { tenantId, id };
   try {
-    const waking = followerOf(env, owner, location).wake(owner);
+    const waking = followerOf(env, owner, location).wake(owner, reason);
     const looksAt = await awaitWithin(callTimeoutMs, waking);
     if (looksAt !== null) looks.set(id, { at: looksAt });
   } catch (error) {

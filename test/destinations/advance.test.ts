@@ -76,6 +76,8 @@ describe("Anchors", () => {
     expect(compareWithAnchor(state, [])).toBe("unknown");
     // It has left the log after its retention.
     expect(compareWithAnchor(state, [eventAt(5)])).toBe("intact");
+    // A restored log may end before the place at which it has begun.
+    expect(compareWithAnchor(beginAt({ ...beginning, startLeaf: 9 }), [])).toBe("unknown");
   });
 });
 

@@ -2,7 +2,11 @@
  * Receivers that fail in every way, followers that are lost between any two steps, and a D1 that fails: every event
  * arrives at least once, and one that arrives again has the same id.
  */
+import { runInDurableObject } from "cloudflare:test";
+import { env } from "cloudflare:workers";
 import { afterEach, beforeEach, describe, expect, inject, it, vi } from "vitest";
+import { cacheShard, invalidateShard } from "../../src/db/shards.ts";
+import { FollowerStorage } from "../../src/destinations/follower-storage.ts";
 import { selectByKind } from "../support/campaign.ts";
 import { type Answer, Tenant, User } from "../support/client.ts";
 import { withD1Fault } from "../support/d1-faults.ts";
@@ -357,6 +361,131 @@ describe("A follower", () => {
     expect((await tenant.send("GET", `/v1/webhooks/${id}`)).status).toBe(404);
     expect((await tenant.send("GET", "/v1/webhooks")).body.webhooks).toEqual([]);
     expect((await tenant.send("DELETE", `/v1/webhooks/${id}`)).status).toBe(204);
+  });
+
+  it("that is reading its row while the webhook is deleted sends nothing", async () => {
+    const hooked = await createHooked();
+    const { tenant, receiver, id } = hooked;
+    await file(hooked, 2);
+    await runUntilDone(hooked);
+    receiver.received.length = 0;
+    await file(hooked, 1);
+    const statement = Object.getPrototypeOf(env.DB.prepare("SELECT 1"));
+    const { raw } = statement;
+    vi.spyOn(statement, "raw").mockImplementationOnce(async function (this: unknown) {
+      const rows = await raw.call(this);
+      await followerOf(tenant, id).end();
+      return rows;
+    });
+    await runFollower(tenant, id);
+    expect(receiver.ids).toEqual([]);
+    expect(await followerOf(tenant, id).report()).toMatchObject({ state: null, hasEnded: true });
+  });
+
+  it("that is lost while it ends has either ended or forgotten nothing", async () => {
+    const hooked = await createHooked();
+    const { tenant, id } = hooked;
+    await file(hooked, 1);
+    await runUntilDone(hooked);
+    await runInDurableObject(followerOf(tenant, id), async (_follower, { storage }) => {
+      const ending = new FollowerStorage(storage).end();
+      // What is written without a wait in between is stored together.
+      const stored = new FollowerStorage(storage);
+      expect(stored.hasEnded()).toBe(true);
+      expect(stored.readState()).toBeUndefined();
+      expect(stored.listAttempts()).toEqual([]);
+      await ending;
+    });
+  });
+
+  it("reads the database that has the tenant now, whatever its machine remembers", async () => {
+    const hooked = await createHooked();
+    const { tenant, receiver, id } = hooked;
+    const first = await file(hooked, 3);
+    await runUntilDone(hooked);
+    const second = await file(hooked, 1);
+    try {
+      cacheShard(env, tenant.id, 1, Date.now());
+      await runFollower(tenant, id);
+    } finally {
+      invalidateShard(tenant.id);
+    }
+    await runUntilDone(hooked);
+    expect(receiver.ids.toSorted()).toEqual([...first, ...second].toSorted());
+  });
+
+  it("stops at once when the webhook is deleted, and that is no error", async () => {
+    const hooked = await createHooked();
+    const { tenant, receiver, id } = hooked;
+    await file(hooked, 20);
+    const errors = vi.spyOn(console, "error");
+    let deleting: Promise<unknown> | undefined;
+    receiver.answer = async () => {
+      deleting ??= tenant.send("DELETE", `/v1/webhooks/${id}`);
+      await deleting;
+      return new Response();
+    };
+    await runFollower(tenant, id);
+    expect(receiver.ids).toHaveLength(5);
+    expect(await followerOf(tenant, id).report()).toMatchObject({ state: null, hasEnded: true });
+    expect(await readFollowerAlarm(tenant, id)).toBeNull();
+    expect(errors).not.toHaveBeenCalled();
+  });
+
+  it("stops at once when the webhook is disabled, and sends the rest once it is enabled", async () => {
+    const hooked = await createHooked();
+    const { tenant, receiver, id } = hooked;
+    const ids = await file(hooked, 20);
+    const set = (status: string) =>
+      tenant.send("PATCH", `/v1/webhooks/${id}`, { webhook: { status } });
+    let disabling: Promise<unknown> | undefined;
+    receiver.answer = async () => {
+      disabling ??= set("disabled");
+      await disabling;
+      return new Response(null, { status: 204 });
+    };
+    await runFollower(tenant, id);
+    // Those that were on their way.
+    expect(receiver.ids).toHaveLength(5);
+    receiver.answer = () => new Response(null, { status: 204 });
+    await set("enabled");
+    await runUntilDone(hooked);
+    expect(receiver.ids.toSorted()).toEqual(ids.toSorted());
+  });
+
+  it("sends nothing of a user who was erased after it has read the event, but what was on its way", async () => {
+    const hooked = await createHooked();
+    const { tenant, receiver, id } = hooked;
+    await tenant.send("PATCH", `/v1/webhooks/${id}`, { webhook: { events: ["user.provisioned"] } });
+    for (let n = 0; n < 5; n += 1) await User.provision(tenant);
+    const user = await User.provision(tenant, "leaver@example.com");
+    let erasing: Promise<unknown> | undefined;
+    receiver.answer = async () => {
+      erasing ??= tenant.send("DELETE", user.path()).then(() => passTime(15 * secondMs));
+      await erasing;
+      return new Response();
+    };
+    await runUntilDone(hooked);
+    expect(receiver.received).toHaveLength(6);
+    const texts = receiver.received.map((message) => JSON.stringify(readJson(message)));
+    expect(texts.join()).not.toContain("leaver");
+  });
+
+  it("leaves a webhook alone that was changed while its receiver answered 410", async () => {
+    const hooked = await createHooked();
+    const { tenant, receiver, id } = hooked;
+    await file(hooked, 1);
+    let changed: Answer["body"];
+    receiver.answer = async () => {
+      receiver.answer = () => new Response();
+      passTime(secondMs);
+      const patch = { webhook: { status: "enabled" } };
+      changed = (await tenant.send("PATCH", `/v1/webhooks/${id}`, patch)).body.webhook;
+      return new Response(null, { status: 410 });
+    };
+    await runFollower(tenant, id);
+    const { status, updated_at: updatedAt } = await readWebhook(hooked);
+    expect({ status, updatedAt }).toEqual({ status: "enabled", updatedAt: changed.updated_at });
   });
 
   it("that was not told of the deletion ends with its next run", async () => {

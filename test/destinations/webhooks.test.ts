@@ -161,6 +161,11 @@ describe("The address of a webhook", () => {
     }
   });
 
+  it("is reached over the public network, also if it is in the zone of the service", () => {
+    // Without it, the platform sends requests for names in the Worker's own zone to the origin behind it, past its rules.
+    expect(Cloudflare.compatibilityFlags).toMatchObject({ global_fetch_strictly_public: true });
+  });
+
   it("is checked again before each request, whatever the database says", async () => {
     const tenant = await Tenant.create("live");
     const receiver = createReceiver();

@@ -13,7 +13,7 @@ export interface Attempt {
 /**
  * `status`: another status than 2xx. `redirect`: the answer is a redirect, which is not followed. `timeout`: no answer
  * in time. `connection`: there was no complete answer. `target`: the address is not one that the service sends to.
- * `answer`: the answer says that what was sent was not accepted. `configuration`: the request could not be built.
+ * `configuration`: the request could not be built.
  */
 export const attemptErrors = [
   "status",
@@ -21,7 +21,6 @@ export const attemptErrors = [
   "timeout",
   "connection",
   "target",
-  "answer",
   "configuration",
 ] as const;
 export type AttemptError = (typeof attemptErrors)[number];

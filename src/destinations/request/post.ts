@@ -14,32 +14,22 @@ export interface OutgoingRequest {
   readonly body: string | Uint8Array<ArrayBuffer>;
 }
 
-/** An attempt, and the first 1,024 bytes of the answer, which are never stored or shown. */
-export interface AnsweredAttempt {
-  readonly attempt: Attempt;
-  readonly answer: string;
-}
-
 function errorOf(status: number): AttemptError | null {
   if (status >= 200 && status < 300) return null;
   return status >= 300 && status < 400 ? "redirect" : "status";
 }
 
-/** Reads the beginning of the body and discards the rest. A body that breaks off or hangs later changes nothing. */
-async function readStart(response: Response): Promise<string> {
-  if (response.body === null) return "";
+/** Reads the beginning of the body and keeps nothing of it. A body that breaks off or hangs later changes nothing. */
+async function readStart(response: Response): Promise<void> {
+  if (response.body === null) return;
   const reader = response.body.getReader();
-  const chunks: Uint8Array[] = [];
   let length = 0;
   while (length < maxAnswerBytes) {
     const { done, value } = await reader.read();
     if (done) break;
-    chunks.push(value.subarray(0, maxAnswerBytes - length));
     length += value.length;
   }
   void reader.cancel().catch(() => {});
-  const decoder = new TextDecoder();
-  return chunks.map((chunk) => decoder.decode(chunk, { stream: true })).join("");
 }
 
 /**
@@ -47,12 +37,11 @@ async function readStart(response: Response): Promise<string> {
  * followed.
  * @param isTest as in `findTargetProblem`
  */
-export async function post(request: OutgoingRequest, isTest: boolean): Promise<AnsweredAttempt> {
+export async function post(request: OutgoingRequest, isTest: boolean): Promise<Attempt> {
   const at = Date.now();
-  const end = (status: number | null, error: AttemptError | null, answer = "") => ({
-    attempt: { at, milliseconds: Math.max(0, Date.now() - at), status, error },
-    answer,
-  });
+  const end = (status: number | null, error: AttemptError | null): Attempt => {
+    return { at, milliseconds: Math.max(0, Date.now() - at), status, error };
+  };
   if (findTargetProblem(request.url, isTest) !== undefined) return end(null, "target");
   const abort = new AbortController();
   const timer = setTimeout(() => abort.abort(), timeoutMs);
@@ -67,7 +56,8 @@ export async function post(request: OutgoingRequest, isTest: boolean): Promise<A
       signal: abort.signal,
     });
     status = response.status;
-    return end(status, errorOf(status), await readStart(response));
+    await readStart(response);
+    return end(status, errorOf(status));
   } catch {
     return end(status, abort.signal.aborted ? "timeout" : "connection");
   } finally {

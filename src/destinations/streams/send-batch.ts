@@ -25,7 +25,7 @@ async function sendEntries(
   const texts = entries.map(({ text }) => text);
   try {
     const request = await writer.createRequest(texts, { first, last });
-    return (await post(request, isTest)).attempt;
+    return await post(request, isTest);
   } catch {
     // What the error says may contain a credential.
     return failBeforeSending("configuration");

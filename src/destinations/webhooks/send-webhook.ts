@@ -47,6 +47,5 @@ export async function sendWebhook(
     "webhook-timestamp": String(Math.floor(at.getTime() / 1000)),
     "webhook-signature": signature,
   };
-  const { attempt } = await post({ url: configuration.url, headers, body }, isTest);
-  return attempt;
+  return await post({ url: configuration.url, headers, body }, isTest);
 }

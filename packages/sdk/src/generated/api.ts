@@ -5279,7 +5279,7 @@ export interface components {
              */
             milliseconds: number;
             /**
-             * @description Null for a success. `status`: another status than 2xx. `redirect`: redirects are not followed. `timeout`: no answer within 15 s. `connection`: no complete answer. `target`: an address to which the service does not send. `answer`: the receiver did not accept all. `configuration`: the request could not be built.
+             * @description Null for a success. `status`: another status than 2xx. `redirect`: redirects are not followed. `timeout`: no answer within 15 s. `connection`: no complete answer. `target`: an address to which the service does not send. `configuration`: the request could not be built.
              * @example status
              */
             error: string | null;
@@ -5326,7 +5326,7 @@ export interface components {
              */
             milliseconds: number;
             /**
-             * @description Null for a success. `status`: another status than 2xx. `redirect`: redirects are not followed. `timeout`: no answer within 15 s. `connection`: no complete answer. `target`: an address to which the service does not send. `answer`: the receiver did not accept all. `configuration`: the request could not be built.
+             * @description Null for a success. `status`: another status than 2xx. `redirect`: redirects are not followed. `timeout`: no answer within 15 s. `connection`: no complete answer. `target`: an address to which the service does not send. `configuration`: the request could not be built.
              * @example status
              */
             error: string | null;
@@ -5493,7 +5493,7 @@ export interface components {
              */
             milliseconds: number;
             /**
-             * @description Null for a success. `status`: another status than 2xx. `redirect`: redirects are not followed. `timeout`: no answer within 15 s. `connection`: no complete answer. `target`: an address to which the service does not send. `answer`: the receiver did not accept all. `configuration`: the request could not be built.
+             * @description Null for a success. `status`: another status than 2xx. `redirect`: redirects are not followed. `timeout`: no answer within 15 s. `connection`: no complete answer. `target`: an address to which the service does not send. `configuration`: the request could not be built.
              * @example status
              */
             error: string | null;
