@@ -3987,6 +3987,8 @@ export interface components {
                     [key: string]: unknown;
                 };
                 readonly nearbyFraud?: string[];
+                /** Format: int64 */
+                networksSince?: number;
             } & {
                 [key: string]: unknown;
             }) | null;
@@ -10373,7 +10375,8 @@ export interface operations {
                      *             },
                      *             "nearbyFraud": [
                      *               "address"
-                     *             ]
+                     *             ],
+                     *             "networksSince": 0
                      *           },
                      *           "inputs_digest": "0a1b0a1b0a1b0a1b0a1b0a1b0a1b0a1b0a1b0a1b0a1b0a1b0a1b0a1b0a1b0a1b"
                      *         }
