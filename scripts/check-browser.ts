@@ -8,6 +8,7 @@ import {
   browserName,
   startBrowser,
 } from "../test/browser/browser.ts";
+import { checkConsole } from "../test/browser/console.ts";
 import { checkPasskeys } from "../test/browser/passkeys.ts";
 import { checkReference } from "../test/browser/reference.ts";
 import { checkTrailVerifier } from "../test/browser/verify-trail.ts";
@@ -16,9 +17,14 @@ import { Report } from "../test/e2e/report.ts";
 import { hasTools } from "../test/e2e/tools.ts";
 import { runScript } from "./support/failure.ts";
 
-const timeLimitMs = 300_000;
+const timeLimitMs = 900_000;
 
-const checks: readonly BrowserCheck[] = [checkReference, checkTrailVerifier, checkPasskeys];
+const checks: readonly BrowserCheck[] = [
+  checkReference,
+  checkTrailVerifier,
+  checkPasskeys,
+  checkConsole,
+];
 
 class Check {
   readonly #report: Report;

@@ -4,6 +4,7 @@
  */
 import { cpSync, mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import { EdgeIdp } from "@edge-idp/sdk";
 import { z } from "zod";
 import { runBounded } from "../test/e2e/bounded-check.ts";
 import { LocalService } from "../test/e2e/local-service.ts";
@@ -53,7 +54,7 @@ class Check {
     };
     await Promise.all([install(), service.waitUntilReady()]);
     await this.#provisionExample(service);
-    await this.#attack(service);
+    await this.#attack(service, await this.#createSpareTenant(service));
     const isAlive = await isTokenAccepted(service.url, service.demoToken);
     this.#report.add("the token of the run is still valid", isAlive ? [] : ["it was revoked"]);
   }
@@ -72,7 +73,13 @@ class Check {
     });
   }
 
-  async #attack({ url, demoToken, operatorToken }: LocalService): Promise<void> {
+  /** A tenant that requests may suspend. @returns its id */
+  async #createSpareTenant({ url, operatorToken }: LocalService): Promise<string> {
+    const operator = new EdgeIdp({ url, token: operatorToken });
+    return (await operator.tenants.create({ name: "Spare", mode: "test" })).tenant.id;
+  }
+
+  async #attack({ url, demoToken, operatorToken }: LocalService, spareTenant: string) {
     const output = await this.#command(
       "venv/bin/schemathesis",
       [
@@ -83,7 +90,7 @@ class Check {
         ...["--report", "json,ndjson", "--report-json-path", "run.json"],
         ...["--report-ndjson-path", "events.ndjson"],
       ],
-      { IDP_TOKEN: demoToken, OPERATOR_TOKEN: operatorToken },
+      { IDP_TOKEN: demoToken, OPERATOR_TOKEN: operatorToken, SPARE_TENANT: spareTenant },
       // It ends with 1 if a check has failed.
       [0, 1],
     );

@@ -7,6 +7,7 @@
 import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseEnv } from "node:util";
+import { writeConsole } from "../console/write-console.ts";
 import { writeReference } from "../packages/reference/write-reference.ts";
 import { runClock } from "./support/clock.ts";
 import { ensureDevVars } from "./support/dev-vars.ts";
@@ -92,6 +93,7 @@ Edge IDP is running.
 
   Address  ${url}
   Docs     ${url}/docs
+  Console  ${url}/console
   Token    ${token}
            of the tenant "Demo"; .dev/demo.env holds it and the address
 
@@ -120,6 +122,7 @@ async function main(): Promise<number> {
     if (added.length > 0) process.stdout.write(`Created in .dev.vars: ${added.join(", ")}\n`);
 
     writeReference();
+    await writeConsole();
     service = await startLocalService({ ...options, port }, stopping.signal, (text) =>
       process.stdout.write(`${text}\n`),
     );

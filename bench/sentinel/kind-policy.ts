@@ -6,7 +6,7 @@ import type { Column } from "./results.ts";
 
 /** Stands for the risk score among the kinds. */
 const risk = "risk";
-/** Steps in which the real logins that may be challenged are given to the kinds. */
+/** Steps in which the real logins that may be challenged are divided among the kinds. */
 const steps = 24;
 /** An answer has four decimals. */
 const answerSteps = 10_000;
@@ -25,9 +25,12 @@ function listKinds(real: Column): string[] {
 /** The share of the column that the policy challenges. */
 export function computeChallengedShare(column: Column | undefined, policy: KindPolicy): number {
   if (column === undefined) return Number.NaN;
-  const rows = new ChallengedRows(column);
-  for (const [kind, threshold] of policy) rows.add(kind, threshold);
-  return rows.shareWith(risk, Number.POSITIVE_INFINITY);
+  const demands = [...policy].map(([kind, from]) => ({ values: valuesOf(column, kind), from }));
+  let challenged = 0;
+  for (let row = 0; row < column.users.length; row += 1) {
+    if (demands.some(({ values, from }) => (values[row] ?? 0) >= from)) challenged += 1;
+  }
+  return challenged / column.users.length;
 }
 
 /** The lowest threshold, with the four decimals of an answer, that challenges at most this share. */
@@ -55,75 +58,124 @@ export interface Rival {
   readonly bar: number;
 }
 
-/** The rows of a column that a growing policy challenges. */
-class ChallengedRows {
-  readonly #column: Column;
-  readonly #flags: Uint8Array;
-
-  constructor(column: Column) {
-    this.#column = column;
-    this.#flags = new Uint8Array(column.users.length);
-  }
-
-  /** The share that is challenged if this threshold is added. */
-  shareWith(kind: string, threshold: number): number {
-    const values = valuesOf(this.#column, kind);
-    let challenged = 0;
-    for (let row = 0; row < this.#flags.length; row += 1) {
-      if (this.#flags[row] === 1 || (values[row] ?? 0) >= threshold) challenged += 1;
-    }
-    return challenged / this.#flags.length;
-  }
-
-  add(kind: string, threshold: number): void {
-    for (const [row, value] of valuesOf(this.#column, kind).entries()) {
-      if (value >= threshold) this.#flags[row] = 1;
-    }
-  }
-}
+/** How far beyond the bar a policy should be, because it is found in another period than it is measured in. */
+const margin = 0.015;
 
 /** What an attack beyond its bar is worth, against one below it. */
-const worthBeyondBar = 0.02;
+const worthBeyondBar = 0.01;
 
 function worthOf(caught: number, bar: number): number {
-  return Math.min(caught, bar) + worthBeyondBar * caught;
+  return Math.min(caught, bar + margin) + worthBeyondBar * caught;
 }
 
-interface Step {
-  readonly kind: string;
-  readonly threshold: number;
-  readonly worth: number;
+/** The number of steps of real logins that each kind may challenge, in the order of `listKinds`. */
+type Parts = readonly number[];
+
+const bitsInWord = 32;
+
+function countBits(word: number): number {
+  let left = word - ((word >>> 1) & 0x55555555);
+  left = (left & 0x33333333) + ((left >>> 2) & 0x33333333);
+  return Math.imul((left + (left >>> 4)) & 0x0f0f0f0f, 0x01010101) >>> 24;
+}
+
+/** The rows of a column that each threshold challenges, as bits: a search asks for many unions of them. */
+class ChallengedRows {
+  readonly #rows: readonly (readonly Uint32Array[])[];
+  readonly #count: number;
+
+  /** @param thresholds by kind and number of steps */
+  constructor(
+    column: Column,
+    kinds: readonly string[],
+    thresholds: readonly (readonly number[])[],
+  ) {
+    this.#count = column.users.length;
+    this.#rows = kinds.map((kind, index) => {
+      const values = valuesOf(column, kind);
+      return (thresholds[index] ?? []).map((threshold) => {
+        const words = new Uint32Array(Math.ceil(this.#count / bitsInWord));
+        for (const [row, value] of values.entries()) {
+          const word = Math.floor(row / bitsInWord);
+          if (value >= threshold) words[word] = (words[word] ?? 0) | (1 << (row % bitsInWord));
+        }
+        return words;
+      });
+    });
+  }
+
+  shareOf(parts: Parts): number {
+    const chosen = parts.flatMap((count, kind) => this.#rows[kind]?.[count] ?? []);
+    let challenged = 0;
+    for (let word = 0; word * bitsInWord < this.#count; word += 1) {
+      let union = 0;
+      for (const words of chosen) union |= words[word] ?? 0;
+      challenged += countBits(union);
+    }
+    return challenged / this.#count;
+  }
+}
+
+/** The parts with a step more for one kind, or with one or two steps moved to it from another kind. */
+function listNeighbours(parts: Parts): Parts[] {
+  const changed = (from: Parts, kind: number, by: number) =>
+    from.map((count, index) => (index === kind ? count + by : count));
+  return parts.flatMap((_, kind) => {
+    const moved = [1, 2].flatMap((by) =>
+      parts.flatMap((left, other) =>
+        other === kind || left < by ? [] : [changed(changed(parts, kind, by), other, -by)],
+      ),
+    );
+    return [changed(parts, kind, 1), ...moved];
+  });
+}
+
+/** Improves the parts step by step until no neighbour is worth more. */
+function climb(start: Parts, worthOfParts: (parts: Parts) => number): Parts {
+  for (let best = start; ; ) {
+    const neighbours = listNeighbours(best).filter((parts) =>
+      parts.every((count) => count <= steps),
+    );
+    const next = neighbours.reduce(
+      (most, parts) => (worthOfParts(parts) > worthOfParts(most) ? parts : most),
+      best,
+    );
+    if (next === best) return best;
+    best = next;
+  }
 }
 
 /**
- * Finds one policy for all attackers that challenges at most this share of real logins: gives the share to the kinds
- * step by step, each time to the one that helps most. Each threshold counts as one more real login than it challenges,
- * because one that challenges none of these will challenge others.
+ * Finds one policy for all attackers that challenges at most this share of real logins. It divides the share among the
+ * kinds, beginning with nothing and with half of it for each kind, and changes the division while that helps. Each
+ * threshold counts as one more real login than it challenges, because one that challenges none of these will challenge
+ * others.
  */
 export function findPolicy(real: Column, rivals: readonly Rival[], share: number): KindPolicy {
-  const given = new Map(listKinds(real).map((kind) => [kind, 0]));
-  const policy = new Map<string, number>();
-  const spared = new ChallengedRows(real);
-  const caught = rivals.map(({ attacks, bar }) => ({ rows: new ChallengedRows(attacks), bar }));
-  for (let step = 0; step < steps; step += 1) {
-    let best: Step | null = null;
-    // Of kinds that help alike, the one that has least comes first.
-    for (const [kind, parts] of [...given].toSorted(([, one], [, other]) => one - other)) {
-      const threshold = findThreshold(real, kind, ((parts + 1) / steps) * share);
-      const kinds = new Set([...policy.keys(), kind]).size;
-      const challenged = spared.shareWith(kind, threshold) + kinds / real.users.length;
-      if (challenged > share) continue;
-      const worth = caught.reduce(
-        (sum, { rows, bar }) => sum + worthOf(rows.shareWith(kind, threshold), bar),
-        0,
-      );
-      if (best === null || worth > best.worth) best = { kind, threshold, worth };
-    }
-    if (best === null) break;
-    const { kind, threshold } = best;
-    policy.set(kind, threshold);
-    given.set(kind, (given.get(kind) ?? 0) + 1);
-    for (const rows of [spared, ...caught.map((one) => one.rows)]) rows.add(kind, threshold);
-  }
-  return policy;
+  const kinds = listKinds(real);
+  const thresholds = kinds.map((kind) =>
+    Array.from({ length: steps + 1 }, (_, count) =>
+      count === 0 ? Number.POSITIVE_INFINITY : findThreshold(real, kind, (count / steps) * share),
+    ),
+  );
+  const spared = new ChallengedRows(real, kinds, thresholds);
+  const caught = rivals.map(({ attacks, bar }) => ({
+    rows: new ChallengedRows(attacks, kinds, thresholds),
+    bar,
+  }));
+  const worthOfParts = (parts: Parts): number => {
+    const used = parts.filter((count) => count > 0).length;
+    if (spared.shareOf(parts) + used / real.users.length > share) return Number.NEGATIVE_INFINITY;
+    return caught.reduce((sum, { rows, bar }) => sum + worthOf(rows.shareOf(parts), bar), 0);
+  };
+  const nothing = kinds.map(() => 0);
+  const starts = [nothing, ...kinds.map((_, kind) => nothing.with(kind, steps / 2))];
+  const found = starts.map((start) => climb(start, worthOfParts));
+  const best = found.reduce((most, one) => (worthOfParts(one) > worthOfParts(most) ? one : most));
+  return new Map(
+    kinds.flatMap((kind, index) => {
+      const threshold = thresholds[index]?.[best[index] ?? 0] ?? Number.POSITIVE_INFINITY;
+      return threshold === Number.POSITIVE_INFINITY ? [] : [[kind, threshold] as const];
+    }),
+  );
 }

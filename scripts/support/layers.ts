@@ -1,6 +1,6 @@
 /**
  * The layers of src/, from the top down, and the rule that imports point downwards. The SDK is beside them, and imports
- * only the format of the log.
+ * only the format of the log. The console imports nothing of the repository but the SDK, as a package.
  */
 import { folderOf, type Import } from "./imports.ts";
 
@@ -74,6 +74,17 @@ const logFormat: readonly string[] = [
   "src/crypto/signature.ts",
 ];
 const verifierFolder = "packages/sdk/src/audit/";
+
+/**
+ * One sentence for each import of the console from elsewhere in the repository: what it knows of the service comes from
+ * the SDK and the OpenAPI document.
+ * @param imports paths from the root of the repository
+ */
+export function findConsoleProblems(imports: readonly Import[]): string[] {
+  return imports
+    .filter(({ to }) => !to.startsWith("console/"))
+    .map(({ from, to }) => `${from} imports ${to}, which is not part of the console`);
+}
 
 /**
  * One sentence for each import of the SDK from elsewhere in the repository, except that the verifier imports the format

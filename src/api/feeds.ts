@@ -1,6 +1,6 @@
-/** `/v1/sentinel/feeds`: the feeds of the data set, and their age. */
+/** `/v1/sentinel/feeds` and `/v1/feeds`: the feeds of the data set, and their age. */
 import { z } from "zod";
-import { requirePermission } from "../http/access.ts";
+import { operator, requirePermission } from "../http/access.ts";
 import { defineRoute, none, respond } from "../http/route.ts";
 import { instant, toRfc3339, toRfc3339OrNull } from "../http/schemas.ts";
 import {
@@ -85,6 +85,67 @@ function showFeed(record: FeedRecord): z.input<typeof feedSchema> {
   };
 }
 
+const coverageSchema = z.object({
+  kind: z.enum(networkKinds),
+  lists: z.int().min(0).meta({ description: "Lists in use.", examples: [2] }),
+  ipv4_addresses: z
+    .int()
+    .min(0)
+    .nullable()
+    .meta({ examples: [10433280] }),
+  ipv6_networks: z
+    .int()
+    .min(0)
+    .nullable()
+    .meta({ examples: [4096] }),
+});
+
+function showCoverage(records: readonly FeedRecord[]): z.input<typeof coverageSchema>[] {
+  return coverageByKind(records).map(({ addresses, networks, ...kind }) => ({
+    ...kind,
+    ipv4_addresses: addresses,
+    ipv6_networks: networks,
+  }));
+}
+
+const feedListResponses = {
+  200: {
+    description: "The feeds of the current data set.",
+    body: z.object({
+      feeds: z.array(feedSchema),
+      built_at: instant
+        .nullable()
+        .meta({ description: "When the data set was built; null before the first import." }),
+      version: z
+        .int()
+        .nullable()
+        .meta({ description: "The version of the data set: when it was built, Unix ms." }),
+      coverage: z.array(coverageSchema).meta({
+        description:
+          "What the lists of each kind cover together. An address on two lists counts twice. Null if one of the lists was not measured.",
+      }),
+      degraded: z.array(z.enum(dataKinds)).meta({
+        description:
+          "The kinds of data that the data set does not have, or whose lists are all too old. Every assessment names them in its `degraded`.",
+        examples: [["geography", "proxy"]],
+      }),
+    }),
+  },
+};
+
+/** @param now Unix ms */
+async function showFeeds(env: Env, now: number) {
+  const list = await listFeeds(env.IP_REPUTATION);
+  const version = list === undefined || list.builtAt === 0 ? null : list.builtAt;
+  return {
+    feeds: (list?.feeds ?? []).map(showFeed),
+    built_at: toRfc3339OrNull(version),
+    version,
+    coverage: showCoverage(list?.feeds ?? []),
+    degraded: [...findDegradedKinds(list?.feeds ?? [], now)],
+  };
+}
+
 export const feedRoutes = [
   defineRoute(
     {
@@ -97,65 +158,23 @@ export const feedRoutes = [
       access: requirePermission("sentinel:read"),
       body: none,
       query: none,
-      responses: {
-        200: {
-          description: "The feeds of the current data set.",
-          body: z.object({
-            feeds: z.array(feedSchema),
-            built_at: instant
-              .nullable()
-              .meta({ description: "When the data set was built; null before the first import." }),
-            version: z
-              .int()
-              .nullable()
-              .meta({ description: "The version of the data set: when it was built, Unix ms." }),
-            coverage: z
-              .array(
-                z.object({
-                  kind: z.enum(networkKinds),
-                  lists: z
-                    .int()
-                    .min(0)
-                    .meta({ description: "Lists in use.", examples: [2] }),
-                  ipv4_addresses: z
-                    .int()
-                    .min(0)
-                    .nullable()
-                    .meta({ examples: [10433280] }),
-                  ipv6_networks: z
-                    .int()
-                    .min(0)
-                    .nullable()
-                    .meta({ examples: [4096] }),
-                }),
-              )
-              .meta({
-                description:
-                  "What the lists of each kind cover together. An address on two lists counts twice. Null if one of the lists was not measured.",
-              }),
-            degraded: z.array(z.enum(dataKinds)).meta({
-              description:
-                "The kinds of data that the data set does not have, or whose lists are all too old. Every assessment names them in its `degraded`.",
-              examples: [["geography", "proxy"]],
-            }),
-          }),
-        },
-      },
+      responses: feedListResponses,
     },
-    async ({ env, arrivedAt }) => {
-      const list = await listFeeds(env.IP_REPUTATION);
-      const version = list === undefined || list.builtAt === 0 ? null : list.builtAt;
-      return respond(200, {
-        feeds: (list?.feeds ?? []).map(showFeed),
-        built_at: toRfc3339OrNull(version),
-        version,
-        coverage: coverageByKind(list?.feeds ?? []).map(({ addresses, networks, ...kind }) => ({
-          ...kind,
-          ipv4_addresses: addresses,
-          ipv6_networks: networks,
-        })),
-        degraded: [...findDegradedKinds(list?.feeds ?? [], arrivedAt)],
-      });
+    async ({ env, arrivedAt }) => respond(200, await showFeeds(env, arrivedAt)),
+  ),
+  defineRoute(
+    {
+      method: "get",
+      path: "/v1/feeds",
+      name: "listServiceFeeds",
+      summary: "List the feeds, as the operator",
+      description: "Lists the address lists that the scores of all tenants use, with their age.",
+      tag: "Sentinel",
+      access: operator,
+      body: none,
+      query: none,
+      responses: feedListResponses,
     },
+    async ({ env, arrivedAt }) => respond(200, await showFeeds(env, arrivedAt)),
   ),
 ];

@@ -2,7 +2,7 @@
 import { z } from "zod";
 import { controlDbOf } from "../db/shards.ts";
 import { createInvalidRequest } from "../errors.ts";
-import { requirePermission } from "../http/access.ts";
+import { anyToken, requirePermission } from "../http/access.ts";
 import { defineRoute, none, respond } from "../http/route.ts";
 import {
   cursor,
@@ -15,7 +15,12 @@ import {
   toRfc3339OrNull,
 } from "../http/schemas.ts";
 import { createToken, type IssuedToken, rotateToken } from "../tenancy/change-tokens.ts";
-import { documentPermissions, permissionOf, permissions } from "../tenancy/permission.ts";
+import {
+  documentPermissions,
+  isPermitted,
+  permissionOf,
+  permissions,
+} from "../tenancy/permission.ts";
 import { revokeToken } from "../tenancy/revoke-token.ts";
 import { type ApiToken, listTokens } from "../tenancy/token-store.ts";
 import { createTextSchema } from "../text-schema.ts";
@@ -124,7 +129,43 @@ export async function listTokenPage(
   return { tokens: page.map(showToken), ...cursor };
 }
 
+const ownTokenSchema = z.object({
+  id,
+  tenant_id: id,
+  mode: z.enum(["live", "test"]).meta({ description: "The mode of the tenant." }),
+  permissions: z.array(z.enum(permissions)).meta({
+    description: "What the token may do, with the permissions that others include.",
+  }),
+  expires_at: instant.nullable().meta({ examples: [null] }),
+});
+
 export const tokenRoutes = [
+  defineRoute(
+    {
+      method: "get",
+      path: "/v1/token",
+      name: "getOwnToken",
+      summary: "Read what the token of this request may do",
+      description: "Returns the permissions and the tenant of the API token that the request has.",
+      tag: "Tenancy",
+      access: anyToken,
+      body: none,
+      query: none,
+      responses: {
+        200: { description: "The token.", body: z.object({ token: ownTokenSchema }) },
+      },
+    },
+    async ({ caller: { tokenId, tenantId, mode, permissions: given, expiresAt } }) =>
+      respond(200, {
+        token: {
+          id: tokenId,
+          tenant_id: tenantId,
+          mode,
+          permissions: permissions.filter((permission) => isPermitted(given, permission)),
+          expires_at: toRfc3339OrNull(expiresAt),
+        },
+      }),
+  ),
   defineRoute(
     {
       method: "post",

@@ -21,6 +21,7 @@ import {
 } from "../http/schemas.ts";
 import { findRecord, listEntries } from "../identity/store.ts";
 import { claimTenantRequestKey } from "../tenancy/claim-request-key.ts";
+import { createTextSchema } from "../text-schema.ts";
 
 const status = z.enum(["active", "locked", "suspended"]);
 
@@ -146,6 +147,13 @@ export const identityRoutes = [
         has_passkeys: flag
           .optional()
           .meta({ description: "Identities with or without a passkey." }),
+        external_id_contains: createTextSchema(1, 255)
+          .optional()
+          .meta({
+            description:
+              "Identities whose `external_id` contains this text. ASCII letters match in either case.",
+            examples: ["9921"],
+          }),
       }),
       responses: {
         200: {
@@ -171,12 +179,18 @@ export const identityRoutes = [
       },
     },
     async ({ env, caller: { tenantId }, query, now }) => {
-      const { has_otp: hasOtp, has_passkeys: hasPasskeys, ...page } = query;
+      const {
+        has_otp: hasOtp,
+        has_passkeys: hasPasskeys,
+        external_id_contains: contained,
+        ...page
+      } = query;
       const db = await findTenantDb(env, tenantId);
       const { entries, nextAfter } = await listEntries(db, tenantId, {
         ...page,
         hasOtp,
         hasPasskeys,
+        contained,
         now,
       });
       const users = entries.map((entry) => ({

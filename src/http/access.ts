@@ -13,7 +13,7 @@ import { resolveRequestTime } from "./test-clock.ts";
 
 /** The kinds of caller that may use a route. */
 export interface Access<Caller> {
-  readonly kind: "public" | "operator" | Permission;
+  readonly kind: "public" | "operator" | "any token" | Permission;
   /** @throws AppError if the caller may not call the route */
   authenticate(c: AppContext): Promise<Authentication<Caller>>;
 }
@@ -114,10 +114,10 @@ async function resolveKnownToken(
   return resolved;
 }
 
-/** For a tenant's API token with this permission. */
-export function requirePermission(permission: Permission): Access<TenantCaller> {
+/** @param kind the permission that the token must have */
+function requireToken(kind: "any token" | Permission): Access<TenantCaller> {
   return {
-    kind: permission,
+    kind,
     async authenticate(c) {
       const arrivedAt = c.get("arrivedAt");
       const token = readBearerToken(c);
@@ -130,11 +130,11 @@ export function requirePermission(permission: Permission): Access<TenantCaller> 
       const now = resolveRequestTime(c.req.header("Test-Clock"), caller.mode, arrivedAt);
       c.set("presentedToken", { ...presented, at: now });
       requireCurrent(resolved, now);
-      if (!isPermitted(caller.permissions, permission)) {
+      if (kind !== "any token" && !isPermitted(caller.permissions, kind)) {
         throw new AppError("insufficient_scope", {
-          message: `The API token lacks the permission ${permission}; use a token that has it.`,
+          message: `The API token lacks the permission ${kind}; use a token that has it.`,
           headers: {
-            "WWW-Authenticate": `Bearer error="insufficient_scope", scope="${permission}"`,
+            "WWW-Authenticate": `Bearer error="insufficient_scope", scope="${kind}"`,
           },
         });
       }
@@ -155,3 +155,11 @@ export function requirePermission(permission: Permission): Access<TenantCaller> 
     },
   };
 }
+
+/** For a tenant's API token with this permission. */
+export function requirePermission(permission: Permission): Access<TenantCaller> {
+  return requireToken(permission);
+}
+
+/** For each of a tenant's API tokens, whatever it permits. */
+export const anyToken: Access<TenantCaller> = requireToken("any token");

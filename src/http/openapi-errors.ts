@@ -86,7 +86,8 @@ export function errorCodesOf(definition: RouteDefinition): ErrorCode[] {
   if (body !== none) codes.push("unsupported_media_type");
   if (access.kind !== "public") codes.push("missing_token", "invalid_token", "rate_limited");
   if (access.kind !== "public" && access.kind !== "operator") {
-    codes.push("insufficient_scope", "tenant_suspended");
+    codes.push("tenant_suspended");
+    if (access.kind !== "any token") codes.push("insufficient_scope");
   }
   if (keepsAnswers(definition)) codes.push("idempotency_in_progress", "idempotency_mismatch");
   return [...codes, ...errors];

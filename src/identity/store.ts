@@ -220,6 +220,12 @@ function factorFilterOf(condition: SQL, filter: boolean | undefined): SQL | unde
   return filter ? condition : not(condition);
 }
 
+/** SQLite changes the case of ASCII letters alone. */
+function nameFilterOf(part: string | undefined): SQL | undefined {
+  if (part === undefined) return undefined;
+  return sql`instr(lower(${identities.externalId}), lower(${part})) > 0`;
+}
+
 /** A page of the directory, ordered by id. */
 export interface DirectoryPage {
   readonly entries: readonly DirectoryEntry[];
@@ -240,6 +246,8 @@ export async function listEntries(
     readonly status?: EntryStatus | undefined;
     readonly hasOtp?: boolean | undefined;
     readonly hasPasskeys?: boolean | undefined;
+    /** A part of the `external_id`. */
+    readonly contained?: string | undefined;
     readonly now: number;
     readonly limit: number;
   },
@@ -247,7 +255,7 @@ export async function listEntries(
   const { id, externalId, status, lockedUntil, createdAt } = identities;
   const conditions: SQL[] = [eq(identities.tenantId, tenantId)];
   if (page.after !== undefined) conditions.push(gt(id, page.after));
-  const filters = [page.status, page.hasOtp, page.hasPasskeys];
+  const filters = [page.status, page.hasOtp, page.hasPasskeys, page.contained];
   const isFiltered = filters.some((filter) => filter !== undefined);
   const end = isFiltered ? await findScanEnd(db, identities, id, conditions, asc(id)) : undefined;
   if (end !== undefined) conditions.push(lte(id, end));
@@ -267,6 +275,7 @@ export async function listEntries(
           statusFilterOf(page.status, page.now),
           factorFilterOf(hasOtp, page.hasOtp),
           factorFilterOf(hasPasskeys, page.hasPasskeys),
+          nameFilterOf(page.contained),
         ),
       )
       .orderBy(id)

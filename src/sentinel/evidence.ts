@@ -83,7 +83,7 @@ const levelEvidenceSchema = z.object({
   ownNovelty: countedSchema,
   /** Sessions of the population that were new, of those after a similar time and number of logins. */
   novelty: countedSchema,
-  /** Absent before sentinel-3, as all that follows. */
+  /** Absent before sentinel-3, as all that follows, and where the hierarchy is known in everything. */
   changes: changesSchema.optional(),
   /** If the value is known: sessions of the population with any value of the history. */
   known: countedSchema.optional(),

@@ -145,7 +145,8 @@ export const switchWindowMs = 10 * 60 * 1000;
 
 /**
  * The kinds of attacker of behaviour/attacker-model.ts, by their names in the API. `share`: how common the kind is
- * among attackers. `imitates`: how often it has the victim's value deliberately, apart from chance. These follow the
+ * among attackers; set on the tuning years (seeds 101 and 102) so that every attacker is found, and not how often they
+ * come. `imitates`: how often it has the victim's value deliberately, apart from chance. These follow the
  * published overlaps of attackers with their victims (country 53 %, network 21 %, agent 1.4 % for attackers who know
  * nothing; network 42 % in the victim's country). A phisher relays the victim's own browser from a network of its
  * own. Only an attacker in the same house or office has the victim's own address.
@@ -319,8 +320,9 @@ export const newness: Readonly<
 };
 
 /**
- * How many sessions of the population or of a block, or changes that anybody would have made, weigh as much as the assumption does.
- * A few logins show how a user changes addresses; it takes more to show how the user changes devices.
+ * How many sessions of the population or of a block, or changes that anybody would have made, weigh as much as the
+ * assumption does. A few logins show how a user changes addresses; it takes more to show how the user changes devices.
+ * Set on the tuning years (seeds 101 and 102).
  */
 export const trust = {
   novelty: 25,
@@ -349,8 +351,8 @@ export const settledAfterMs = 7 * dayMs;
 export const versionSteps = { newer: 0.335 / 0.6, older: 0.665 / 0.4 } as const;
 
 /**
- * What the model states about network and agent, and what turned out to be true, log-odds: levels and hierarchies
- * depend on each other, so that the middle is stated too high. Read off the reliability tables of seeds 101 and 102.
+ * What the model states about network and agent, and what turned out to be true, log-odds. Read off the tuning years
+ * (seeds 101 and 102), with 5 % of attacks and every attacker alike.
  */
 export const calibration: readonly (readonly [stated: number, true: number])[] = [
   [-4, -4],

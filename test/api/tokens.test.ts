@@ -27,6 +27,19 @@ async function createToken(tenant: Tenant, token: object) {
 }
 
 describe("API tokens", () => {
+  it("show a client what its own token may do, with what a permission includes", async () => {
+    const tenant = await Tenant.create();
+    const expires_at = new Date(Date.now() + hourMs).toISOString();
+    const wanted = { name: "officer", permissions: ["tokens:write", "audit:read"], expires_at };
+    const { id, secret } = await createToken(tenant, wanted);
+    const { status, body } = await tenant.send("GET", "/v1/token", undefined, secret);
+    expect(status).toBe(200);
+    expect(body.token).toEqual({
+      ...{ id, tenant_id: tenant.id, mode: "test", expires_at },
+      permissions: ["audit:read", "tokens:read", "tokens:write"],
+    });
+  });
+
   it("can be listed with tokens:read, and the settings be read with settings:read", async () => {
     const tenant = await Tenant.create();
     const spellings = ["ApiAccessPermission::TOKENS_READ", "SETTINGS_READ"];

@@ -217,7 +217,10 @@ describe("The directory", () => {
     tenant.clock = lockedUntil;
     expect((await list("status=active")).get("enrolled")?.locked_until).toBeNull();
     tenant.clock = undefined;
-    for (const query of ["has_otp=yes", "has_passkeys=1", "has_otp="]) {
+    expect(await namesOf("external_id_contains=LD")).toEqual(["older"]);
+    expect(await namesOf("external_id_contains=e&has_otp=true")).toEqual(["enrolled", "older"]);
+    expect(await namesOf("external_id_contains=%25")).toEqual([]);
+    for (const query of ["external_id_contains=", "has_otp=yes", "has_passkeys=1", "has_otp="]) {
       expect((await tenant.send("GET", `/v1/idp/users?${query}`)).status).toBe(400);
     }
   });

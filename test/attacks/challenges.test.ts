@@ -23,6 +23,7 @@ const operationsByAccess: Readonly<Record<string, readonly string[]>> = {
       "createTenantToken",
     ],
     ...["listTenantTokens", "revokeTenantToken", "eraseTenantUser", "relocateTenant", "listKeys"],
+    "listServiceFeeds",
     ...["getUsage", "rebuildStatistics", "reEncrypt"],
   ],
   "idp:read": ["listUsers", "getUser", "listPasskeys", "listAuthenticators", "listDevices"],
@@ -49,6 +50,7 @@ const operationsByAccess: Readonly<Record<string, readonly string[]>> = {
     ...["createStream", "listStreams", "getStream", "changeStream", "removeStream"],
     ...["testStream", "replayStream", "listStreamAttempts"],
   ],
+  "any token": ["getOwnToken"],
 };
 
 /** The permissions that include another one, by that one. */
@@ -77,7 +79,7 @@ function expectChallenge(answer: Answer, status: number, code: string, challenge
 it("The table of accesses names every operation once, and every permission", () => {
   const named = Object.values(operationsByAccess).flat();
   expect(named.toSorted()).toEqual(operations.map(({ name }) => name).toSorted());
-  const kinds = ["operator", ...permissions, "public"];
+  const kinds = ["operator", ...permissions, "any token", "public"];
   expect(Object.keys(operationsByAccess).toSorted()).toEqual(kinds.toSorted());
 });
 
@@ -124,7 +126,11 @@ describe.each(protectedOperations)("$method $template", ({ name, method, isForOp
     if (isForOperator) {
       expect(required).toBe("operator");
       expectChallenge(answer, 401, "invalid_token", 'Bearer error="invalid_token"');
-    } else if (permission === required || including[required ?? ""] === permission) {
+    } else if (
+      required === "any token" ||
+      permission === required ||
+      including[required ?? ""] === permission
+    ) {
       expect([401, 403]).not.toContain(answer.status);
     } else {
       const challenge = `Bearer error="insufficient_scope", scope="${required}"`;

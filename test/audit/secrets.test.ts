@@ -306,7 +306,7 @@ async function runJourney(answers: string[]): Promise<Secrets> {
   await ask("listUsers", target, { token: spare.secret });
   const asOperator = { token: env.OPERATOR_TOKEN };
   for (const name of [
-    ...["getUsage", "rebuildStatistics", "listKeys", "reEncrypt"],
+    ...["getUsage", "rebuildStatistics", "listKeys", "listServiceFeeds", "reEncrypt"],
     ...["relocateTenant", "deleteTenant"],
   ]) {
     await ask(name, target, asOperator);
@@ -326,6 +326,7 @@ async function runJourney(answers: string[]): Promise<Secrets> {
   await ask("eraseTenantUser", another, asOperator);
   await ask("changeSettings", target, asTenant);
   await ask("getSettings", target, asTenant);
+  await ask("getOwnToken", target, asTenant);
   await ask("listTokens", target, asTenant);
 
   // Each route once more: for an unknown user, with a revoked token, and with a damaged one.

@@ -3,43 +3,12 @@ import type { Locator, Page, Response } from "playwright-core";
 import { LocalService } from "../e2e/local-service.ts";
 import { copyProject } from "../e2e/project-copy.ts";
 import { type BrowserPlace, root } from "./browser.ts";
+import { findProblems, Watch } from "./watch.ts";
 
 const externalId = "ORG_USR_9921_AFG";
 
 /** What Scalar offers the author of a page, and what would send its content to another host. */
 const offers = /\bAI\b|agent|MCP|generate|open api client|deploy|share|developer tools/i;
-
-/** A condition, and what is wrong if it does not hold. */
-type Expectation = readonly [holds: boolean, problem: string];
-
-function findProblems(...expectations: readonly Expectation[]): string[] {
-  return expectations.flatMap(([holds, problem]) => (holds ? [] : [problem]));
-}
-
-/** Collects what no page may do, from its first request on. */
-class Watch {
-  readonly #problems = new Set<string>();
-  readonly #origin: string;
-
-  constructor(page: Page, origin: string) {
-    this.#origin = origin;
-    page.on("request", (request) => this.#noteHost(request.url()));
-    page.on("pageerror", (error) => this.#problems.add(`error: ${error}`));
-    // A refusal by the Content-Security-Policy is an error of the console too.
-    page.on("console", (message) => {
-      if (["error", "warning"].includes(message.type())) this.#problems.add(message.text());
-    });
-  }
-
-  get problems(): string[] {
-    return [...this.#problems];
-  }
-
-  #noteHost(url: string): void {
-    const { origin, protocol } = new URL(url);
-    if (origin !== this.#origin && protocol !== "data:") this.#problems.add(`request to ${url}`);
-  }
-}
 
 async function listNames(elements: Locator): Promise<string[]> {
   return (await elements.allTextContents()).map((text) => text.trim());

@@ -44,6 +44,7 @@ describe("The OpenAPI document", () => {
     });
     const context = { ip: "::ffff:192.168.0.1", ua: "", user_id: "another user" };
     const answers = [
+      await tenant.send("GET", "/v1/token"),
       await tenant.send("GET", "/v1/tokens"),
       await tenant.send("POST", `/v1/tokens/${body.token.id}/rotate`, { token: {} }),
       await tenant.send("DELETE", `/v1/tokens/${body.token.id}`),

@@ -1,4 +1,4 @@
-/** What is served beside the Worker: the page at /docs, and which requests look for a file. */
+/** What is served beside the Worker: the pages at /docs and /console, and which requests look for a file. */
 import { describe, expect, it } from "vitest";
 import openApi from "../../docs/openapi.json";
 import {
@@ -72,21 +72,40 @@ describe("A request", () => {
     expect(["/docs", "/docs/openapi.json", "/console"].filter(isFirst)).toEqual([]);
   });
 
-  it("for the page gets a policy that allows no foreign host, no inline script and no frame", () => {
-    const [, policy = ""] = /^\/docs\*\n {2}Content-Security-Policy: (.*)$/m.exec(headers) ?? [];
-    const directives = new Map(
-      policy.split("; ").map((one) => [one.split(" ")[0], one.split(" ").slice(1).join(" ")]),
-    );
-    expect(Object.fromEntries(directives)).toEqual({
-      "default-src": "'none'",
-      "script-src": "'self'",
-      "style-src": "'self' 'unsafe-inline'",
-      "img-src": "'self' data:",
-      "connect-src": "'self'",
-      "base-uri": "'none'",
-      "form-action": "'none'",
-      "frame-ancestors": "'none'",
-    });
+  it.each([
+    ["/docs*", { "style-src": "'self' 'unsafe-inline'", "img-src": "'self' data:" }],
+    [
+      "/console*",
+      {
+        "style-src": "'self'",
+        "img-src": "'self'",
+        "worker-src": "'self'",
+        "require-trusted-types-for": "'script'",
+        "trusted-types": "edge-idp-console",
+      },
+    ],
+  ])(
+    "for %s gets a policy that allows no foreign host, no inline script and no frame",
+    (path, own) => {
+      const rules = headers.split("\n");
+      const [, policy = ""] =
+        rules[rules.indexOf(path) + 1]?.split("Content-Security-Policy: ") ?? [];
+      const directives = new Map(
+        policy.split("; ").map((one) => [one.split(" ")[0], one.split(" ").slice(1).join(" ")]),
+      );
+      expect(Object.fromEntries(directives)).toEqual({
+        "default-src": "'none'",
+        "script-src": "'self'",
+        "connect-src": "'self'",
+        "base-uri": "'none'",
+        "form-action": "'none'",
+        "frame-ancestors": "'none'",
+        ...own,
+      });
+    },
+  );
+
+  it("for any page gets the headers that forbid guessing and referrers", () => {
     expect(headers).toMatch(/^\/\*\n( {2}.*\n)* {2}X-Content-Type-Options: nosniff$/m);
     expect(headers).toMatch(/^\/\*\n( {2}.*\n)* {2}Referrer-Policy: no-referrer$/m);
   });

@@ -1,7 +1,11 @@
 /** The rule that `npm run check:imports` enforces. */
 import { describe, expect, it } from "vitest";
 import { findImports } from "../../scripts/support/imports.ts";
-import { findLayerProblems, findSdkProblems } from "../../scripts/support/layers.ts";
+import {
+  findConsoleProblems,
+  findLayerProblems,
+  findSdkProblems,
+} from "../../scripts/support/layers.ts";
 import { shapeOf } from "../../scripts/support/shape.ts";
 
 function importsOf(files: Readonly<Record<string, string>>) {
@@ -89,5 +93,21 @@ describe("Imports of the SDK", () => {
     expect(
       findSdkProblems(importsOf({ [file]: `import type { A } from "${specifier}";` })),
     ).toEqual([`${file} imports ${path}, which is not part of the SDK`]);
+  });
+});
+
+describe("Imports of the console", () => {
+  it("pass within the console", () => {
+    const imports = importsOf({ "console/src/app.tsx": 'import "./session/session.ts";' });
+    expect(imports).toHaveLength(1);
+    expect(findConsoleProblems(imports)).toEqual([]);
+  });
+
+  it("are refused from the service, and from the sources of the SDK", () => {
+    const text = 'import "../../src/errors.ts";\nimport "../../packages/sdk/src/index.ts";\n';
+    expect(findConsoleProblems(importsOf({ "console/src/app.tsx": text }))).toEqual([
+      "console/src/app.tsx imports src/errors.ts, which is not part of the console",
+      "console/src/app.tsx imports packages/sdk/src/index.ts, which is not part of the console",
+    ]);
   });
 });

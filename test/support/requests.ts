@@ -123,6 +123,7 @@ export function requestTo(name: string, target: RequestTarget) {
     },
     listAssessments: { path: "/v1/sentinel/assessments" },
     simulatePolicy: { path: "/v1/sentinel/simulate", body: { simulation: { sentinel: {} } } },
+    listServiceFeeds: { path: "/v1/feeds" },
     listFeeds: { path: "/v1/sentinel/feeds" },
     listAuditEvents: { path: "/v1/audit/events" },
     exportAudit: { path: "/v1/audit/export" },
@@ -206,6 +207,7 @@ export function requestTo(name: string, target: RequestTarget) {
       body: { relocation: { shard: 1, limit: 100 } },
     },
     createToken: { path: "/v1/tokens", body: { token: { name: "t", permissions: ["idp:read"] } } },
+    getOwnToken: { path: "/v1/token" },
     listTokens: { path: "/v1/tokens" },
     rotateToken: {
       path: `/v1/tokens/${target.tokenId}/rotate`,

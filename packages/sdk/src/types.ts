@@ -109,6 +109,8 @@ export type NewToken = Schemas["CreateTokenInput"]["token"];
 /** `secret` is the token itself. The service shows it only here. */
 export type IssuedApiToken = Schemas["IssuedApiToken"];
 export type ApiToken = Schemas["ApiToken"];
+/** What the token of a request may do, and for which tenant. */
+export type OwnToken = Schemas["GetOwnTokenResult"]["token"];
 
 export type NewWebhook = Schemas["CreateWebhookInput"]["webhook"];
 /** `secret` signs the messages. The service shows it only here. */

@@ -7,19 +7,51 @@
  */
 import type { HierarchyName, Level } from "../context.ts";
 import type { Population } from "../population/population.ts";
+import { newness } from "../weights.ts";
 import { type LearnedSession, readLearned } from "./learned-sessions.ts";
-import { estimateNewness } from "./newness.ts";
+import { estimateBy } from "./newness.ts";
 
 export interface Changes {
   readonly observed: number;
   readonly expected: number;
 }
 
-/** The values that are known below a place in the hierarchy; null stands for a value that is not known. */
-interface Branch extends Map<string | number | null, Branch> {}
+type Value = string | number | null;
+
+/** A place in the hierarchy, with the values that are known below it; null stands for a value that is not known. */
+class Branch {
+  #finer: Map<Value, Branch> | undefined;
+  #last: Value | undefined;
+  #lastBranch: Branch | undefined;
+  /** Whether some value is known. */
+  isKnown = false;
+
+  /** Most sessions have the value of the one before. */
+  find(value: Value): Branch | undefined {
+    if (value === this.#last) return this.#lastBranch;
+    const found = this.#finer?.get(value);
+    if (found !== undefined) this.#remember(value, found);
+    return found;
+  }
+
+  add(value: Value): Branch {
+    const added = new Branch();
+    this.#finer ??= new Map();
+    this.#finer.set(value, added);
+    this.isKnown ||= value !== null;
+    this.#remember(value, added);
+    return added;
+  }
+
+  #remember(value: Value, branch: Branch): void {
+    this.#last = value;
+    this.#lastBranch = branch;
+  }
+}
 
 interface Count {
   readonly level: Level;
+  readonly assumed: (typeof newness)[Level];
   readonly novelty: readonly (readonly [count: number, all: number])[] | undefined;
   observed: number;
   expected: number;
@@ -34,20 +66,19 @@ function countSession(
   const weight = isNetwork ? session.likeness : 1;
   const course = isNetwork ? session.networkCourse : session.agentCourse;
   let branch = root;
-  let isCompared = root.size > 0;
+  let isCompared = true;
   for (const count of counts) {
     const value = readLearned(session, count.level) ?? null;
-    const known = branch.get(value);
-    isCompared &&= branch.size > (branch.has(null) ? 1 : 0) || value === null;
+    const known = branch.find(value);
+    isCompared &&= branch.isKnown || value === null;
     if (isCompared && value !== null) {
-      const [fresh, all] = count.novelty?.[course.bucket] ?? [0, 0];
-      count.expected += weight * estimateNewness(count.level, course, fresh, all);
+      const counted = count.novelty?.[course.bucket];
+      const [fresh, all] = counted === undefined ? [0, 0] : counted;
+      count.expected += weight * estimateBy(count.assumed, course, fresh, all);
       if (known === undefined) count.observed += weight;
     }
     if (known === undefined) isCompared = false;
-    const next: Branch = known ?? new Map();
-    if (known === undefined) branch.set(value, next);
-    branch = next;
+    branch = known ?? branch.add(value);
   }
 }
 
@@ -59,9 +90,10 @@ export function countChanges(
   population: Population | null,
 ): readonly Changes[] {
   const counts = levels.map((level): Count => {
-    return { level, novelty: population?.novelty[level], observed: 0, expected: 0 };
+    const novelty = population?.novelty[level];
+    return { level, assumed: newness[level], novelty, observed: 0, expected: 0 };
   });
-  const root: Branch = new Map();
+  const root = new Branch();
   for (const session of sessions) {
     if (!session.isOnProbation) countSession(counts, root, session, hierarchy === "network");
   }

@@ -65,11 +65,13 @@ function findStep(
 ): "newer" | "older" | undefined {
   if (level !== "browser") return undefined;
   const major = majorOf(context.browser);
-  const majors = known.flatMap(({ context: { browser }, isOnProbation }) =>
-    isOnProbation ? [] : (majorOf(browser) ?? []),
-  );
-  if (major === undefined || majors.length === 0) return undefined;
-  return major > Math.max(...majors) ? "newer" : "older";
+  let highest: number | undefined;
+  for (const { context: session, isOnProbation } of known) {
+    if (isOnProbation || session.browser === context.browser) continue;
+    highest = Math.max(highest ?? 0, majorOf(session.browser) ?? 0);
+  }
+  if (major === undefined || highest === undefined || highest === 0) return undefined;
+  return major > highest ? "newer" : "older";
 }
 
 function sumWeights(sessions: readonly LearnedSession[]): number {
@@ -104,6 +106,9 @@ function collectKnowledge(
   const weights = new Map<string | number, number>();
   const isPresent = presentLevels.includes(level);
   let [all, weight, isRecorded, isUnrecorded] = [0, 0, false, false];
+  // Sessions with the same value often follow each other.
+  let before: string | number | undefined;
+  let sum = 0;
   for (const session of agreeing) {
     const known = readLearned(session, level);
     if (known === undefined || known === null) {
@@ -117,28 +122,31 @@ function collectKnowledge(
     }
     all += 1;
     weight += session.weight;
-    const present = isPresent ? session.presentWeight : session.weight;
-    weights.set(known, (weights.get(known) ?? 0) + present);
+    if (known !== before) {
+      if (before !== undefined) weights.set(before, (weights.get(before) ?? 0) + sum);
+      [before, sum] = [known, 0];
+    }
+    sum += isPresent ? session.presentWeight : session.weight;
     if (known === value) matching.push(session);
   }
+  if (before !== undefined) weights.set(before, (weights.get(before) ?? 0) + sum);
   return { matching, onProbation, weights, all, weight, isRecorded, isUnrecorded };
 }
 
-function describeFiner(
+function describeChanges({ observed, expected }: Changes) {
+  return {
+    observed: Math.round(observed * countsInOne),
+    expected: Math.round(expected * countsInOne),
+  };
+}
+
+function countNoveltyOf(
   hierarchy: HierarchyName,
   level: Level,
-  { observed, expected }: Changes,
   { learned, population }: Comparison,
-): FinerLevel {
+): Counted {
   const { bucket } = hierarchy === "network" ? learned.networkCourse : learned.agentCourse;
-  return {
-    level,
-    changes: {
-      observed: Math.round(observed * countsInOne),
-      expected: Math.round(expected * countsInOne),
-    },
-    novelty: countNovelty(population, level, bucket),
-  };
+  return countNovelty(population, level, bucket);
 }
 
 /**
@@ -164,7 +172,6 @@ function findUsual(
 function compareLevel(
   hierarchy: HierarchyName,
   level: Level,
-  changes: Changes,
   agreeing: readonly LearnedSession[],
   comparison: Comparison,
 ): LevelMatch | undefined {
@@ -185,13 +192,13 @@ function compareLevel(
   const block = isSeen ? undefined : countBlock(population, context, level);
   const isConfirmed = isProven || known.matching.some(({ isStrong }) => isStrong);
   // A value that only weakly confirmed sessions have is compared as a new one, too.
-  const others = agreeing.filter((session) => readLearned(session, level) !== value);
-  const step = isSeen && isConfirmed ? undefined : findStep(level, context, others);
+  const step = isSeen && isConfirmed ? undefined : findStep(level, context, agreeing);
   return {
     matching: [...known.matching, ...onProbation],
     isConfirmed,
     evidence: {
-      ...describeFiner(hierarchy, level, changes, comparison),
+      level,
+      novelty: countNoveltyOf(hierarchy, level, comparison),
       seen: isSeen,
       own: isSeen ? Math.min(1, own) : 0,
       population: isSeen ? countValues([value]) : ofKnown,
@@ -204,29 +211,51 @@ function compareLevel(
   };
 }
 
-export function compareLevels(hierarchy: HierarchyName, comparison: Comparison): ComparedHierarchy {
+/** Adds how restless the user is. What is known in everything needs it not: it is the user, however restless. */
+function addChanges(
+  hierarchy: HierarchyName,
+  levels: readonly LevelEvidence[],
+  confirmedLevels: number,
+  comparison: Comparison,
+): ComparedHierarchy {
   const { context, learned, population } = comparison;
+  const isNew = levels.at(-1)?.seen === false;
+  if (!isNew && confirmedLevels === levels.length) return { levels, finer: [], confirmedLevels };
   const all: readonly Level[] = hierarchies[hierarchy];
-  const changes = countChanges(hierarchy, all, learned.sessions, population);
+  const counted = countChanges(hierarchy, all, learned.sessions, population);
+  const changesOf = (level: Level) => describeChanges(counted[all.indexOf(level)] ?? noChanges);
+  const last = levels.at(-1)?.level;
+  const finer = all.filter(
+    (level, depth) =>
+      isNew &&
+      last !== undefined &&
+      depth > all.indexOf(last) &&
+      (readLevel(context, level) ?? null) !== null,
+  );
+  return {
+    levels: levels.map((one) => ({ ...one, changes: changesOf(one.level) })),
+    finer: finer.map((level) => ({
+      level,
+      changes: changesOf(level),
+      novelty: countNoveltyOf(hierarchy, level, comparison),
+    })),
+    confirmedLevels,
+  };
+}
+
+export function compareLevels(hierarchy: HierarchyName, comparison: Comparison): ComparedHierarchy {
   const found: LevelEvidence[] = [];
   let confirmedLevels = 0;
-  let agreeing = learned.sessions;
-  for (const [index, level] of all.entries()) {
-    const match = compareLevel(hierarchy, level, changes[index] ?? noChanges, agreeing, comparison);
+  let agreeing = comparison.learned.sessions;
+  for (const level of hierarchies[hierarchy]) {
+    const match = compareLevel(hierarchy, level, agreeing, comparison);
     if (match === undefined) continue;
     found.push(match.evidence);
-    if (!match.evidence.seen) {
-      const finer = all.flatMap((one, depth) =>
-        depth <= index || (readLevel(context, one) ?? null) === null
-          ? []
-          : [describeFiner(hierarchy, one, changes[depth] ?? noChanges, comparison)],
-      );
-      return { levels: found, finer, confirmedLevels };
-    }
+    if (!match.evidence.seen) break;
     if (match.isConfirmed) confirmedLevels = found.length;
     agreeing = match.matching;
   }
-  return { levels: found, finer: [], confirmedLevels };
+  return addChanges(hierarchy, found, confirmedLevels, comparison);
 }
 
 /**
@@ -245,6 +274,7 @@ export function compareClient(comparison: Comparison): readonly LevelEvidence[] 
         ? sessions
         : sessions.filter(({ likeness, family: known }) => likeness === 1 && known === family);
     const [changes = noChanges] = countChanges("agent", [level], comparable, population);
-    return compareLevel("agent", level, changes, comparable, comparison)?.evidence ?? [];
+    const match = compareLevel("agent", level, comparable, comparison);
+    return match === undefined ? [] : { ...match.evidence, changes: describeChanges(changes) };
   });
 }

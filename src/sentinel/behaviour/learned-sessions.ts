@@ -47,7 +47,6 @@ export function readLearned(
 
 export interface LearnedHistory {
   readonly sessions: readonly LearnedSession[];
-  readonly hasProbation: boolean;
   /** What is known now, by platform and in all. */
   readonly networkCourse: PlacedCourse;
   readonly agentCourse: PlacedCourse;
@@ -87,11 +86,16 @@ class Follower {
 export function weighHistory(history: History, context: Context, now: number): LearnedHistory {
   const all = new Follower();
   const platform = new Follower();
+  let browser: string | null = null;
+  let family: string | null = null;
   const sessions = history.map((known): LearnedSession => {
     const { at, verdict, context: learned } = known;
     const isStrong = verdict !== null;
     const onProbation = isOnProbation(known, now);
-    const family = familyOf(learned.browser);
+    if (learned.browser !== browser) {
+      browser = learned.browser;
+      family = familyOf(browser);
+    }
     const isAlike = learned.os === context.os && learned.device === context.device;
     const agentCourse = all.courseAt(at, learned);
     const networkCourse = isAlike ? platform.courseAt(at, learned, all) : agentCourse;
@@ -115,7 +119,6 @@ export function weighHistory(history: History, context: Context, now: number): L
   });
   return {
     sessions,
-    hasProbation: sessions.some(({ isOnProbation: is }) => is),
     networkCourse: platform.courseAt(now, context, all),
     agentCourse: all.courseAt(now, context),
   };

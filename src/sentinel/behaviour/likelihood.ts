@@ -2,10 +2,9 @@
  * The likelihood ratios of one hierarchy (pure): how probable what is found is for each kind of attacker, over how
  * probable it is for the user.
  */
-import { type HierarchyName, hierarchies, type Level } from "../context.ts";
+import { type HierarchyName, hierarchies, type Level, levels } from "../context.ts";
 import type { Counted, FinerLevel, LevelEvidence } from "../evidence.ts";
 import {
-  type AttackerKind,
   attackerKinds,
   attackers,
   behaviourBounds,
@@ -82,10 +81,13 @@ function estimateChance(level: Level, counted: Counted): number {
   return Math.min(max, blend(assumed, trust.shares, counted));
 }
 
-/** @param usual how usual the value is for the user: who imitates a user imitates what is usual */
-function hitOf(kind: AttackerKind, level: Level, share: number, usual = 1): number {
-  const imitates = attackers[kind].imitates[level];
-  return imitates * usual + (1 - imitates) * share;
+/** How often each kind of attacker has the victim's value deliberately, by level. */
+const imitations: ReadonlyMap<Level, readonly number[]> = new Map(
+  levels.map((level) => [level, attackerKinds.map((kind) => attackers[kind].imitates[level])]),
+);
+
+function imitationsOf(level: Level): readonly number[] {
+  return imitations.get(level) ?? [];
 }
 
 /** A place in a hierarchy where a session may be: the first level that is new, or known in everything. */
@@ -117,7 +119,10 @@ class Descent {
   skip(level: Level, course: Course): void {
     const { minNewness, maxSkippedNewness } = behaviourBounds;
     const usual = estimateNewness(level, course, 0, 0);
-    this.#skippedHits = this.#multiplyHits(level, estimateChance(level, nothingCounted));
+    const share = estimateChance(level, nothingCounted);
+    this.#skippedHits = imitationsOf(level).map(
+      (imitates, kind) => (this.#skippedHits[kind] ?? 1) * (imitates + (1 - imitates) * share),
+    );
     this.#skippedStays *= 1 - clamp(usual, minNewness, maxSkippedNewness);
   }
 
@@ -135,16 +140,19 @@ class Descent {
     { usual = 1, step }: Pick<LevelEvidence, "usual" | "step"> = {},
   ): void {
     const direction = step === undefined ? 1 : versionSteps[step];
-    const hits = this.#multiplyHits(level, share);
     const stays = this.#skippedStays ** relation * (1 - newness);
-    this.places.push({
-      attackers: this.#attackers.map((one, kind) => one * direction * (1 - (hits[kind] ?? 1))),
-      user: this.#user * (1 - stays),
-    });
-    const ownHits = this.#multiplyHits(level, ownShare, usual);
-    const usualHits = this.#multiplyHits(level, ownShare);
-    this.#attackers = this.#attackers.map((one, kind) => one * (ownHits[kind] ?? 1));
-    this.#ofUsual = this.#ofUsual.map((one, kind) => one * (usualHits[kind] ?? 1));
+    const [stopped, passed, ofUsual]: [number[], number[], number[]] = [[], [], []];
+    for (const [kind, imitates] of imitationsOf(level).entries()) {
+      const skipped = this.#skippedHits[kind] ?? 1;
+      const attacker = this.#attackers[kind] ?? 1;
+      const byChance = (1 - imitates) * ownShare;
+      stopped.push(attacker * direction * (1 - skipped * (imitates + (1 - imitates) * share)));
+      passed.push(attacker * skipped * (imitates * usual + byChance));
+      ofUsual.push((this.#ofUsual[kind] ?? 1) * skipped * (imitates + byChance));
+    }
+    this.places.push({ attackers: stopped, user: this.#user * (1 - stays) });
+    this.#attackers = passed;
+    this.#ofUsual = ofUsual;
     this.#user *= stays;
     this.#skippedHits = neutralRatios;
     this.#skippedStays = 1;
@@ -153,12 +161,6 @@ class Descent {
   /** Adds the place of the sessions that are known in everything. A further confirmation makes them more usual. */
   end(): void {
     this.places.push({ attackers: this.#ofUsual, user: this.#user });
-  }
-
-  #multiplyHits(level: Level, share: number, usual = 1): Ratios {
-    return attackerKinds.map(
-      (kind, index) => (this.#skippedHits[index] ?? 1) * hitOf(kind, level, share, usual),
-    );
   }
 }
 

@@ -13,13 +13,17 @@ export interface Course {
 }
 
 /** @param fresh the sessions of the population that were new, of `all` after a similar time and number of logins */
-export function estimateNewness(
-  level: Level,
+export function estimateNewness(level: Level, course: Course, fresh: number, all: number): number {
+  return estimateBy(newness[level], course, fresh, all);
+}
+
+/** The same with what is assumed of a level, for many courses. */
+export function estimateBy(
+  { immediate, longTerm, halfwayMs, fewLogins }: (typeof newness)[Level],
   { logins, sinceMs }: Course,
   fresh: number,
   all: number,
 ): number {
-  const { immediate, longTerm, halfwayMs, fewLogins } = newness[level];
   const passed = sinceMs / (sinceMs + halfwayMs);
   const unchanged = 1 - (immediate + (longTerm - immediate) * passed);
   const assumed = 1 - (unchanged * logins) / (logins + fewLogins);

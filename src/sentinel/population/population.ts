@@ -79,8 +79,9 @@ export function weekHourOf(at: number): number {
 }
 
 function countBelow(bounds: readonly number[], value: number): number {
-  const index = bounds.findIndex((bound) => value < bound);
-  return index === -1 ? bounds.length : index;
+  let below = 0;
+  for (const bound of bounds) if (value >= bound) below += 1;
+  return below;
 }
 
 /**

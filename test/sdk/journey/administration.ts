@@ -16,6 +16,8 @@ export async function manageTokens(
   expectEqual("rotated", rotated.permissions, ["idp:read"]);
   await idp.tokens.revoke(rotated.id);
   await expectError(sdk, "invalid_token", withToken(rotated.secret).users.get("any"));
+  const { permissions } = await idp.tokens.own();
+  expectEqual("own permissions", permissions.includes("tokens:write"), true);
   const left = await collect(idp.tokens.list({ limit: 1 }));
   expectEqual("tokens", left.map(({ name }) => name).includes("initial"), true);
 }
@@ -50,6 +52,7 @@ export async function operate(
 
   // Other tenants may have records that cannot be opened.
   const { version } = await operator.keys.reEncrypt({ limit: 1 });
+  expectEqual("feeds", Array.isArray((await operator.health.feeds()).feeds), true);
   const { keys, re_encryption } = await operator.keys.list();
   expectEqual("keys", keys.length > 0, true);
   expectEqual("re-encryption", re_encryption?.version, version);

@@ -82,7 +82,8 @@ describe("The job that publishes populations", () => {
         SELECT tenant_id, printf('f%023x', k) || identities.id, identities.id, at, model, risk_score,
           recommendation, reasons, degraded, evidence, context_digest, verdict
         FROM (SELECT * FROM assessments WHERE tenant_id = ?1 AND identity_id = ?2) AS one
-          JOIN identities USING (tenant_id) JOIN again WHERE identities.id >= 'f'`,
+          JOIN identities USING (tenant_id) JOIN again
+          WHERE identities.id BETWEEN printf('f%023x', 1) AND printf('f%023x', 1000)`,
       ).bind(tenant.id, own.id),
     ]);
     await publishPopulations(env, Date.now());

@@ -17,7 +17,7 @@ export interface paths {
          *
          *     Permission: `idp:read`.
          *
-         *     Error codes: `invalid_request`, `body_too_large`, `internal_error`, `unavailable`, `invalid_json`, `missing_token`, `invalid_token`, `rate_limited`, `insufficient_scope`, `tenant_suspended`.
+         *     Error codes: `invalid_request`, `body_too_large`, `internal_error`, `unavailable`, `invalid_json`, `missing_token`, `invalid_token`, `rate_limited`, `tenant_suspended`, `insufficient_scope`.
          */
         get: operations["listUsers"];
         put?: never;
@@ -27,7 +27,7 @@ export interface paths {
          *
          *     Permission: `idp:write`.
          *
-         *     Error codes: `invalid_request`, `body_too_large`, `internal_error`, `unavailable`, `invalid_json`, `unsupported_media_type`, `missing_token`, `invalid_token`, `rate_limited`, `insufficient_scope`, `tenant_suspended`, `idempotency_in_progress`, `idempotency_mismatch`, `user_exists`.
+         *     Error codes: `invalid_request`, `body_too_large`, `internal_error`, `unavailable`, `invalid_json`, `unsupported_media_type`, `missing_token`, `invalid_token`, `rate_limited`, `tenant_suspended`, `insufficient_scope`, `idempotency_in_progress`, `idempotency_mismatch`, `user_exists`.
          */
         post: operations["provisionUser"];
         delete?: never;
@@ -49,7 +49,7 @@ export interface paths {
          *
          *     Permission: `idp:read`.
          *
-         *     Error codes: `invalid_request`, `body_too_large`, `internal_error`, `unavailable`, `invalid_json`, `missing_token`, `invalid_token`, `rate_limited`, `insufficient_scope`, `tenant_suspended`, `user_not_found`.
+         *     Error codes: `invalid_request`, `body_too_large`, `internal_error`, `unavailable`, `invalid_json`, `missing_token`, `invalid_token`, `rate_limited`, `tenant_suspended`, `insufficient_scope`, `user_not_found`.
          */
         get: operations["getUser"];
         put?: never;
@@ -60,7 +60,7 @@ export interface paths {
          *
          *     Permission: `idp:write`.
          *
-         *     Error codes: `invalid_request`, `body_too_large`, `internal_error`, `unavailable`, `invalid_json`, `missing_token`, `invalid_token`, `rate_limited`, `insufficient_scope`, `tenant_suspended`, `user_not_found`.
+         *     Error codes: `invalid_request`, `body_too_large`, `internal_error`, `unavailable`, `invalid_json`, `missing_token`, `invalid_token`, `rate_limited`, `tenant_suspended`, `insufficient_scope`, `user_not_found`.
          */
         delete: operations["eraseUser"];
         options?: never;
@@ -71,7 +71,7 @@ export interface paths {
          *
          *     Permission: `idp:write`.
          *
-         *     Error codes: `invalid_request`, `body_too_large`, `internal_error`, `unavailable`, `invalid_json`, `unsupported_media_type`, `missing_token`, `invalid_token`, `rate_limited`, `insufficient_scope`, `tenant_suspended`, `user_not_found`.
+         *     Error codes: `invalid_request`, `body_too_large`, `internal_error`, `unavailable`, `invalid_json`, `unsupported_media_type`, `missing_token`, `invalid_token`, `rate_limited`, `tenant_suspended`, `insufficient_scope`, `user_not_found`.
          */
         patch: operations["setUserStatus"];
         trace?: never;
@@ -91,7 +91,7 @@ export interface paths {
          *
          *     Permission: `idp:write`.
          *
-         *     Error codes: `invalid_request`, `body_too_large`, `internal_error`, `unavailable`, `invalid_json`, `missing_token`, `invalid_token`, `rate_limited`, `insufficient_scope`, `tenant_suspended`, `idempotency_in_progress`, `idempotency_mismatch`, `user_not_found`.
+         *     Error codes: `invalid_request`, `body_too_large`, `internal_error`, `unavailable`, `invalid_json`, `missing_token`, `invalid_token`, `rate_limited`, `tenant_suspended`, `insufficient_scope`, `idempotency_in_progress`, `idempotency_mismatch`, `user_not_found`.
          */
         post: operations["unlockUser"];
         delete?: never;
@@ -115,7 +115,7 @@ export interface paths {
          *
          *     Permission: `idp:write`.
          *
-         *     Error codes: `invalid_request`, `body_too_large`, `internal_error`, `unavailable`, `invalid_json`, `unsupported_media_type`, `missing_token`, `invalid_token`, `rate_limited`, `insufficient_scope`, `tenant_suspended`, `idempotency_in_progress`, `idempotency_mismatch`, `user_not_found`, `user_suspended`, `too_many`.
+         *     Error codes: `invalid_request`, `body_too_large`, `internal_error`, `unavailable`, `invalid_json`, `unsupported_media_type`, `missing_token`, `invalid_token`, `rate_limited`, `tenant_suspended`, `insufficient_scope`, `idempotency_in_progress`, `idempotency_mismatch`, `user_not_found`, `user_suspended`, `too_many`.
          */
         post: operations["configureOtp"];
         /**
@@ -124,7 +124,7 @@ export interface paths {
          *
          *     Permission: `idp:write`.
          *
-         *     Error codes: `invalid_request`, `body_too_large`, `internal_error`, `unavailable`, `invalid_json`, `missing_token`, `invalid_token`, `rate_limited`, `insufficient_scope`, `tenant_suspended`, `user_not_found`, `otp_not_configured`.
+         *     Error codes: `invalid_request`, `body_too_large`, `internal_error`, `unavailable`, `invalid_json`, `missing_token`, `invalid_token`, `rate_limited`, `tenant_suspended`, `insufficient_scope`, `user_not_found`, `otp_not_configured`.
          */
         delete: operations["removeOtp"];
         options?: never;
@@ -147,7 +147,7 @@ export interface paths {
          *
          *     Permission: `idp:write`.
          *
-         *     Error codes: `invalid_request`, `body_too_large`, `internal_error`, `unavailable`, `invalid_json`, `unsupported_media_type`, `missing_token`, `invalid_token`, `rate_limited`, `insufficient_scope`, `tenant_suspended`, `idempotency_in_progress`, `idempotency_mismatch`, `user_not_found`, `user_suspended`, `otp_not_configured`, `no_pending_enrolment`, `invalid_code`, `code_already_used`, `user_locked`, `otp_disabled`, `step_up_tokens_not_set_up`.
+         *     Error codes: `invalid_request`, `body_too_large`, `internal_error`, `unavailable`, `invalid_json`, `unsupported_media_type`, `missing_token`, `invalid_token`, `rate_limited`, `tenant_suspended`, `insufficient_scope`, `idempotency_in_progress`, `idempotency_mismatch`, `user_not_found`, `user_suspended`, `otp_not_configured`, `no_pending_enrolment`, `invalid_code`, `code_already_used`, `user_locked`, `otp_disabled`, `step_up_tokens_not_set_up`.
          */
         post: operations["verifyOtp"];
         delete?: never;
@@ -171,7 +171,7 @@ export interface paths {
          *
          *     Permission: `idp:write`.
          *
-         *     Error codes: `invalid_request`, `body_too_large`, `internal_error`, `unavailable`, `invalid_json`, `missing_token`, `invalid_token`, `rate_limited`, `insufficient_scope`, `tenant_suspended`, `idempotency_in_progress`, `idempotency_mismatch`, `user_not_found`, `user_suspended`.
+         *     Error codes: `invalid_request`, `body_too_large`, `internal_error`, `unavailable`, `invalid_json`, `missing_token`, `invalid_token`, `rate_limited`, `tenant_suspended`, `insufficient_scope`, `idempotency_in_progress`, `idempotency_mismatch`, `user_not_found`, `user_suspended`.
          */
         post: operations["regenerateBackupCodes"];
         delete?: never;
@@ -193,7 +193,7 @@ export interface paths {
          *
          *     Permission: `idp:read`.
          *
-         *     Error codes: `invalid_request`, `body_too_large`, `internal_error`, `unavailable`, `invalid_json`, `missing_token`, `invalid_token`, `rate_limited`, `insufficient_scope`, `tenant_suspended`, `user_not_found`.
+         *     Error codes: `invalid_request`, `body_too_large`, `internal_error`, `unavailable`, `invalid_json`, `missing_token`, `invalid_token`, `rate_limited`, `tenant_suspended`, `insufficient_scope`, `user_not_found`.
          */
         get: operations["listAuthenticators"];
         put?: never;
@@ -203,7 +203,7 @@ export interface paths {
          *
          *     Permission: `idp:write`.
          *
-         *     Error codes: `invalid_request`, `body_too_large`, `internal_error`, `unavailable`, `invalid_json`, `unsupported_media_type`, `missing_token`, `invalid_token`, `rate_limited`, `insufficient_scope`, `tenant_suspended`, `idempotency_in_progress`, `idempotency_mismatch`, `user_not_found`, `user_suspended`, `too_many`.
+         *     Error codes: `invalid_request`, `body_too_large`, `internal_error`, `unavailable`, `invalid_json`, `unsupported_media_type`, `missing_token`, `invalid_token`, `rate_limited`, `tenant_suspended`, `insufficient_scope`, `idempotency_in_progress`, `idempotency_mismatch`, `user_not_found`, `user_suspended`, `too_many`.
          */
         post: operations["addAuthenticator"];
         delete?: never;
@@ -228,7 +228,7 @@ export interface paths {
          *
          *     Permission: `idp:write`.
          *
-         *     Error codes: `invalid_request`, `body_too_large`, `internal_error`, `unavailable`, `invalid_json`, `missing_token`, `invalid_token`, `rate_limited`, `insufficient_scope`, `tenant_suspended`, `user_not_found`, `authenticator_not_found`.
+         *     Error codes: `invalid_request`, `body_too_large`, `internal_error`, `unavailable`, `invalid_json`, `missing_token`, `invalid_token`, `rate_limited`, `tenant_suspended`, `insufficient_scope`, `user_not_found`, `authenticator_not_found`.
          */
         delete: operations["removeAuthenticator"];
         options?: never;
@@ -239,7 +239,7 @@ export interface paths {
          *
          *     Permission: `idp:write`.
          *
-         *     Error codes: `invalid_request`, `body_too_large`, `internal_error`, `unavailable`, `invalid_json`, `unsupported_media_type`, `missing_token`, `invalid_token`, `rate_limited`, `insufficient_scope`, `tenant_suspended`, `user_not_found`, `authenticator_not_found`.
+         *     Error codes: `invalid_request`, `body_too_large`, `internal_error`, `unavailable`, `invalid_json`, `unsupported_media_type`, `missing_token`, `invalid_token`, `rate_limited`, `tenant_suspended`, `insufficient_scope`, `user_not_found`, `authenticator_not_found`.
          */
         patch: operations["renameAuthenticator"];
         trace?: never;
@@ -259,7 +259,7 @@ export interface paths {
          *
          *     Permission: `idp:write`.
          *
-         *     Error codes: `invalid_request`, `body_too_large`, `internal_error`, `unavailable`, `invalid_json`, `unsupported_media_type`, `missing_token`, `invalid_token`, `rate_limited`, `insufficient_scope`, `tenant_suspended`, `passkeys_not_set_up`, `user_not_found`, `user_suspended`, `verification_required`, `too_many`.
+         *     Error codes: `invalid_request`, `body_too_large`, `internal_error`, `unavailable`, `invalid_json`, `unsupported_media_type`, `missing_token`, `invalid_token`, `rate_limited`, `tenant_suspended`, `insufficient_scope`, `passkeys_not_set_up`, `user_not_found`, `user_suspended`, `verification_required`, `too_many`.
          */
         post: operations["createPasskeyRegistrationOptions"];
         delete?: never;
@@ -281,7 +281,7 @@ export interface paths {
          *
          *     Permission: `idp:read`.
          *
-         *     Error codes: `invalid_request`, `body_too_large`, `internal_error`, `unavailable`, `invalid_json`, `missing_token`, `invalid_token`, `rate_limited`, `insufficient_scope`, `tenant_suspended`, `user_not_found`.
+         *     Error codes: `invalid_request`, `body_too_large`, `internal_error`, `unavailable`, `invalid_json`, `missing_token`, `invalid_token`, `rate_limited`, `tenant_suspended`, `insufficient_scope`, `user_not_found`.
          */
         get: operations["listPasskeys"];
         put?: never;
@@ -291,7 +291,7 @@ export interface paths {
          *
          *     Permission: `idp:write`.
          *
-         *     Error codes: `invalid_request`, `body_too_large`, `internal_error`, `unavailable`, `invalid_json`, `unsupported_media_type`, `missing_token`, `invalid_token`, `rate_limited`, `insufficient_scope`, `tenant_suspended`, `idempotency_in_progress`, `idempotency_mismatch`, `passkeys_not_set_up`, `user_not_found`, `user_suspended`, `verification_required`, `too_many`, `passkey_exists`, `invalid_passkey`.
+         *     Error codes: `invalid_request`, `body_too_large`, `internal_error`, `unavailable`, `invalid_json`, `unsupported_media_type`, `missing_token`, `invalid_token`, `rate_limited`, `tenant_suspended`, `insufficient_scope`, `idempotency_in_progress`, `idempotency_mismatch`, `passkeys_not_set_up`, `user_not_found`, `user_suspended`, `verification_required`, `too_many`, `passkey_exists`, `invalid_passkey`.
          */
         post: operations["registerPasskey"];
         delete?: never;
@@ -316,7 +316,7 @@ export interface paths {
          *
          *     Permission: `idp:write`.
          *
-         *     Error codes: `invalid_request`, `body_too_large`, `internal_error`, `unavailable`, `invalid_json`, `missing_token`, `invalid_token`, `rate_limited`, `insufficient_scope`, `tenant_suspended`, `user_not_found`, `passkey_not_found`.
+         *     Error codes: `invalid_request`, `body_too_large`, `internal_error`, `unavailable`, `invalid_json`, `missing_token`, `invalid_token`, `rate_limited`, `tenant_suspended`, `insufficient_scope`, `user_not_found`, `passkey_not_found`.
          */
         delete: operations["removePasskey"];
         options?: never;
@@ -327,7 +327,7 @@ export interface paths {
          *
          *     Permission: `idp:write`.
          *
-         *     Error codes: `invalid_request`, `body_too_large`, `internal_error`, `unavailable`, `invalid_json`, `unsupported_media_type`, `missing_token`, `invalid_token`, `rate_limited`, `insufficient_scope`, `tenant_suspended`, `user_not_found`, `passkey_not_found`.
+         *     Error codes: `invalid_request`, `body_too_large`, `internal_error`, `unavailable`, `invalid_json`, `unsupported_media_type`, `missing_token`, `invalid_token`, `rate_limited`, `tenant_suspended`, `insufficient_scope`, `user_not_found`, `passkey_not_found`.
          */
         patch: operations["renamePasskey"];
         trace?: never;
@@ -347,7 +347,7 @@ export interface paths {
          *
          *     Permission: `idp:write`.
          *
-         *     Error codes: `invalid_request`, `body_too_large`, `internal_error`, `unavailable`, `invalid_json`, `unsupported_media_type`, `missing_token`, `invalid_token`, `rate_limited`, `insufficient_scope`, `tenant_suspended`, `passkeys_not_set_up`, `user_not_found`, `user_suspended`, `passkey_not_configured`.
+         *     Error codes: `invalid_request`, `body_too_large`, `internal_error`, `unavailable`, `invalid_json`, `unsupported_media_type`, `missing_token`, `invalid_token`, `rate_limited`, `tenant_suspended`, `insufficient_scope`, `passkeys_not_set_up`, `user_not_found`, `user_suspended`, `passkey_not_configured`.
          */
         post: operations["createPasskeyAuthenticationOptions"];
         delete?: never;
@@ -371,7 +371,7 @@ export interface paths {
          *
          *     Permission: `idp:write`.
          *
-         *     Error codes: `invalid_request`, `body_too_large`, `internal_error`, `unavailable`, `invalid_json`, `unsupported_media_type`, `missing_token`, `invalid_token`, `rate_limited`, `insufficient_scope`, `tenant_suspended`, `idempotency_in_progress`, `idempotency_mismatch`, `passkeys_not_set_up`, `user_not_found`, `user_suspended`, `passkey_unknown`, `invalid_passkey`, `step_up_tokens_not_set_up`.
+         *     Error codes: `invalid_request`, `body_too_large`, `internal_error`, `unavailable`, `invalid_json`, `unsupported_media_type`, `missing_token`, `invalid_token`, `rate_limited`, `tenant_suspended`, `insufficient_scope`, `idempotency_in_progress`, `idempotency_mismatch`, `passkeys_not_set_up`, `user_not_found`, `user_suspended`, `passkey_unknown`, `invalid_passkey`, `step_up_tokens_not_set_up`.
          */
         post: operations["verifyPasskey"];
         delete?: never;
@@ -393,7 +393,7 @@ export interface paths {
          *
          *     Permission: `idp:read`.
          *
-         *     Error codes: `invalid_request`, `body_too_large`, `internal_error`, `unavailable`, `invalid_json`, `missing_token`, `invalid_token`, `rate_limited`, `insufficient_scope`, `tenant_suspended`, `user_not_found`.
+         *     Error codes: `invalid_request`, `body_too_large`, `internal_error`, `unavailable`, `invalid_json`, `missing_token`, `invalid_token`, `rate_limited`, `tenant_suspended`, `insufficient_scope`, `user_not_found`.
          */
         get: operations["listDevices"];
         put?: never;
@@ -404,7 +404,7 @@ export interface paths {
          *
          *     Permission: `idp:write`.
          *
-         *     Error codes: `invalid_request`, `body_too_large`, `internal_error`, `unavailable`, `invalid_json`, `missing_token`, `invalid_token`, `rate_limited`, `insufficient_scope`, `tenant_suspended`, `user_not_found`.
+         *     Error codes: `invalid_request`, `body_too_large`, `internal_error`, `unavailable`, `invalid_json`, `missing_token`, `invalid_token`, `rate_limited`, `tenant_suspended`, `insufficient_scope`, `user_not_found`.
          */
         delete: operations["removeDevices"];
         options?: never;
@@ -428,7 +428,7 @@ export interface paths {
          *
          *     Permission: `idp:write`.
          *
-         *     Error codes: `invalid_request`, `body_too_large`, `internal_error`, `unavailable`, `invalid_json`, `missing_token`, `invalid_token`, `rate_limited`, `insufficient_scope`, `tenant_suspended`, `user_not_found`, `device_not_found`.
+         *     Error codes: `invalid_request`, `body_too_large`, `internal_error`, `unavailable`, `invalid_json`, `missing_token`, `invalid_token`, `rate_limited`, `tenant_suspended`, `insufficient_scope`, `user_not_found`, `device_not_found`.
          */
         delete: operations["removeDevice"];
         options?: never;
@@ -475,7 +475,7 @@ export interface paths {
          *
          *     Permission: `sentinel:write`.
          *
-         *     Error codes: `invalid_request`, `body_too_large`, `internal_error`, `unavailable`, `invalid_json`, `unsupported_media_type`, `missing_token`, `invalid_token`, `rate_limited`, `insufficient_scope`, `tenant_suspended`, `idempotency_in_progress`, `idempotency_mismatch`, `user_not_found`, `user_suspended`, `high_risk`.
+         *     Error codes: `invalid_request`, `body_too_large`, `internal_error`, `unavailable`, `invalid_json`, `unsupported_media_type`, `missing_token`, `invalid_token`, `rate_limited`, `tenant_suspended`, `insufficient_scope`, `idempotency_in_progress`, `idempotency_mismatch`, `user_not_found`, `user_suspended`, `high_risk`.
          */
         post: operations["discover"];
         delete?: never;
@@ -499,7 +499,7 @@ export interface paths {
          *
          *     Permission: `sentinel:write`.
          *
-         *     Error codes: `invalid_request`, `body_too_large`, `internal_error`, `unavailable`, `invalid_json`, `unsupported_media_type`, `missing_token`, `invalid_token`, `rate_limited`, `insufficient_scope`, `tenant_suspended`, `idempotency_in_progress`, `idempotency_mismatch`, `assessment_not_found`.
+         *     Error codes: `invalid_request`, `body_too_large`, `internal_error`, `unavailable`, `invalid_json`, `unsupported_media_type`, `missing_token`, `invalid_token`, `rate_limited`, `tenant_suspended`, `insufficient_scope`, `idempotency_in_progress`, `idempotency_mismatch`, `assessment_not_found`.
          */
         post: operations["judgeSession"];
         delete?: never;
@@ -523,7 +523,7 @@ export interface paths {
          *
          *     Permission: `sentinel:write`.
          *
-         *     Error codes: `invalid_request`, `body_too_large`, `internal_error`, `unavailable`, `invalid_json`, `unsupported_media_type`, `missing_token`, `invalid_token`, `rate_limited`, `insufficient_scope`, `tenant_suspended`, `idempotency_in_progress`, `idempotency_mismatch`.
+         *     Error codes: `invalid_request`, `body_too_large`, `internal_error`, `unavailable`, `invalid_json`, `unsupported_media_type`, `missing_token`, `invalid_token`, `rate_limited`, `tenant_suspended`, `insufficient_scope`, `idempotency_in_progress`, `idempotency_mismatch`.
          */
         post: operations["importSessions"];
         delete?: never;
@@ -545,7 +545,7 @@ export interface paths {
          *
          *     Permission: `sentinel:read`.
          *
-         *     Error codes: `invalid_request`, `body_too_large`, `internal_error`, `unavailable`, `invalid_json`, `missing_token`, `invalid_token`, `rate_limited`, `insufficient_scope`, `tenant_suspended`.
+         *     Error codes: `invalid_request`, `body_too_large`, `internal_error`, `unavailable`, `invalid_json`, `missing_token`, `invalid_token`, `rate_limited`, `tenant_suspended`, `insufficient_scope`.
          */
         get: operations["listAssessments"];
         put?: never;
@@ -571,7 +571,7 @@ export interface paths {
          *
          *     Permission: `sentinel:read`.
          *
-         *     Error codes: `invalid_request`, `body_too_large`, `internal_error`, `unavailable`, `invalid_json`, `unsupported_media_type`, `missing_token`, `invalid_token`, `rate_limited`, `insufficient_scope`, `tenant_suspended`.
+         *     Error codes: `invalid_request`, `body_too_large`, `internal_error`, `unavailable`, `invalid_json`, `unsupported_media_type`, `missing_token`, `invalid_token`, `rate_limited`, `tenant_suspended`, `insufficient_scope`.
          */
         post: operations["simulatePolicy"];
         delete?: never;
@@ -593,9 +593,33 @@ export interface paths {
          *
          *     Permission: `sentinel:read`.
          *
-         *     Error codes: `invalid_request`, `body_too_large`, `internal_error`, `unavailable`, `invalid_json`, `missing_token`, `invalid_token`, `rate_limited`, `insufficient_scope`, `tenant_suspended`.
+         *     Error codes: `invalid_request`, `body_too_large`, `internal_error`, `unavailable`, `invalid_json`, `missing_token`, `invalid_token`, `rate_limited`, `tenant_suspended`, `insufficient_scope`.
          */
         get: operations["listFeeds"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/feeds": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the feeds, as the operator
+         * @description Lists the address lists that the scores of all tenants use, with their age.
+         *
+         *     Permission: `operator`.
+         *
+         *     Error codes: `invalid_request`, `body_too_large`, `internal_error`, `unavailable`, `invalid_json`, `missing_token`, `invalid_token`, `rate_limited`.
+         */
+        get: operations["listServiceFeeds"];
         put?: never;
         post?: never;
         delete?: never;
@@ -617,7 +641,7 @@ export interface paths {
          *
          *     Permission: `audit:read`.
          *
-         *     Error codes: `invalid_request`, `body_too_large`, `internal_error`, `unavailable`, `invalid_json`, `missing_token`, `invalid_token`, `rate_limited`, `insufficient_scope`, `tenant_suspended`.
+         *     Error codes: `invalid_request`, `body_too_large`, `internal_error`, `unavailable`, `invalid_json`, `missing_token`, `invalid_token`, `rate_limited`, `tenant_suspended`, `insufficient_scope`.
          */
         get: operations["listAuditEvents"];
         put?: never;
@@ -641,7 +665,7 @@ export interface paths {
          *
          *     Permission: `audit:read`.
          *
-         *     Error codes: `invalid_request`, `body_too_large`, `internal_error`, `unavailable`, `invalid_json`, `missing_token`, `invalid_token`, `rate_limited`, `insufficient_scope`, `tenant_suspended`, `not_found`.
+         *     Error codes: `invalid_request`, `body_too_large`, `internal_error`, `unavailable`, `invalid_json`, `missing_token`, `invalid_token`, `rate_limited`, `tenant_suspended`, `insufficient_scope`, `not_found`.
          */
         get: operations["exportAudit"];
         put?: never;
@@ -665,7 +689,7 @@ export interface paths {
          *
          *     Permission: `audit:read`.
          *
-         *     Error codes: `invalid_request`, `body_too_large`, `internal_error`, `unavailable`, `invalid_json`, `missing_token`, `invalid_token`, `rate_limited`, `insufficient_scope`, `tenant_suspended`, `not_found`.
+         *     Error codes: `invalid_request`, `body_too_large`, `internal_error`, `unavailable`, `invalid_json`, `missing_token`, `invalid_token`, `rate_limited`, `tenant_suspended`, `insufficient_scope`, `not_found`.
          */
         get: operations["getCheckpoint"];
         put?: never;
@@ -689,7 +713,7 @@ export interface paths {
          *
          *     Permission: `audit:read`.
          *
-         *     Error codes: `invalid_request`, `body_too_large`, `internal_error`, `unavailable`, `invalid_json`, `missing_token`, `invalid_token`, `rate_limited`, `insufficient_scope`, `tenant_suspended`.
+         *     Error codes: `invalid_request`, `body_too_large`, `internal_error`, `unavailable`, `invalid_json`, `missing_token`, `invalid_token`, `rate_limited`, `tenant_suspended`, `insufficient_scope`.
          */
         get: operations["listCheckpoints"];
         put?: never;
@@ -713,7 +737,7 @@ export interface paths {
          *
          *     Permission: `audit:read`.
          *
-         *     Error codes: `invalid_request`, `body_too_large`, `internal_error`, `unavailable`, `invalid_json`, `missing_token`, `invalid_token`, `rate_limited`, `insufficient_scope`, `tenant_suspended`, `not_found`.
+         *     Error codes: `invalid_request`, `body_too_large`, `internal_error`, `unavailable`, `invalid_json`, `missing_token`, `invalid_token`, `rate_limited`, `tenant_suspended`, `insufficient_scope`, `not_found`.
          */
         get: operations["proveAuditEvent"];
         put?: never;
@@ -737,7 +761,7 @@ export interface paths {
          *
          *     Permission: `audit:read`.
          *
-         *     Error codes: `invalid_request`, `body_too_large`, `internal_error`, `unavailable`, `invalid_json`, `missing_token`, `invalid_token`, `rate_limited`, `insufficient_scope`, `tenant_suspended`, `not_found`.
+         *     Error codes: `invalid_request`, `body_too_large`, `internal_error`, `unavailable`, `invalid_json`, `missing_token`, `invalid_token`, `rate_limited`, `tenant_suspended`, `insufficient_scope`, `not_found`.
          */
         get: operations["proveAuditConsistency"];
         put?: never;
@@ -785,7 +809,7 @@ export interface paths {
          *
          *     Permission: `audit:read`.
          *
-         *     Error codes: `invalid_request`, `body_too_large`, `internal_error`, `unavailable`, `invalid_json`, `missing_token`, `invalid_token`, `rate_limited`, `insufficient_scope`, `tenant_suspended`.
+         *     Error codes: `invalid_request`, `body_too_large`, `internal_error`, `unavailable`, `invalid_json`, `missing_token`, `invalid_token`, `rate_limited`, `tenant_suspended`, `insufficient_scope`.
          */
         get: operations["getStatistics"];
         put?: never;
@@ -809,7 +833,7 @@ export interface paths {
          *
          *     Permission: `settings:write`.
          *
-         *     Error codes: `invalid_request`, `body_too_large`, `internal_error`, `unavailable`, `invalid_json`, `missing_token`, `invalid_token`, `rate_limited`, `insufficient_scope`, `tenant_suspended`.
+         *     Error codes: `invalid_request`, `body_too_large`, `internal_error`, `unavailable`, `invalid_json`, `missing_token`, `invalid_token`, `rate_limited`, `tenant_suspended`, `insufficient_scope`.
          */
         get: operations["listWebhooks"];
         put?: never;
@@ -819,7 +843,7 @@ export interface paths {
          *
          *     Permission: `settings:write`.
          *
-         *     Error codes: `invalid_request`, `body_too_large`, `internal_error`, `unavailable`, `invalid_json`, `unsupported_media_type`, `missing_token`, `invalid_token`, `rate_limited`, `insufficient_scope`, `tenant_suspended`, `idempotency_in_progress`, `idempotency_mismatch`, `too_many`.
+         *     Error codes: `invalid_request`, `body_too_large`, `internal_error`, `unavailable`, `invalid_json`, `unsupported_media_type`, `missing_token`, `invalid_token`, `rate_limited`, `tenant_suspended`, `insufficient_scope`, `idempotency_in_progress`, `idempotency_mismatch`, `too_many`.
          */
         post: operations["createWebhook"];
         delete?: never;
@@ -841,7 +865,7 @@ export interface paths {
          *
          *     Permission: `settings:write`.
          *
-         *     Error codes: `invalid_request`, `body_too_large`, `internal_error`, `unavailable`, `invalid_json`, `missing_token`, `invalid_token`, `rate_limited`, `insufficient_scope`, `tenant_suspended`, `not_found`.
+         *     Error codes: `invalid_request`, `body_too_large`, `internal_error`, `unavailable`, `invalid_json`, `missing_token`, `invalid_token`, `rate_limited`, `tenant_suspended`, `insufficient_scope`, `not_found`.
          */
         get: operations["getWebhook"];
         put?: never;
@@ -852,7 +876,7 @@ export interface paths {
          *
          *     Permission: `settings:write`.
          *
-         *     Error codes: `invalid_request`, `body_too_large`, `internal_error`, `unavailable`, `invalid_json`, `missing_token`, `invalid_token`, `rate_limited`, `insufficient_scope`, `tenant_suspended`, `not_found`.
+         *     Error codes: `invalid_request`, `body_too_large`, `internal_error`, `unavailable`, `invalid_json`, `missing_token`, `invalid_token`, `rate_limited`, `tenant_suspended`, `insufficient_scope`, `not_found`.
          */
         delete: operations["removeWebhook"];
         options?: never;
@@ -863,7 +887,7 @@ export interface paths {
          *
          *     Permission: `settings:write`.
          *
-         *     Error codes: `invalid_request`, `body_too_large`, `internal_error`, `unavailable`, `invalid_json`, `unsupported_media_type`, `missing_token`, `invalid_token`, `rate_limited`, `insufficient_scope`, `tenant_suspended`, `not_found`.
+         *     Error codes: `invalid_request`, `body_too_large`, `internal_error`, `unavailable`, `invalid_json`, `unsupported_media_type`, `missing_token`, `invalid_token`, `rate_limited`, `tenant_suspended`, `insufficient_scope`, `not_found`.
          */
         patch: operations["changeWebhook"];
         trace?: never;
@@ -883,7 +907,7 @@ export interface paths {
          *
          *     Permission: `settings:write`.
          *
-         *     Error codes: `invalid_request`, `body_too_large`, `internal_error`, `unavailable`, `invalid_json`, `missing_token`, `invalid_token`, `rate_limited`, `insufficient_scope`, `tenant_suspended`, `not_found`.
+         *     Error codes: `invalid_request`, `body_too_large`, `internal_error`, `unavailable`, `invalid_json`, `missing_token`, `invalid_token`, `rate_limited`, `tenant_suspended`, `insufficient_scope`, `not_found`.
          */
         post: operations["testWebhook"];
         delete?: never;
@@ -907,7 +931,7 @@ export interface paths {
          *
          *     Permission: `settings:write`.
          *
-         *     Error codes: `invalid_request`, `body_too_large`, `internal_error`, `unavailable`, `invalid_json`, `unsupported_media_type`, `missing_token`, `invalid_token`, `rate_limited`, `insufficient_scope`, `tenant_suspended`, `idempotency_in_progress`, `idempotency_mismatch`, `not_found`.
+         *     Error codes: `invalid_request`, `body_too_large`, `internal_error`, `unavailable`, `invalid_json`, `unsupported_media_type`, `missing_token`, `invalid_token`, `rate_limited`, `tenant_suspended`, `insufficient_scope`, `idempotency_in_progress`, `idempotency_mismatch`, `not_found`.
          */
         post: operations["rotateWebhookSecret"];
         delete?: never;
@@ -931,7 +955,7 @@ export interface paths {
          *
          *     Permission: `settings:write`.
          *
-         *     Error codes: `invalid_request`, `body_too_large`, `internal_error`, `unavailable`, `invalid_json`, `unsupported_media_type`, `missing_token`, `invalid_token`, `rate_limited`, `insufficient_scope`, `tenant_suspended`, `idempotency_in_progress`, `idempotency_mismatch`, `not_found`.
+         *     Error codes: `invalid_request`, `body_too_large`, `internal_error`, `unavailable`, `invalid_json`, `unsupported_media_type`, `missing_token`, `invalid_token`, `rate_limited`, `tenant_suspended`, `insufficient_scope`, `idempotency_in_progress`, `idempotency_mismatch`, `not_found`.
          */
         post: operations["replayWebhook"];
         delete?: never;
@@ -953,7 +977,7 @@ export interface paths {
          *
          *     Permission: `settings:write`.
          *
-         *     Error codes: `invalid_request`, `body_too_large`, `internal_error`, `unavailable`, `invalid_json`, `missing_token`, `invalid_token`, `rate_limited`, `insufficient_scope`, `tenant_suspended`, `not_found`.
+         *     Error codes: `invalid_request`, `body_too_large`, `internal_error`, `unavailable`, `invalid_json`, `missing_token`, `invalid_token`, `rate_limited`, `tenant_suspended`, `insufficient_scope`, `not_found`.
          */
         get: operations["listWebhookAttempts"];
         put?: never;
@@ -979,7 +1003,7 @@ export interface paths {
          *
          *     Permission: `settings:write`.
          *
-         *     Error codes: `invalid_request`, `body_too_large`, `internal_error`, `unavailable`, `invalid_json`, `missing_token`, `invalid_token`, `rate_limited`, `insufficient_scope`, `tenant_suspended`, `idempotency_in_progress`, `idempotency_mismatch`, `not_found`, `too_many`.
+         *     Error codes: `invalid_request`, `body_too_large`, `internal_error`, `unavailable`, `invalid_json`, `missing_token`, `invalid_token`, `rate_limited`, `tenant_suspended`, `insufficient_scope`, `idempotency_in_progress`, `idempotency_mismatch`, `not_found`, `too_many`.
          */
         post: operations["replayWebhookEvent"];
         delete?: never;
@@ -1001,7 +1025,7 @@ export interface paths {
          *
          *     Permission: `settings:write`.
          *
-         *     Error codes: `invalid_request`, `body_too_large`, `internal_error`, `unavailable`, `invalid_json`, `missing_token`, `invalid_token`, `rate_limited`, `insufficient_scope`, `tenant_suspended`.
+         *     Error codes: `invalid_request`, `body_too_large`, `internal_error`, `unavailable`, `invalid_json`, `missing_token`, `invalid_token`, `rate_limited`, `tenant_suspended`, `insufficient_scope`.
          */
         get: operations["listStreams"];
         put?: never;
@@ -1011,7 +1035,7 @@ export interface paths {
          *
          *     Permission: `settings:write`.
          *
-         *     Error codes: `invalid_request`, `body_too_large`, `internal_error`, `unavailable`, `invalid_json`, `unsupported_media_type`, `missing_token`, `invalid_token`, `rate_limited`, `insufficient_scope`, `tenant_suspended`, `idempotency_in_progress`, `idempotency_mismatch`, `too_many`.
+         *     Error codes: `invalid_request`, `body_too_large`, `internal_error`, `unavailable`, `invalid_json`, `unsupported_media_type`, `missing_token`, `invalid_token`, `rate_limited`, `tenant_suspended`, `insufficient_scope`, `idempotency_in_progress`, `idempotency_mismatch`, `too_many`.
          */
         post: operations["createStream"];
         delete?: never;
@@ -1033,7 +1057,7 @@ export interface paths {
          *
          *     Permission: `settings:write`.
          *
-         *     Error codes: `invalid_request`, `body_too_large`, `internal_error`, `unavailable`, `invalid_json`, `missing_token`, `invalid_token`, `rate_limited`, `insufficient_scope`, `tenant_suspended`, `not_found`.
+         *     Error codes: `invalid_request`, `body_too_large`, `internal_error`, `unavailable`, `invalid_json`, `missing_token`, `invalid_token`, `rate_limited`, `tenant_suspended`, `insufficient_scope`, `not_found`.
          */
         get: operations["getStream"];
         put?: never;
@@ -1044,7 +1068,7 @@ export interface paths {
          *
          *     Permission: `settings:write`.
          *
-         *     Error codes: `invalid_request`, `body_too_large`, `internal_error`, `unavailable`, `invalid_json`, `missing_token`, `invalid_token`, `rate_limited`, `insufficient_scope`, `tenant_suspended`, `not_found`.
+         *     Error codes: `invalid_request`, `body_too_large`, `internal_error`, `unavailable`, `invalid_json`, `missing_token`, `invalid_token`, `rate_limited`, `tenant_suspended`, `insufficient_scope`, `not_found`.
          */
         delete: operations["removeStream"];
         options?: never;
@@ -1055,7 +1079,7 @@ export interface paths {
          *
          *     Permission: `settings:write`.
          *
-         *     Error codes: `invalid_request`, `body_too_large`, `internal_error`, `unavailable`, `invalid_json`, `unsupported_media_type`, `missing_token`, `invalid_token`, `rate_limited`, `insufficient_scope`, `tenant_suspended`, `not_found`.
+         *     Error codes: `invalid_request`, `body_too_large`, `internal_error`, `unavailable`, `invalid_json`, `unsupported_media_type`, `missing_token`, `invalid_token`, `rate_limited`, `tenant_suspended`, `insufficient_scope`, `not_found`.
          */
         patch: operations["changeStream"];
         trace?: never;
@@ -1075,7 +1099,7 @@ export interface paths {
          *
          *     Permission: `settings:write`.
          *
-         *     Error codes: `invalid_request`, `body_too_large`, `internal_error`, `unavailable`, `invalid_json`, `missing_token`, `invalid_token`, `rate_limited`, `insufficient_scope`, `tenant_suspended`, `not_found`.
+         *     Error codes: `invalid_request`, `body_too_large`, `internal_error`, `unavailable`, `invalid_json`, `missing_token`, `invalid_token`, `rate_limited`, `tenant_suspended`, `insufficient_scope`, `not_found`.
          */
         post: operations["testStream"];
         delete?: never;
@@ -1099,7 +1123,7 @@ export interface paths {
          *
          *     Permission: `settings:write`.
          *
-         *     Error codes: `invalid_request`, `body_too_large`, `internal_error`, `unavailable`, `invalid_json`, `unsupported_media_type`, `missing_token`, `invalid_token`, `rate_limited`, `insufficient_scope`, `tenant_suspended`, `idempotency_in_progress`, `idempotency_mismatch`, `not_found`.
+         *     Error codes: `invalid_request`, `body_too_large`, `internal_error`, `unavailable`, `invalid_json`, `unsupported_media_type`, `missing_token`, `invalid_token`, `rate_limited`, `tenant_suspended`, `insufficient_scope`, `idempotency_in_progress`, `idempotency_mismatch`, `not_found`.
          */
         post: operations["replayStream"];
         delete?: never;
@@ -1121,7 +1145,7 @@ export interface paths {
          *
          *     Permission: `settings:write`.
          *
-         *     Error codes: `invalid_request`, `body_too_large`, `internal_error`, `unavailable`, `invalid_json`, `missing_token`, `invalid_token`, `rate_limited`, `insufficient_scope`, `tenant_suspended`, `not_found`.
+         *     Error codes: `invalid_request`, `body_too_large`, `internal_error`, `unavailable`, `invalid_json`, `missing_token`, `invalid_token`, `rate_limited`, `tenant_suspended`, `insufficient_scope`, `not_found`.
          */
         get: operations["listStreamAttempts"];
         put?: never;
@@ -1332,6 +1356,30 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/token": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read what the token of this request may do
+         * @description Returns the permissions and the tenant of the API token that the request has.
+         *
+         *     Permission: `any token`.
+         *
+         *     Error codes: `invalid_request`, `body_too_large`, `internal_error`, `unavailable`, `invalid_json`, `missing_token`, `invalid_token`, `rate_limited`, `tenant_suspended`.
+         */
+        get: operations["getOwnToken"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/tokens": {
         parameters: {
             query?: never;
@@ -1345,7 +1393,7 @@ export interface paths {
          *
          *     Permission: `tokens:read`.
          *
-         *     Error codes: `invalid_request`, `body_too_large`, `internal_error`, `unavailable`, `invalid_json`, `missing_token`, `invalid_token`, `rate_limited`, `insufficient_scope`, `tenant_suspended`.
+         *     Error codes: `invalid_request`, `body_too_large`, `internal_error`, `unavailable`, `invalid_json`, `missing_token`, `invalid_token`, `rate_limited`, `tenant_suspended`, `insufficient_scope`.
          */
         get: operations["listTokens"];
         put?: never;
@@ -1355,7 +1403,7 @@ export interface paths {
          *
          *     Permission: `tokens:write`.
          *
-         *     Error codes: `invalid_request`, `body_too_large`, `internal_error`, `unavailable`, `invalid_json`, `unsupported_media_type`, `missing_token`, `invalid_token`, `rate_limited`, `insufficient_scope`, `tenant_suspended`, `idempotency_in_progress`, `idempotency_mismatch`, `too_many`.
+         *     Error codes: `invalid_request`, `body_too_large`, `internal_error`, `unavailable`, `invalid_json`, `unsupported_media_type`, `missing_token`, `invalid_token`, `rate_limited`, `tenant_suspended`, `insufficient_scope`, `idempotency_in_progress`, `idempotency_mismatch`, `too_many`.
          */
         post: operations["createToken"];
         delete?: never;
@@ -1379,7 +1427,7 @@ export interface paths {
          *
          *     Permission: `tokens:write`.
          *
-         *     Error codes: `invalid_request`, `body_too_large`, `internal_error`, `unavailable`, `invalid_json`, `unsupported_media_type`, `missing_token`, `invalid_token`, `rate_limited`, `insufficient_scope`, `tenant_suspended`, `idempotency_in_progress`, `idempotency_mismatch`, `not_found`, `too_many`.
+         *     Error codes: `invalid_request`, `body_too_large`, `internal_error`, `unavailable`, `invalid_json`, `unsupported_media_type`, `missing_token`, `invalid_token`, `rate_limited`, `tenant_suspended`, `insufficient_scope`, `idempotency_in_progress`, `idempotency_mismatch`, `not_found`, `too_many`.
          */
         post: operations["rotateToken"];
         delete?: never;
@@ -1404,7 +1452,7 @@ export interface paths {
          *
          *     Permission: `tokens:write`.
          *
-         *     Error codes: `invalid_request`, `body_too_large`, `internal_error`, `unavailable`, `invalid_json`, `missing_token`, `invalid_token`, `rate_limited`, `insufficient_scope`, `tenant_suspended`, `not_found`, `last_token`.
+         *     Error codes: `invalid_request`, `body_too_large`, `internal_error`, `unavailable`, `invalid_json`, `missing_token`, `invalid_token`, `rate_limited`, `tenant_suspended`, `insufficient_scope`, `not_found`, `last_token`.
          */
         delete: operations["revokeToken"];
         options?: never;
@@ -1425,7 +1473,7 @@ export interface paths {
          *
          *     Permission: `settings:read`.
          *
-         *     Error codes: `invalid_request`, `body_too_large`, `internal_error`, `unavailable`, `invalid_json`, `missing_token`, `invalid_token`, `rate_limited`, `insufficient_scope`, `tenant_suspended`.
+         *     Error codes: `invalid_request`, `body_too_large`, `internal_error`, `unavailable`, `invalid_json`, `missing_token`, `invalid_token`, `rate_limited`, `tenant_suspended`, `insufficient_scope`.
          */
         get: operations["getSettings"];
         put?: never;
@@ -1439,7 +1487,7 @@ export interface paths {
          *
          *     Permission: `settings:write`.
          *
-         *     Error codes: `invalid_request`, `body_too_large`, `internal_error`, `unavailable`, `invalid_json`, `unsupported_media_type`, `missing_token`, `invalid_token`, `rate_limited`, `insufficient_scope`, `tenant_suspended`.
+         *     Error codes: `invalid_request`, `body_too_large`, `internal_error`, `unavailable`, `invalid_json`, `unsupported_media_type`, `missing_token`, `invalid_token`, `rate_limited`, `tenant_suspended`, `insufficient_scope`.
          */
         patch: operations["changeSettings"];
         trace?: never;
@@ -4757,6 +4805,43 @@ export interface components {
         } & {
             [key: string]: unknown;
         };
+        ListServiceFeedsResult: {
+            feeds: components["schemas"]["Feed"][];
+            /** @description When the data set was built; null before the first import. */
+            built_at: string | null;
+            /** @description The version of the data set: when it was built, Unix ms. */
+            version: number | null;
+            /** @description What the lists of each kind cover together. An address on two lists counts twice. Null if one of the lists was not measured. */
+            coverage: ({
+                /**
+                 * @description Values: `hosting`, `vpn`, `tor`, `proxy`, `relay`, `cloud`, `crawler`, `scanner`, `threat`; expect further ones.
+                 * @example hosting
+                 */
+                kind: string;
+                /**
+                 * Format: int64
+                 * @description Lists in use.
+                 * @example 2
+                 */
+                lists: number;
+                /** @example 10433280 */
+                ipv4_addresses: number | null;
+                /** @example 4096 */
+                ipv6_networks: number | null;
+            } & {
+                [key: string]: unknown;
+            })[];
+            /**
+             * @description The kinds of data that the data set does not have, or whose lists are all too old. Every assessment names them in its `degraded`.
+             * @example [
+             *       "geography",
+             *       "proxy"
+             *     ]
+             */
+            degraded: string[];
+        } & {
+            [key: string]: unknown;
+        };
         ListAuditEventsResult: {
             events: components["schemas"]["AuditEvent"][];
             has_more: boolean;
@@ -5666,6 +5751,27 @@ export interface components {
         } & {
             [key: string]: unknown;
         };
+        GetOwnTokenResult: {
+            token: {
+                /** @example 6908bffd1c2e4a5b9d7f0a31 */
+                id: string;
+                /** @example 6908bffd1c2e4a5b9d7f0a31 */
+                tenant_id: string;
+                /**
+                 * @description The mode of the tenant. Values: `live`, `test`; expect further ones.
+                 * @example live
+                 */
+                mode: string;
+                /** @description What the token may do, with the permissions that others include. */
+                permissions: string[];
+                /** @example null */
+                expires_at: string | null;
+            } & {
+                [key: string]: unknown;
+            };
+        } & {
+            [key: string]: unknown;
+        };
         CreateTokenResult: {
             token: components["schemas"]["IssuedApiToken"];
         } & {
@@ -6037,6 +6143,11 @@ export interface operations {
                  * @example true
                  */
                 has_passkeys?: boolean;
+                /**
+                 * @description Identities whose `external_id` contains this text. ASCII letters match in either case.
+                 * @example 9921
+                 */
+                external_id_contains?: string;
             };
             header?: never;
             path?: never;
@@ -6104,9 +6215,9 @@ export interface operations {
                 };
             };
             /**
-             * @description `insufficient_scope`: The API token lacks a permission; use a token that has it.
+             * @description `tenant_suspended`: The tenant is suspended; ask the operator of the service to reactivate it.
              *
-             *     `tenant_suspended`: The tenant is suspended; ask the operator of the service to reactivate it.
+             *     `insufficient_scope`: The API token lacks a permission; use a token that has it.
              */
             403: {
                 headers: {
@@ -6251,9 +6362,9 @@ export interface operations {
                 };
             };
             /**
-             * @description `insufficient_scope`: The API token lacks a permission; use a token that has it.
+             * @description `tenant_suspended`: The tenant is suspended; ask the operator of the service to reactivate it.
              *
-             *     `tenant_suspended`: The tenant is suspended; ask the operator of the service to reactivate it.
+             *     `insufficient_scope`: The API token lacks a permission; use a token that has it.
              */
             403: {
                 headers: {
@@ -6421,9 +6532,9 @@ export interface operations {
                 };
             };
             /**
-             * @description `insufficient_scope`: The API token lacks a permission; use a token that has it.
+             * @description `tenant_suspended`: The tenant is suspended; ask the operator of the service to reactivate it.
              *
-             *     `tenant_suspended`: The tenant is suspended; ask the operator of the service to reactivate it.
+             *     `insufficient_scope`: The API token lacks a permission; use a token that has it.
              */
             403: {
                 headers: {
@@ -6554,9 +6665,9 @@ export interface operations {
                 };
             };
             /**
-             * @description `insufficient_scope`: The API token lacks a permission; use a token that has it.
+             * @description `tenant_suspended`: The tenant is suspended; ask the operator of the service to reactivate it.
              *
-             *     `tenant_suspended`: The tenant is suspended; ask the operator of the service to reactivate it.
+             *     `insufficient_scope`: The API token lacks a permission; use a token that has it.
              */
             403: {
                 headers: {
@@ -6719,9 +6830,9 @@ export interface operations {
                 };
             };
             /**
-             * @description `insufficient_scope`: The API token lacks a permission; use a token that has it.
+             * @description `tenant_suspended`: The tenant is suspended; ask the operator of the service to reactivate it.
              *
-             *     `tenant_suspended`: The tenant is suspended; ask the operator of the service to reactivate it.
+             *     `insufficient_scope`: The API token lacks a permission; use a token that has it.
              */
             403: {
                 headers: {
@@ -6889,9 +7000,9 @@ export interface operations {
                 };
             };
             /**
-             * @description `insufficient_scope`: The API token lacks a permission; use a token that has it.
+             * @description `tenant_suspended`: The tenant is suspended; ask the operator of the service to reactivate it.
              *
-             *     `tenant_suspended`: The tenant is suspended; ask the operator of the service to reactivate it.
+             *     `insufficient_scope`: The API token lacks a permission; use a token that has it.
              */
             403: {
                 headers: {
@@ -7077,9 +7188,9 @@ export interface operations {
                 };
             };
             /**
-             * @description `insufficient_scope`: The API token lacks a permission; use a token that has it.
+             * @description `tenant_suspended`: The tenant is suspended; ask the operator of the service to reactivate it.
              *
-             *     `tenant_suspended`: The tenant is suspended; ask the operator of the service to reactivate it.
+             *     `insufficient_scope`: The API token lacks a permission; use a token that has it.
              *
              *     `user_suspended`: The user is suspended; reactivate the user first.
              */
@@ -7243,9 +7354,9 @@ export interface operations {
                 };
             };
             /**
-             * @description `insufficient_scope`: The API token lacks a permission; use a token that has it.
+             * @description `tenant_suspended`: The tenant is suspended; ask the operator of the service to reactivate it.
              *
-             *     `tenant_suspended`: The tenant is suspended; ask the operator of the service to reactivate it.
+             *     `insufficient_scope`: The API token lacks a permission; use a token that has it.
              */
             403: {
                 headers: {
@@ -7421,9 +7532,9 @@ export interface operations {
                 };
             };
             /**
-             * @description `insufficient_scope`: The API token lacks a permission; use a token that has it.
+             * @description `tenant_suspended`: The tenant is suspended; ask the operator of the service to reactivate it.
              *
-             *     `tenant_suspended`: The tenant is suspended; ask the operator of the service to reactivate it.
+             *     `insufficient_scope`: The API token lacks a permission; use a token that has it.
              *
              *     `user_suspended`: The user is suspended; reactivate the user first.
              */
@@ -7642,9 +7753,9 @@ export interface operations {
                 };
             };
             /**
-             * @description `insufficient_scope`: The API token lacks a permission; use a token that has it.
+             * @description `tenant_suspended`: The tenant is suspended; ask the operator of the service to reactivate it.
              *
-             *     `tenant_suspended`: The tenant is suspended; ask the operator of the service to reactivate it.
+             *     `insufficient_scope`: The API token lacks a permission; use a token that has it.
              *
              *     `user_suspended`: The user is suspended; reactivate the user first.
              */
@@ -7809,9 +7920,9 @@ export interface operations {
                 };
             };
             /**
-             * @description `insufficient_scope`: The API token lacks a permission; use a token that has it.
+             * @description `tenant_suspended`: The tenant is suspended; ask the operator of the service to reactivate it.
              *
-             *     `tenant_suspended`: The tenant is suspended; ask the operator of the service to reactivate it.
+             *     `insufficient_scope`: The API token lacks a permission; use a token that has it.
              */
             403: {
                 headers: {
@@ -7987,9 +8098,9 @@ export interface operations {
                 };
             };
             /**
-             * @description `insufficient_scope`: The API token lacks a permission; use a token that has it.
+             * @description `tenant_suspended`: The tenant is suspended; ask the operator of the service to reactivate it.
              *
-             *     `tenant_suspended`: The tenant is suspended; ask the operator of the service to reactivate it.
+             *     `insufficient_scope`: The API token lacks a permission; use a token that has it.
              *
              *     `user_suspended`: The user is suspended; reactivate the user first.
              */
@@ -8159,9 +8270,9 @@ export interface operations {
                 };
             };
             /**
-             * @description `insufficient_scope`: The API token lacks a permission; use a token that has it.
+             * @description `tenant_suspended`: The tenant is suspended; ask the operator of the service to reactivate it.
              *
-             *     `tenant_suspended`: The tenant is suspended; ask the operator of the service to reactivate it.
+             *     `insufficient_scope`: The API token lacks a permission; use a token that has it.
              */
             403: {
                 headers: {
@@ -8331,9 +8442,9 @@ export interface operations {
                 };
             };
             /**
-             * @description `insufficient_scope`: The API token lacks a permission; use a token that has it.
+             * @description `tenant_suspended`: The tenant is suspended; ask the operator of the service to reactivate it.
              *
-             *     `tenant_suspended`: The tenant is suspended; ask the operator of the service to reactivate it.
+             *     `insufficient_scope`: The API token lacks a permission; use a token that has it.
              */
             403: {
                 headers: {
@@ -8533,9 +8644,9 @@ export interface operations {
                 };
             };
             /**
-             * @description `insufficient_scope`: The API token lacks a permission; use a token that has it.
+             * @description `tenant_suspended`: The tenant is suspended; ask the operator of the service to reactivate it.
              *
-             *     `tenant_suspended`: The tenant is suspended; ask the operator of the service to reactivate it.
+             *     `insufficient_scope`: The API token lacks a permission; use a token that has it.
              *
              *     `user_suspended`: The user is suspended; reactivate the user first.
              *
@@ -8714,9 +8825,9 @@ export interface operations {
                 };
             };
             /**
-             * @description `insufficient_scope`: The API token lacks a permission; use a token that has it.
+             * @description `tenant_suspended`: The tenant is suspended; ask the operator of the service to reactivate it.
              *
-             *     `tenant_suspended`: The tenant is suspended; ask the operator of the service to reactivate it.
+             *     `insufficient_scope`: The API token lacks a permission; use a token that has it.
              */
             403: {
                 headers: {
@@ -8904,9 +9015,9 @@ export interface operations {
                 };
             };
             /**
-             * @description `insufficient_scope`: The API token lacks a permission; use a token that has it.
+             * @description `tenant_suspended`: The tenant is suspended; ask the operator of the service to reactivate it.
              *
-             *     `tenant_suspended`: The tenant is suspended; ask the operator of the service to reactivate it.
+             *     `insufficient_scope`: The API token lacks a permission; use a token that has it.
              *
              *     `user_suspended`: The user is suspended; reactivate the user first.
              *
@@ -9086,9 +9197,9 @@ export interface operations {
                 };
             };
             /**
-             * @description `insufficient_scope`: The API token lacks a permission; use a token that has it.
+             * @description `tenant_suspended`: The tenant is suspended; ask the operator of the service to reactivate it.
              *
-             *     `tenant_suspended`: The tenant is suspended; ask the operator of the service to reactivate it.
+             *     `insufficient_scope`: The API token lacks a permission; use a token that has it.
              */
             403: {
                 headers: {
@@ -9265,9 +9376,9 @@ export interface operations {
                 };
             };
             /**
-             * @description `insufficient_scope`: The API token lacks a permission; use a token that has it.
+             * @description `tenant_suspended`: The tenant is suspended; ask the operator of the service to reactivate it.
              *
-             *     `tenant_suspended`: The tenant is suspended; ask the operator of the service to reactivate it.
+             *     `insufficient_scope`: The API token lacks a permission; use a token that has it.
              */
             403: {
                 headers: {
@@ -9441,9 +9552,9 @@ export interface operations {
                 };
             };
             /**
-             * @description `insufficient_scope`: The API token lacks a permission; use a token that has it.
+             * @description `tenant_suspended`: The tenant is suspended; ask the operator of the service to reactivate it.
              *
-             *     `tenant_suspended`: The tenant is suspended; ask the operator of the service to reactivate it.
+             *     `insufficient_scope`: The API token lacks a permission; use a token that has it.
              *
              *     `user_suspended`: The user is suspended; reactivate the user first.
              */
@@ -9661,9 +9772,9 @@ export interface operations {
                 };
             };
             /**
-             * @description `insufficient_scope`: The API token lacks a permission; use a token that has it.
+             * @description `tenant_suspended`: The tenant is suspended; ask the operator of the service to reactivate it.
              *
-             *     `tenant_suspended`: The tenant is suspended; ask the operator of the service to reactivate it.
+             *     `insufficient_scope`: The API token lacks a permission; use a token that has it.
              *
              *     `user_suspended`: The user is suspended; reactivate the user first.
              */
@@ -9844,9 +9955,9 @@ export interface operations {
                 };
             };
             /**
-             * @description `insufficient_scope`: The API token lacks a permission; use a token that has it.
+             * @description `tenant_suspended`: The tenant is suspended; ask the operator of the service to reactivate it.
              *
-             *     `tenant_suspended`: The tenant is suspended; ask the operator of the service to reactivate it.
+             *     `insufficient_scope`: The API token lacks a permission; use a token that has it.
              */
             403: {
                 headers: {
@@ -9977,9 +10088,9 @@ export interface operations {
                 };
             };
             /**
-             * @description `insufficient_scope`: The API token lacks a permission; use a token that has it.
+             * @description `tenant_suspended`: The tenant is suspended; ask the operator of the service to reactivate it.
              *
-             *     `tenant_suspended`: The tenant is suspended; ask the operator of the service to reactivate it.
+             *     `insufficient_scope`: The API token lacks a permission; use a token that has it.
              */
             403: {
                 headers: {
@@ -10116,9 +10227,9 @@ export interface operations {
                 };
             };
             /**
-             * @description `insufficient_scope`: The API token lacks a permission; use a token that has it.
+             * @description `tenant_suspended`: The tenant is suspended; ask the operator of the service to reactivate it.
              *
-             *     `tenant_suspended`: The tenant is suspended; ask the operator of the service to reactivate it.
+             *     `insufficient_scope`: The API token lacks a permission; use a token that has it.
              */
             403: {
                 headers: {
@@ -10399,9 +10510,9 @@ export interface operations {
                 };
             };
             /**
-             * @description `insufficient_scope`: The API token lacks a permission; use a token that has it.
+             * @description `tenant_suspended`: The tenant is suspended; ask the operator of the service to reactivate it.
              *
-             *     `tenant_suspended`: The tenant is suspended; ask the operator of the service to reactivate it.
+             *     `insufficient_scope`: The API token lacks a permission; use a token that has it.
              *
              *     `user_suspended`: The user is suspended; reactivate the user first.
              *
@@ -10576,9 +10687,9 @@ export interface operations {
                 };
             };
             /**
-             * @description `insufficient_scope`: The API token lacks a permission; use a token that has it.
+             * @description `tenant_suspended`: The tenant is suspended; ask the operator of the service to reactivate it.
              *
-             *     `tenant_suspended`: The tenant is suspended; ask the operator of the service to reactivate it.
+             *     `insufficient_scope`: The API token lacks a permission; use a token that has it.
              */
             403: {
                 headers: {
@@ -10773,9 +10884,9 @@ export interface operations {
                 };
             };
             /**
-             * @description `insufficient_scope`: The API token lacks a permission; use a token that has it.
+             * @description `tenant_suspended`: The tenant is suspended; ask the operator of the service to reactivate it.
              *
-             *     `tenant_suspended`: The tenant is suspended; ask the operator of the service to reactivate it.
+             *     `insufficient_scope`: The API token lacks a permission; use a token that has it.
              */
             403: {
                 headers: {
@@ -11443,9 +11554,9 @@ export interface operations {
                 };
             };
             /**
-             * @description `insufficient_scope`: The API token lacks a permission; use a token that has it.
+             * @description `tenant_suspended`: The tenant is suspended; ask the operator of the service to reactivate it.
              *
-             *     `tenant_suspended`: The tenant is suspended; ask the operator of the service to reactivate it.
+             *     `insufficient_scope`: The API token lacks a permission; use a token that has it.
              */
             403: {
                 headers: {
@@ -11634,9 +11745,9 @@ export interface operations {
                 };
             };
             /**
-             * @description `insufficient_scope`: The API token lacks a permission; use a token that has it.
+             * @description `tenant_suspended`: The tenant is suspended; ask the operator of the service to reactivate it.
              *
-             *     `tenant_suspended`: The tenant is suspended; ask the operator of the service to reactivate it.
+             *     `insufficient_scope`: The API token lacks a permission; use a token that has it.
              */
             403: {
                 headers: {
@@ -11794,13 +11905,145 @@ export interface operations {
                 };
             };
             /**
-             * @description `insufficient_scope`: The API token lacks a permission; use a token that has it.
+             * @description `tenant_suspended`: The tenant is suspended; ask the operator of the service to reactivate it.
              *
-             *     `tenant_suspended`: The tenant is suspended; ask the operator of the service to reactivate it.
+             *     `insufficient_scope`: The API token lacks a permission; use a token that has it.
              */
             403: {
                 headers: {
                     /** @description Names the missing permission (RFC 6750). */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `body_too_large`: The body is too large; send a smaller one. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `rate_limited`: Too many requests were sent; wait as long as Retry-After states. */
+            429: {
+                headers: {
+                    /** @description Seconds until the limit resets. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `internal_error`: The service failed to process the request; report the request_id to its operator. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `unavailable`: Temporarily unavailable. The request may have been applied; retry it with the same Idempotency-Key. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description An error with a status that a later version may add. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    listServiceFeeds: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The feeds of the current data set. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "feeds": [
+                     *         {
+                     *           "name": "tor_exits",
+                     *           "kind": "hosting",
+                     *           "source": "https://feeds.example/tor.txt",
+                     *           "licence": "CC BY 4.0",
+                     *           "format": "addresses",
+                     *           "fetched_at": "2026-08-15T09:30:00.000Z",
+                     *           "changed_at": "2026-08-15T09:30:00.000Z",
+                     *           "rows": 0,
+                     *           "ipv4_addresses": 1289,
+                     *           "ipv6_networks": 512,
+                     *           "skipped_lines": 0,
+                     *           "last_error": {
+                     *             "at": "2026-08-15T09:30:00.000Z",
+                     *             "reason": "The list is empty."
+                     *           }
+                     *         }
+                     *       ],
+                     *       "built_at": "2026-08-15T09:30:00.000Z",
+                     *       "version": 0,
+                     *       "coverage": [
+                     *         {
+                     *           "kind": "hosting",
+                     *           "lists": 2,
+                     *           "ipv4_addresses": 10433280,
+                     *           "ipv6_networks": 4096
+                     *         }
+                     *       ],
+                     *       "degraded": [
+                     *         "geography",
+                     *         "proxy"
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ListServiceFeedsResult"];
+                };
+            };
+            /**
+             * @description `invalid_request`: The request is not valid; see issues.
+             *
+             *     `invalid_json`: The body is not valid JSON in UTF-8; send one JSON object.
+             */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /**
+             * @description `missing_token`: No API token was sent; send one as 'Authorization: Bearer <token>'.
+             *
+             *     `invalid_token`: The API token is unknown, revoked, expired or mistyped; use a valid one.
+             */
+            401: {
+                headers: {
+                    /** @description The challenge of RFC 6750. */
                     "WWW-Authenticate"?: string;
                     [name: string]: unknown;
                 };
@@ -11997,9 +12240,9 @@ export interface operations {
                 };
             };
             /**
-             * @description `insufficient_scope`: The API token lacks a permission; use a token that has it.
+             * @description `tenant_suspended`: The tenant is suspended; ask the operator of the service to reactivate it.
              *
-             *     `tenant_suspended`: The tenant is suspended; ask the operator of the service to reactivate it.
+             *     `insufficient_scope`: The API token lacks a permission; use a token that has it.
              */
             403: {
                 headers: {
@@ -12128,9 +12371,9 @@ export interface operations {
                 };
             };
             /**
-             * @description `insufficient_scope`: The API token lacks a permission; use a token that has it.
+             * @description `tenant_suspended`: The tenant is suspended; ask the operator of the service to reactivate it.
              *
-             *     `tenant_suspended`: The tenant is suspended; ask the operator of the service to reactivate it.
+             *     `insufficient_scope`: The API token lacks a permission; use a token that has it.
              */
             403: {
                 headers: {
@@ -12264,9 +12507,9 @@ export interface operations {
                 };
             };
             /**
-             * @description `insufficient_scope`: The API token lacks a permission; use a token that has it.
+             * @description `tenant_suspended`: The tenant is suspended; ask the operator of the service to reactivate it.
              *
-             *     `tenant_suspended`: The tenant is suspended; ask the operator of the service to reactivate it.
+             *     `insufficient_scope`: The API token lacks a permission; use a token that has it.
              */
             403: {
                 headers: {
@@ -12414,9 +12657,9 @@ export interface operations {
                 };
             };
             /**
-             * @description `insufficient_scope`: The API token lacks a permission; use a token that has it.
+             * @description `tenant_suspended`: The tenant is suspended; ask the operator of the service to reactivate it.
              *
-             *     `tenant_suspended`: The tenant is suspended; ask the operator of the service to reactivate it.
+             *     `insufficient_scope`: The API token lacks a permission; use a token that has it.
              */
             403: {
                 headers: {
@@ -12561,9 +12804,9 @@ export interface operations {
                 };
             };
             /**
-             * @description `insufficient_scope`: The API token lacks a permission; use a token that has it.
+             * @description `tenant_suspended`: The tenant is suspended; ask the operator of the service to reactivate it.
              *
-             *     `tenant_suspended`: The tenant is suspended; ask the operator of the service to reactivate it.
+             *     `insufficient_scope`: The API token lacks a permission; use a token that has it.
              */
             403: {
                 headers: {
@@ -12706,9 +12949,9 @@ export interface operations {
                 };
             };
             /**
-             * @description `insufficient_scope`: The API token lacks a permission; use a token that has it.
+             * @description `tenant_suspended`: The tenant is suspended; ask the operator of the service to reactivate it.
              *
-             *     `tenant_suspended`: The tenant is suspended; ask the operator of the service to reactivate it.
+             *     `insufficient_scope`: The API token lacks a permission; use a token that has it.
              */
             403: {
                 headers: {
@@ -12949,9 +13192,9 @@ export interface operations {
                 };
             };
             /**
-             * @description `insufficient_scope`: The API token lacks a permission; use a token that has it.
+             * @description `tenant_suspended`: The tenant is suspended; ask the operator of the service to reactivate it.
              *
-             *     `tenant_suspended`: The tenant is suspended; ask the operator of the service to reactivate it.
+             *     `insufficient_scope`: The API token lacks a permission; use a token that has it.
              */
             403: {
                 headers: {
@@ -13091,9 +13334,9 @@ export interface operations {
                 };
             };
             /**
-             * @description `insufficient_scope`: The API token lacks a permission; use a token that has it.
+             * @description `tenant_suspended`: The tenant is suspended; ask the operator of the service to reactivate it.
              *
-             *     `tenant_suspended`: The tenant is suspended; ask the operator of the service to reactivate it.
+             *     `insufficient_scope`: The API token lacks a permission; use a token that has it.
              */
             403: {
                 headers: {
@@ -13261,9 +13504,9 @@ export interface operations {
                 };
             };
             /**
-             * @description `insufficient_scope`: The API token lacks a permission; use a token that has it.
+             * @description `tenant_suspended`: The tenant is suspended; ask the operator of the service to reactivate it.
              *
-             *     `tenant_suspended`: The tenant is suspended; ask the operator of the service to reactivate it.
+             *     `insufficient_scope`: The API token lacks a permission; use a token that has it.
              */
             403: {
                 headers: {
@@ -13438,9 +13681,9 @@ export interface operations {
                 };
             };
             /**
-             * @description `insufficient_scope`: The API token lacks a permission; use a token that has it.
+             * @description `tenant_suspended`: The tenant is suspended; ask the operator of the service to reactivate it.
              *
-             *     `tenant_suspended`: The tenant is suspended; ask the operator of the service to reactivate it.
+             *     `insufficient_scope`: The API token lacks a permission; use a token that has it.
              */
             403: {
                 headers: {
@@ -13571,9 +13814,9 @@ export interface operations {
                 };
             };
             /**
-             * @description `insufficient_scope`: The API token lacks a permission; use a token that has it.
+             * @description `tenant_suspended`: The tenant is suspended; ask the operator of the service to reactivate it.
              *
-             *     `tenant_suspended`: The tenant is suspended; ask the operator of the service to reactivate it.
+             *     `insufficient_scope`: The API token lacks a permission; use a token that has it.
              */
             403: {
                 headers: {
@@ -13749,9 +13992,9 @@ export interface operations {
                 };
             };
             /**
-             * @description `insufficient_scope`: The API token lacks a permission; use a token that has it.
+             * @description `tenant_suspended`: The tenant is suspended; ask the operator of the service to reactivate it.
              *
-             *     `tenant_suspended`: The tenant is suspended; ask the operator of the service to reactivate it.
+             *     `insufficient_scope`: The API token lacks a permission; use a token that has it.
              */
             403: {
                 headers: {
@@ -13903,9 +14146,9 @@ export interface operations {
                 };
             };
             /**
-             * @description `insufficient_scope`: The API token lacks a permission; use a token that has it.
+             * @description `tenant_suspended`: The tenant is suspended; ask the operator of the service to reactivate it.
              *
-             *     `tenant_suspended`: The tenant is suspended; ask the operator of the service to reactivate it.
+             *     `insufficient_scope`: The API token lacks a permission; use a token that has it.
              */
             403: {
                 headers: {
@@ -14081,9 +14324,9 @@ export interface operations {
                 };
             };
             /**
-             * @description `insufficient_scope`: The API token lacks a permission; use a token that has it.
+             * @description `tenant_suspended`: The tenant is suspended; ask the operator of the service to reactivate it.
              *
-             *     `tenant_suspended`: The tenant is suspended; ask the operator of the service to reactivate it.
+             *     `insufficient_scope`: The API token lacks a permission; use a token that has it.
              */
             403: {
                 headers: {
@@ -14285,9 +14528,9 @@ export interface operations {
                 };
             };
             /**
-             * @description `insufficient_scope`: The API token lacks a permission; use a token that has it.
+             * @description `tenant_suspended`: The tenant is suspended; ask the operator of the service to reactivate it.
              *
-             *     `tenant_suspended`: The tenant is suspended; ask the operator of the service to reactivate it.
+             *     `insufficient_scope`: The API token lacks a permission; use a token that has it.
              */
             403: {
                 headers: {
@@ -14456,9 +14699,9 @@ export interface operations {
                 };
             };
             /**
-             * @description `insufficient_scope`: The API token lacks a permission; use a token that has it.
+             * @description `tenant_suspended`: The tenant is suspended; ask the operator of the service to reactivate it.
              *
-             *     `tenant_suspended`: The tenant is suspended; ask the operator of the service to reactivate it.
+             *     `insufficient_scope`: The API token lacks a permission; use a token that has it.
              */
             403: {
                 headers: {
@@ -14601,9 +14844,9 @@ export interface operations {
                 };
             };
             /**
-             * @description `insufficient_scope`: The API token lacks a permission; use a token that has it.
+             * @description `tenant_suspended`: The tenant is suspended; ask the operator of the service to reactivate it.
              *
-             *     `tenant_suspended`: The tenant is suspended; ask the operator of the service to reactivate it.
+             *     `insufficient_scope`: The API token lacks a permission; use a token that has it.
              */
             403: {
                 headers: {
@@ -14777,9 +15020,9 @@ export interface operations {
                 };
             };
             /**
-             * @description `insufficient_scope`: The API token lacks a permission; use a token that has it.
+             * @description `tenant_suspended`: The tenant is suspended; ask the operator of the service to reactivate it.
              *
-             *     `tenant_suspended`: The tenant is suspended; ask the operator of the service to reactivate it.
+             *     `insufficient_scope`: The API token lacks a permission; use a token that has it.
              */
             403: {
                 headers: {
@@ -14949,9 +15192,9 @@ export interface operations {
                 };
             };
             /**
-             * @description `insufficient_scope`: The API token lacks a permission; use a token that has it.
+             * @description `tenant_suspended`: The tenant is suspended; ask the operator of the service to reactivate it.
              *
-             *     `tenant_suspended`: The tenant is suspended; ask the operator of the service to reactivate it.
+             *     `insufficient_scope`: The API token lacks a permission; use a token that has it.
              */
             403: {
                 headers: {
@@ -15129,9 +15372,9 @@ export interface operations {
                 };
             };
             /**
-             * @description `insufficient_scope`: The API token lacks a permission; use a token that has it.
+             * @description `tenant_suspended`: The tenant is suspended; ask the operator of the service to reactivate it.
              *
-             *     `tenant_suspended`: The tenant is suspended; ask the operator of the service to reactivate it.
+             *     `insufficient_scope`: The API token lacks a permission; use a token that has it.
              */
             403: {
                 headers: {
@@ -15262,9 +15505,9 @@ export interface operations {
                 };
             };
             /**
-             * @description `insufficient_scope`: The API token lacks a permission; use a token that has it.
+             * @description `tenant_suspended`: The tenant is suspended; ask the operator of the service to reactivate it.
              *
-             *     `tenant_suspended`: The tenant is suspended; ask the operator of the service to reactivate it.
+             *     `insufficient_scope`: The API token lacks a permission; use a token that has it.
              */
             403: {
                 headers: {
@@ -15438,9 +15681,9 @@ export interface operations {
                 };
             };
             /**
-             * @description `insufficient_scope`: The API token lacks a permission; use a token that has it.
+             * @description `tenant_suspended`: The tenant is suspended; ask the operator of the service to reactivate it.
              *
-             *     `tenant_suspended`: The tenant is suspended; ask the operator of the service to reactivate it.
+             *     `insufficient_scope`: The API token lacks a permission; use a token that has it.
              */
             403: {
                 headers: {
@@ -15592,9 +15835,9 @@ export interface operations {
                 };
             };
             /**
-             * @description `insufficient_scope`: The API token lacks a permission; use a token that has it.
+             * @description `tenant_suspended`: The tenant is suspended; ask the operator of the service to reactivate it.
              *
-             *     `tenant_suspended`: The tenant is suspended; ask the operator of the service to reactivate it.
+             *     `insufficient_scope`: The API token lacks a permission; use a token that has it.
              */
             403: {
                 headers: {
@@ -15772,9 +16015,9 @@ export interface operations {
                 };
             };
             /**
-             * @description `insufficient_scope`: The API token lacks a permission; use a token that has it.
+             * @description `tenant_suspended`: The tenant is suspended; ask the operator of the service to reactivate it.
              *
-             *     `tenant_suspended`: The tenant is suspended; ask the operator of the service to reactivate it.
+             *     `insufficient_scope`: The API token lacks a permission; use a token that has it.
              */
             403: {
                 headers: {
@@ -15944,9 +16187,9 @@ export interface operations {
                 };
             };
             /**
-             * @description `insufficient_scope`: The API token lacks a permission; use a token that has it.
+             * @description `tenant_suspended`: The tenant is suspended; ask the operator of the service to reactivate it.
              *
-             *     `tenant_suspended`: The tenant is suspended; ask the operator of the service to reactivate it.
+             *     `insufficient_scope`: The API token lacks a permission; use a token that has it.
              */
             403: {
                 headers: {
@@ -17653,6 +17896,127 @@ export interface operations {
             };
         };
     };
+    getOwnToken: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The token. */
+            200: {
+                headers: {
+                    /** @description Limits that the request counted against. */
+                    "RateLimit-Policy"?: string;
+                    /** @description Remaining quota per limit, where known. */
+                    RateLimit?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "token": {
+                     *         "id": "6908bffd1c2e4a5b9d7f0a31",
+                     *         "tenant_id": "6908bffd1c2e4a5b9d7f0a31",
+                     *         "mode": "live",
+                     *         "permissions": [
+                     *           "idp:read"
+                     *         ],
+                     *         "expires_at": null
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["GetOwnTokenResult"];
+                };
+            };
+            /**
+             * @description `invalid_request`: The request is not valid; see issues.
+             *
+             *     `invalid_json`: The body is not valid JSON in UTF-8; send one JSON object.
+             */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /**
+             * @description `missing_token`: No API token was sent; send one as 'Authorization: Bearer <token>'.
+             *
+             *     `invalid_token`: The API token is unknown, revoked, expired or mistyped; use a valid one.
+             */
+            401: {
+                headers: {
+                    /** @description The challenge of RFC 6750. */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `tenant_suspended`: The tenant is suspended; ask the operator of the service to reactivate it. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `body_too_large`: The body is too large; send a smaller one. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `rate_limited`: Too many requests were sent; wait as long as Retry-After states. */
+            429: {
+                headers: {
+                    /** @description Seconds until the limit resets. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `internal_error`: The service failed to process the request; report the request_id to its operator. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `unavailable`: Temporarily unavailable. The request may have been applied; retry it with the same Idempotency-Key. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description An error with a status that a later version may add. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
     listTokens: {
         parameters: {
             query?: {
@@ -17733,9 +18097,9 @@ export interface operations {
                 };
             };
             /**
-             * @description `insufficient_scope`: The API token lacks a permission; use a token that has it.
+             * @description `tenant_suspended`: The tenant is suspended; ask the operator of the service to reactivate it.
              *
-             *     `tenant_suspended`: The tenant is suspended; ask the operator of the service to reactivate it.
+             *     `insufficient_scope`: The API token lacks a permission; use a token that has it.
              */
             403: {
                 headers: {
@@ -17890,9 +18254,9 @@ export interface operations {
                 };
             };
             /**
-             * @description `insufficient_scope`: The API token lacks a permission; use a token that has it.
+             * @description `tenant_suspended`: The tenant is suspended; ask the operator of the service to reactivate it.
              *
-             *     `tenant_suspended`: The tenant is suspended; ask the operator of the service to reactivate it.
+             *     `insufficient_scope`: The API token lacks a permission; use a token that has it.
              */
             403: {
                 headers: {
@@ -18080,9 +18444,9 @@ export interface operations {
                 };
             };
             /**
-             * @description `insufficient_scope`: The API token lacks a permission; use a token that has it.
+             * @description `tenant_suspended`: The tenant is suspended; ask the operator of the service to reactivate it.
              *
-             *     `tenant_suspended`: The tenant is suspended; ask the operator of the service to reactivate it.
+             *     `insufficient_scope`: The API token lacks a permission; use a token that has it.
              */
             403: {
                 headers: {
@@ -18244,9 +18608,9 @@ export interface operations {
                 };
             };
             /**
-             * @description `insufficient_scope`: The API token lacks a permission; use a token that has it.
+             * @description `tenant_suspended`: The tenant is suspended; ask the operator of the service to reactivate it.
              *
-             *     `tenant_suspended`: The tenant is suspended; ask the operator of the service to reactivate it.
+             *     `insufficient_scope`: The API token lacks a permission; use a token that has it.
              */
             403: {
                 headers: {
@@ -18432,9 +18796,9 @@ export interface operations {
                 };
             };
             /**
-             * @description `insufficient_scope`: The API token lacks a permission; use a token that has it.
+             * @description `tenant_suspended`: The tenant is suspended; ask the operator of the service to reactivate it.
              *
-             *     `tenant_suspended`: The tenant is suspended; ask the operator of the service to reactivate it.
+             *     `insufficient_scope`: The API token lacks a permission; use a token that has it.
              */
             403: {
                 headers: {
@@ -18667,9 +19031,9 @@ export interface operations {
                 };
             };
             /**
-             * @description `insufficient_scope`: The API token lacks a permission; use a token that has it.
+             * @description `tenant_suspended`: The tenant is suspended; ask the operator of the service to reactivate it.
              *
-             *     `tenant_suspended`: The tenant is suspended; ask the operator of the service to reactivate it.
+             *     `insufficient_scope`: The API token lacks a permission; use a token that has it.
              */
             403: {
                 headers: {

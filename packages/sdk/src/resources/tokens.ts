@@ -1,7 +1,7 @@
 import { bodyOf, type Connection } from "../connection.ts";
 import type { RequestOptions } from "../options.ts";
 import { Pages, queryOf } from "../pages.ts";
-import type { ApiToken, IssuedApiToken, NewToken, PageFilters } from "../types.ts";
+import type { ApiToken, IssuedApiToken, NewToken, OwnToken, PageFilters } from "../types.ts";
 
 /** The API tokens of the tenant. */
 export class Tokens {
@@ -19,6 +19,11 @@ export class Tokens {
   async create(token: NewToken, options?: RequestOptions): Promise<IssuedApiToken> {
     const call = this.#connection.api(options).POST("/v1/tokens", { body: { token } });
     return (await bodyOf(call)).token;
+  }
+
+  /** Reads what the token of this client may do, and for which tenant. Permission: none. */
+  async own(options?: RequestOptions): Promise<OwnToken> {
+    return (await bodyOf(this.#connection.api(options).GET("/v1/token"))).token;
   }
 
   /** Lists tokens, without their secrets. Permission: `tokens:read`. */

@@ -1,0 +1,9 @@
+import { EdgeIdp } from "@edge-idp/sdk";
+
+const { OPERATOR_TOKEN = "" } = process.env;
+const idp = new EdgeIdp({
+  url: "https://idp.example.com",
+  token: OPERATOR_TOKEN,
+});
+
+console.log(await idp.health.feeds());
