@@ -522,6 +522,15 @@ describe("The signals:", () => {
     },
   );
 
+  test("users of the session's own block count once, at the address and not in the network", () => {
+    const office = { users: 37, fromNetwork: 37 };
+    const found = (crowd: SessionEvidence["crowd"]) =>
+      findReasons({ ...neutralEvidence, crowd, networkCrowd: office }, []).map(
+        ({ signal }) => signal,
+      );
+    expect(found({ fromAddress: 37, fromPrefix: 37 })).toEqual(["credential_stuffing"]);
+  });
+
   test("many users at an address weigh by their number, and less at an address that this user knows", () => {
     const weighCrowd = (fromAddress: number, fromPrefix: number) =>
       findReasons({ ...neutralEvidence, crowd: { fromAddress, fromPrefix } }, [])[0]

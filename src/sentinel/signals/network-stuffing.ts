@@ -5,7 +5,8 @@
  *
  * Source: the tenant watch (activity/tenant-watch.ts). New users of a large provider come from one network too, so only
  * those count that exceed the network's share of the population by more than two standard deviations. A count of
- * independent logins has a Poisson distribution, whose variance is its mean.
+ * independent logins has a Poisson distribution, whose variance is its mean. The users from the session's own block are
+ * left out, because `credential_stuffing` counts them: an office would be counted twice.
  */
 import type { NetworkCrowd, SessionEvidence } from "../evidence.ts";
 import type { NetworkKind } from "../network/network-facts.ts";
@@ -24,7 +25,7 @@ function estimateShare({ population }: NetworkCrowd, kinds: readonly NetworkKind
 }
 
 export function findNetworkStuffingReasons(evidence: SessionEvidence): Reason[] {
-  const { networkCrowd, network } = evidence;
+  const { networkCrowd, network, crowd } = evidence;
   const { kinds = [] } = network.facts ?? {};
   // Many users share every network of a privacy relay, and a reserved address belongs to none.
   const isShared = kinds.includes("relay") || network.reservedRange !== null;
@@ -32,7 +33,8 @@ export function findNetworkStuffingReasons(evidence: SessionEvidence): Reason[] 
   const { users, fromNetwork } = networkCrowd;
   const { steps, atKnownAddress } = weights.networkStuffing;
   const expected = users * estimateShare(networkCrowd, kinds);
-  const strength = findStep(steps, fromNetwork - expected - 2 * Math.sqrt(expected));
+  const inOtherBlocks = fromNetwork - Math.max(0, (crowd?.fromPrefix ?? 0) - 1);
+  const strength = findStep(steps, inOtherBlocks - expected - 2 * Math.sqrt(expected));
   if (strength === 0) return [];
   const detail = `Within 10 minutes, ${fromNetwork} of ${formatCount(users, "user")} in networks that are new to them had attempts from this session's network.`;
   const contribution = isAtKnownAddress(evidence) ? strength * atKnownAddress : strength;
