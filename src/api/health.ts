@@ -37,12 +37,12 @@ async function runCheck<T>(name: string, check: Promise<T>): Promise<CheckResult
  */
 async function checkDatabases(env: Env): Promise<DatabaseSize[]> {
   const databases = listDatabases(env);
-  await Promise.all(databases.map(requireMigrations));
-  const [sizes] = await Promise.all([
-    Promise.all(databases.map(measureDatabase)),
-    requireAllDatabases(env),
-  ]);
-  return sizes;
+  // Missing migrations make the other checks fail too, and are the better answer.
+  const migrated = Promise.all(databases.map(requireMigrations));
+  const sizes = Promise.all(databases.map(measureDatabase));
+  const results = await Promise.allSettled([migrated, requireAllDatabases(env), sizes]);
+  for (const result of results) if (result.status === "rejected") throw result.reason;
+  return await sizes;
 }
 
 const warning = z.object({
