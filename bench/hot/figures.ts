@@ -82,7 +82,10 @@ function compare(meter: Meter, row: Comparison): ComparisonFigures {
   const other = meter.costsOf(row.other)[row.otherPart];
   const { name, otherName, maxRatio } = row;
   return {
-    ...{ name, ours: spreadOf(ours), otherName, other: spreadOf(other) },
+    name,
+    ours: spreadOf(ours),
+    otherName,
+    other: spreadOf(other),
     ratio: ratioOf(ours, other),
     ...(maxRatio === undefined ? {} : { maxRatio }),
   };

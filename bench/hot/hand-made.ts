@@ -80,7 +80,10 @@ export class HandMade extends Peer {
       );
       const warmUp = chosen.slice(0, lanes).map(
         ({ name }): Shot => ({
-          ...{ method: "GET", path: `/users/${name}`, headers: this.#headers(), status: 200 },
+          method: "GET",
+          path: `/users/${name}`,
+          headers: this.#headers(),
+          status: 200,
         }),
       );
       return { before: [], warmUp, shots: chosen.map(shotOf) };
@@ -95,7 +98,10 @@ export class HandMade extends Peer {
   async #enrol(names: readonly string[]): Promise<PeerUser[]> {
     const answers = await this.send(
       names.map((id) => ({
-        ...{ method: "POST", path: "/users", headers: this.#headers(), status: 201 },
+        method: "POST",
+        path: "/users",
+        headers: this.#headers(),
+        status: 201,
         body: JSON.stringify({ id }),
       })),
     );

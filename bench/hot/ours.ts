@@ -54,8 +54,13 @@ export class Ours implements Subject {
   async send(shots: readonly Shot[]): Promise<readonly string[]> {
     const { origin, pid } = this;
     const { answers } = await this.#loader.run({
-      ...{ origin, pid, shots, warmUp: [], concurrency: lanes },
-      ...{ restMs: 0, collect: true },
+      origin,
+      pid,
+      shots,
+      warmUp: [],
+      concurrency: lanes,
+      restMs: 0,
+      collect: true,
     });
     return answers.map(({ body }) => body);
   }

@@ -59,8 +59,13 @@ export abstract class Peer implements Subject {
   protected async send(shots: readonly Shot[]): Promise<readonly Received[]> {
     const { origin, pid } = this;
     const { answers } = await this.#loader.run({
-      ...{ origin, pid, shots, warmUp: [], concurrency: lanes },
-      ...{ restMs: 0, collect: true },
+      origin,
+      pid,
+      shots,
+      warmUp: [],
+      concurrency: lanes,
+      restMs: 0,
+      collect: true,
     });
     return answers;
   }

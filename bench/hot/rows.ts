@@ -85,7 +85,12 @@ function compareTo(
   part: keyof Costs,
 ): (name: string, ours: Series, maxRatio?: number) => Comparison {
   return (name, ours, maxRatio) => ({
-    ...{ name, ours, part, other, otherPart: part, otherName },
+    name,
+    ours,
+    part,
+    other,
+    otherPart: part,
+    otherName,
     ...(maxRatio === undefined ? {} : { maxRatio }),
   });
 }

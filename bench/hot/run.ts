@@ -180,7 +180,9 @@ async function main(): Promise<number> {
       rounds,
       isQuick: plan.isQuick,
       sizes: plan.sizes,
-      ...{ startup, seed, costs },
+      startup,
+      seed,
+      costs,
       measured: { requests: meter.requests, lateBursts: meter.lateBursts },
     };
     process.stdout.write(

@@ -157,8 +157,13 @@ export async function setStage(
   const floor = await startFloor(floorFolder, { shardBytes, ...lengths }, repeatsValues);
   await checkCommits(floor, floorFolder, loader);
   await loader.run({
-    ...{ origin: floor.origin, pid: floor.pid, warmUp: [], concurrency: 8 },
-    ...{ shots: floor.cells(floorCells(cast)), restMs: 0, collect: false },
+    origin: floor.origin,
+    pid: floor.pid,
+    warmUp: [],
+    concurrency: 8,
+    shots: floor.cells(floorCells(cast)),
+    restMs: 0,
+    collect: false,
   });
   progress("the peers");
   const peers = createSubfolder(folder, "peers");
@@ -176,21 +181,19 @@ export async function setStage(
   );
   const all = [...sized.map((one) => one.ours), floor, handMade, betterAuth];
   return {
-    ...{
-      cast,
-      lockedUsers,
-      floor,
-      betterAuth,
-      handMade,
-      sizes: sized,
-      ours,
-      warm,
-      wrongCodes,
-      locked,
-      cold,
-      fiveSecrets,
-      passkeys,
-    },
+    cast,
+    lockedUsers,
+    floor,
+    betterAuth,
+    handMade,
+    sizes: sized,
+    ours,
+    warm,
+    wrongCodes,
+    locked,
+    cold,
+    fiveSecrets,
+    passkeys,
     tenants: [
       ...sized.map((one) => [one.tenant, one.ours] as const),
       ...[warm, wrongCodes, locked, cold, fiveSecrets, passkeys].map(

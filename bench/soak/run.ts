@@ -82,8 +82,10 @@ async function findTarget(
   const { operatorToken } = ensureDevVars(devVarsFile);
   const service = await startLocalService(
     {
-      ...{ port: await findFreePort(), ip: "127.0.0.1" },
-      ...{ dataFolder: join(folder, "state"), storesTraces },
+      port: await findFreePort(),
+      ip: "127.0.0.1",
+      dataFolder: join(folder, "state"),
+      storesTraces,
     },
     signal,
     printProgress,

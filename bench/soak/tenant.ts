@@ -35,7 +35,9 @@ export class SoakTenant {
       const more = await sendSetUp(
         url,
         {
-          ...{ method: "POST", path: "/v1/tokens", token: first.secret },
+          method: "POST",
+          path: "/v1/tokens",
+          token: first.secret,
           body: { token: wanted },
         },
         z.object({ token }),

@@ -126,8 +126,10 @@ export class Visitor {
     const n = this.#tally.users;
     const externalId = `SOAK_USER_${n}`;
     const provisioned: Act = {
-      ...{ externalId, action: "user.provisioned" },
-      ...{ outcome: "success", reason: null },
+      externalId,
+      action: "user.provisioned",
+      outcome: "success",
+      reason: null,
     };
     await this.#act("/v1/idp/users", { user: { external_id: externalId } }, 201, provisioned);
     const otp = { issuer_name: "Acme", account_name: "soak@example.com" };
@@ -135,9 +137,12 @@ export class Visitor {
     const configured: Act = { ...provisioned, action: "otp.configured" };
     const { body } = await this.#act(path, { otp }, 200, configured);
     this.#users.push({
-      ...{ externalId, secret: enrolled.parse(body).user.new_otp_secret },
+      externalId,
+      secret: enrolled.parse(body).user.new_otp_secret,
       address: `85.16.${n % addressBlocks}.${10 + (n % 200)}`,
-      ...{ at: Date.now(), failures: 0, backupCodes: [] },
+      at: Date.now(),
+      failures: 0,
+      backupCodes: [],
     });
   }
 

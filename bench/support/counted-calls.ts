@@ -58,8 +58,13 @@ function countD1(env: Env, calls: Calls): () => void {
 /** Runs the work, and counts its calls. Nothing else may run in the Worker meanwhile. */
 export async function countCalls(env: Env, work: () => Promise<void>): Promise<Calls> {
   const calls: Calls = {
-    ...{ d1Calls: 0, d1Statements: 0, d1RowsRead: 0, d1RowsWritten: 0 },
-    ...{ kvCalls: 0, r2Calls: 0, requests: 0 },
+    d1Calls: 0,
+    d1Statements: 0,
+    d1RowsRead: 0,
+    d1RowsWritten: 0,
+    kvCalls: 0,
+    r2Calls: 0,
+    requests: 0,
   };
   const count = (object: object, names: readonly string[], field: "kvCalls" | "r2Calls") =>
     names.map((name) =>

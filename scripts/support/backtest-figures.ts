@@ -105,7 +105,11 @@ export class Figures {
   #addToDay(login: PastLogin, assessment: DecidedAssessment): void {
     const name = new Date(login.at).toISOString().slice(0, 10);
     const day = this.days.get(name) ?? {
-      ...{ real: 0, challenged: 0, denied: 0, fraud: 0, stopped: 0 },
+      real: 0,
+      challenged: 0,
+      denied: 0,
+      fraud: 0,
+      stopped: 0,
       byKind: mapKinds(() => 0),
     };
     this.days.set(name, day);

@@ -101,12 +101,17 @@ export class Replay {
       history: [],
     };
     const surroundings = {
-      ...{ context, network, degraded: session.degraded, populationUnread: false },
+      context,
+      network,
+      degraded: session.degraded,
+      populationUnread: false,
       population: this.#population === null ? null : narrowPopulation(this.#population, context),
       crowd: this.#crowds.count(network.prefix, { at, address: session.subscriber, user }),
     };
     const assessed = {
-      ...{ assessmentId: String(login.line), agent: session.agent, userId: null },
+      assessmentId: String(login.line),
+      agent: session.agent,
+      userId: null,
       passkeys: defaultPolicy.passkeys,
       shown: { address: address.text, agent },
     };
@@ -129,13 +134,18 @@ export class Replay {
       hashClientFields(this.#hashKey, tenantId, client),
     ]);
     const network: NetworkEvidence = {
-      ...{ address: hashes.wholeAddress, prefix: hashes.prefix, facts: found.facts ?? null },
+      address: hashes.wholeAddress,
+      prefix: hashes.prefix,
+      facts: found.facts ?? null,
       reservedRange: isReserved(address) ? address.range : null,
       tenantList: null,
     };
     const context = buildContext(network, hashes, facts, clientHashes);
     const session = {
-      ...{ context, network, agent: facts.kind, degraded: found.degraded },
+      context,
+      network,
+      agent: facts.kind,
+      degraded: found.degraded,
       subscriber: hashes.address,
     };
     this.#sessions.set(name, session);

@@ -124,7 +124,10 @@ export async function* readLogins(
   onInvalid: (line: number, why: string) => void,
 ): AsyncGenerator<PastLogin> {
   const parser = parse({
-    ...{ bom: true, info: true, skip_empty_lines: true, relax_column_count: true },
+    bom: true,
+    info: true,
+    skip_empty_lines: true,
+    relax_column_count: true,
     max_record_size: maxRecordBytes,
   });
   // An error of the file must end the loop below.

@@ -1,6 +1,10 @@
 /** Text in HTML and SVG (pure). */
 const entities: Readonly<Record<string, string>> = {
-  ...{ "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#39;" },
+  "&": "&amp;",
+  "<": "&lt;",
+  ">": "&gt;",
+  '"': "&quot;",
+  "'": "&#39;",
 };
 
 /** Text for elements and quoted attributes. Control characters, except for a line break, are replaced. */

@@ -152,7 +152,14 @@ async function readTable({ kind, source, files, licence }: TableSource, now: num
   const times = { fetchedAt: now, changedAt: now, lastError: null };
   const storage = { value: null, etag: null, ...times };
   const record: FeedRecord = {
-    ...{ name: kind, kind, source, licence, format: "CSV", rows, skippedLines, sha256 },
+    name: kind,
+    kind,
+    source,
+    licence,
+    format: "CSV",
+    rows,
+    skippedLines,
+    sha256,
     ...storage,
   };
   return { ranges, record };

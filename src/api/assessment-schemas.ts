@@ -15,8 +15,13 @@ export const assessmentId = z
   });
 
 const exampleKinds = {
-  ...{ stuffing: 0.015, proxy: 0.01, targeted: 0.013, neighbour: 0.003, housemate: 0.001 },
-  ...{ phisher: 0.008, real: 0.95 },
+  stuffing: 0.015,
+  proxy: 0.01,
+  targeted: 0.013,
+  neighbour: 0.003,
+  housemate: 0.001,
+  phisher: 0.008,
+  real: 0.95,
 };
 
 export const assessmentFields = {

@@ -90,7 +90,11 @@ function showAuthenticator(authenticator: ShownAuthenticator) {
   const { createdAt, lastUsedAt, driftSeconds, isPrimary } = authenticator;
   const timeOf = (at: number | null) => (at === null ? null : new Date(at).toISOString());
   return {
-    ...{ id, name, algorithm, digits, period },
+    id,
+    name,
+    algorithm,
+    digits,
+    period,
     status: pendingUntil === null ? ("active" as const) : ("pending" as const),
     created_at: timeOf(createdAt),
     last_used_at: timeOf(lastUsedAt),
@@ -160,7 +164,10 @@ export const authenticatorRoutes = [
       const { id, name: shownName, status } = showAuthenticator(added);
       return respond(201, {
         authenticator: {
-          ...{ id, name: shownName, ...parameters, status },
+          id,
+          name: shownName,
+          ...parameters,
+          status,
           new_otp_secret: added.secret,
           ...showKeyUri(labels, added.secret, parameters, qr),
         },

@@ -76,9 +76,13 @@ export function showDestination(
   { status, cursor, behind, delivered, failed }: DestinationStatistics,
 ) {
   return {
-    ...{ id, status, disabled_reason: disabledReason, cursor },
+    id,
+    status,
+    disabled_reason: disabledReason,
+    cursor,
     behind: { events: behind.events, seconds: behind.seconds },
-    ...{ delivered, failed },
+    delivered,
+    failed,
     created_at: toRfc3339(createdAt),
     updated_at: toRfc3339(updatedAt),
   };
@@ -127,7 +131,8 @@ export const listedAttempt = z
 export function showListedAttempt(attempt: ListedAttempt): z.input<typeof listedAttempt> {
   const { eventId, leafIndex, nextAt } = attempt;
   return {
-    ...{ event_id: eventId, leaf_index: leafIndex },
+    event_id: eventId,
+    leaf_index: leafIndex,
     ...showAttempt(attempt),
     next_at: toRfc3339OrNull(nextAt),
   };

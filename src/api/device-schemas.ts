@@ -86,7 +86,8 @@ export function showDevice(device: DeviceAnswer, token?: string): z.input<typeof
   if (!("id" in device)) return { status: device.status };
   const { status, id } = device;
   return {
-    ...{ status, id },
+    status,
+    id,
     ...(status === "new" && token !== undefined ? { token } : {}),
     expires_at: toRfc3339(device.expiresAt),
     last_verified_at: toRfc3339(device.lastVerifiedAt),

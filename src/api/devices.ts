@@ -25,8 +25,11 @@ const knownDevice = z
 
 function showKnownDevice({ id, name, createdAt, lastUsedAt, expiresAt }: KnownDevice) {
   return {
-    ...{ id, name, created_at: toRfc3339(createdAt) },
-    ...{ last_used_at: toRfc3339(lastUsedAt), expires_at: toRfc3339(expiresAt) },
+    id,
+    name,
+    created_at: toRfc3339(createdAt),
+    last_used_at: toRfc3339(lastUsedAt),
+    expires_at: toRfc3339(expiresAt),
   };
 }
 

@@ -87,7 +87,10 @@ function showFeed(record: FeedRecord): z.input<typeof feedSchema> {
 
 const coverageSchema = z.object({
   kind: z.enum(networkKinds),
-  lists: z.int().min(0).meta({ description: "Lists in use.", examples: [2] }),
+  lists: z
+    .int()
+    .min(0)
+    .meta({ description: "Lists in use.", examples: [2] }),
   ipv4_addresses: z
     .int()
     .min(0)

@@ -48,7 +48,12 @@ const progressSchema = z
 function showProgress(progress: Progress): z.input<typeof progressSchema> {
   const { version, seen, total, failed, passes, leftOver, startedAt, finishedAt } = progress;
   return {
-    ...{ version, seen, total, failed, passes, left_over: leftOver },
+    version,
+    seen,
+    total,
+    failed,
+    passes,
+    left_over: leftOver,
     done: finishedAt !== null,
     started_at: toRfc3339(startedAt),
     finished_at: toRfc3339OrNull(finishedAt),

@@ -99,7 +99,11 @@ export const passkeyLoginRoutes = [
               guard.startPasskeyAuthentication(call, { rpId, userVerification }),
             );
       const facts = {
-        ...{ kind: "authentication" as const, tenantId, identityId, rpId, userVerification },
+        kind: "authentication" as const,
+        tenantId,
+        identityId,
+        rpId,
+        userVerification,
       };
       const issued = await issueChallenge(request, facts);
       return respond(200, {

@@ -178,7 +178,11 @@ export const passkeyRoutes = [
       const { recentVerificationSeconds } = policy.passkeys;
       const passkey = await askGuard(request, identityId, (guard, call) =>
         guard.registerPasskey(call, {
-          ...{ answer, challenge, relyingParty, userVerification, recentVerificationSeconds },
+          answer,
+          challenge,
+          relyingParty,
+          userVerification,
+          recentVerificationSeconds,
           name: chosenName,
         }),
       );

@@ -39,7 +39,11 @@ function showRelocation(relocation: Relocation): z.input<typeof relocationSchema
   const { tenantId, from, to, phase, tableIndex, copied } = relocation;
   const hasTable = phase === "copying" || phase === "comparing";
   return {
-    ...{ tenant_id: tenantId, from, to, phase, copied },
+    tenant_id: tenantId,
+    from,
+    to,
+    phase,
+    copied,
     done: phase === "done",
     table: hasTable ? (tableNames[tableIndex] ?? null) : null,
     started_at: toRfc3339(relocation.startedAt),

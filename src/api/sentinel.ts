@@ -102,8 +102,13 @@ function showStanding({ user, factors, device }: Standing) {
 }
 
 const deniedKinds = {
-  ...{ stuffing: 0.61, proxy: 0.2, targeted: 0.06, neighbour: 0.01, housemate: 0.01 },
-  ...{ phisher: 0.06, real: 0.05 },
+  stuffing: 0.61,
+  proxy: 0.2,
+  targeted: 0.06,
+  neighbour: 0.01,
+  housemate: 0.01,
+  phisher: 0.06,
+  real: 0.05,
 };
 
 const deniedFields = {

@@ -81,7 +81,8 @@ export const statisticsRoutes = [
       const { sums, coverage } = await sumCounts(db, tenantId, range, hoursPerBucket, prefix);
       const points = buildPoints(metric, range, hoursPerBucket, sums);
       return respond(200, {
-        ...{ metric, step },
+        metric,
+        step,
         points: points.map(({ hour, values }) => ({ at: toRfc3339(hour * hourMs), values })),
         ...showCoverage(coverage),
       });

@@ -192,7 +192,9 @@ export const streamAttempt = z
 export function showStreamAttempt(attempt: ListedAttempt): z.input<typeof streamAttempt> {
   const { eventId, leafIndex, events, nextAt } = attempt;
   return {
-    ...{ event_id: eventId, leaf_index: leafIndex, events },
+    event_id: eventId,
+    leaf_index: leafIndex,
+    events,
     ...showAttempt(attempt),
     next_at: toRfc3339OrNull(nextAt),
   };

@@ -55,9 +55,13 @@ function showTenant(
 ): z.input<typeof tenantSchema> {
   const { id, name, mode, status, jurisdiction, shard } = tenant;
   return {
-    ...{ id, name, mode, status },
+    id,
+    name,
+    mode,
+    status,
     suspended_at: toRfc3339OrNull(tenant.suspendedAt),
-    ...{ jurisdiction, shard },
+    jurisdiction,
+    shard,
     users: users?.count ?? null,
     users_estimated: users?.isEstimate ?? false,
     created_at: toRfc3339(tenant.createdAt),

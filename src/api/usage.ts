@@ -167,7 +167,9 @@ export const usageRoutes = [
       );
       return respond(200, {
         rebuild: {
-          ...{ tenant_id: tenantId, counted: countedSize, total: size },
+          tenant_id: tenantId,
+          counted: countedSize,
+          total: size,
           done: countedSize === size,
         },
       });

@@ -57,7 +57,10 @@ const webhookFields = {
     .string()
     .nullable()
     .meta({ examples: ["Locks and enrolments"] }),
-  ...{ status, disabled_reason, cursor, behind },
+  status,
+  disabled_reason,
+  cursor,
+  behind,
   waiting: z
     .int()
     .min(0)
@@ -66,7 +69,8 @@ const webhookFields = {
         "Deliveries that failed and wait for a retry. From 1,000 on, the cursor stands still.",
       examples: [2],
     }),
-  ...{ delivered, failed },
+  delivered,
+  failed,
   given_up: z
     .int()
     .min(0)
@@ -75,7 +79,8 @@ const webhookFields = {
         "Events that were not delivered after ten attempts in three days; a replay sends them.",
       examples: [0],
     }),
-  ...{ created_at, updated_at },
+  created_at,
+  updated_at,
 };
 
 export const webhookSchema = z.object(webhookFields).meta({ id: "Webhook" });
@@ -99,7 +104,11 @@ export function showWebhook({
   );
   const { waiting, givenUp } = statistics;
   return {
-    ...{ url, events, description, waiting, given_up: givenUp },
+    url,
+    events,
+    description,
+    waiting,
+    given_up: givenUp,
     ...showDestination(destination, statistics),
   };
 }

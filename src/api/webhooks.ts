@@ -237,7 +237,9 @@ export const webhookRoutes = [
         credentials: await openWebhook(config, found),
       };
       const message = {
-        ...{ id: createId(arrivedAt), type: testType, timestamp: toRfc3339(arrivedAt) },
+        id: createId(arrivedAt),
+        type: testType,
+        timestamp: toRfc3339(arrivedAt),
         data: { webhook_id: found.id },
       };
       const attempt = await sendWebhook(webhook, message, caller.mode === "test");

@@ -243,7 +243,15 @@ export function createTenantEvent(
   const personal = sender.actingFor === undefined ? null : actingForOf(sender);
   return {
     id: deriveId(at, order, tenantId, requestId, action, target.id),
-    ...{ tenantId, at, actor: { type, id }, action, target, personal },
-    ...{ outcome, reason, requestId, details },
+    tenantId,
+    at,
+    actor: { type, id },
+    action,
+    target,
+    personal,
+    outcome,
+    reason,
+    requestId,
+    details,
   };
 }

@@ -80,8 +80,16 @@ async function begin(call: DeleteCall, tenantId: string, name: string): Promise<
     findRetentionDays(env, [tenantId]),
   ]);
   const deletion: Deletion = {
-    ...{ tenantId, id: createId(now), shard, phase: "erasing", cursor: "", total, done: 0 },
-    ...{ dueAt: now, startedAt: now, finishedAt: null },
+    tenantId,
+    id: createId(now),
+    shard,
+    phase: "erasing",
+    cursor: "",
+    total,
+    done: 0,
+    dueAt: now,
+    startedAt: now,
+    finishedAt: null,
     retentionDays: retentions.get(tenantId) ?? 0,
   };
   const started = createTenantEvent(

@@ -53,9 +53,19 @@ type Beginning = Pick<StoredDestination, "startLeaf" | "startedAt" | "updatedAt"
 
 export function beginAt({ startLeaf, startedAt, updatedAt }: Beginning): FollowerState {
   return {
-    ...{ startedAt, updatedAt, cursor: startLeaf, settled: [], anchors: [] },
-    ...{ delivered: 0, failed: 0, givenUp: 0, failingSince: null, failures: 0, retryAt: 0 },
-    ...{ sendingBelow: null, disabling: null },
+    startedAt,
+    updatedAt,
+    cursor: startLeaf,
+    settled: [],
+    anchors: [],
+    delivered: 0,
+    failed: 0,
+    givenUp: 0,
+    failingSince: null,
+    failures: 0,
+    retryAt: 0,
+    sendingBelow: null,
+    disabling: null,
   };
 }
 

@@ -109,9 +109,12 @@ export async function createDestination<T>(
       kind,
       configuration: JSON.stringify(wanted.configuration),
       credentials: await sealCredentials(config.sealingKeys, owner, wanted.credentials),
-      ...{ status: "enabled", disabledReason: null },
+      status: "enabled",
+      disabledReason: null,
       startLeaf: await findStart(call, wanted.from, `${kind}.from`),
-      ...{ startedAt: arrivedAt, createdAt: now, updatedAt: arrivedAt },
+      startedAt: arrivedAt,
+      createdAt: now,
+      updatedAt: arrivedAt,
     };
     const answer = await answerWith(destination);
     const report = { action: `${kind}.created`, details: wanted.details } as const;

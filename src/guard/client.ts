@@ -112,7 +112,13 @@ export async function askGuard<T>(
   const { tenantId, location, destinations = [] } = caller.caller;
   const { jurisdiction } = location;
   const call: GuardCall = {
-    ...{ tenantId, identityId, now, requestId, actor, jurisdiction, requestKey },
+    tenantId,
+    identityId,
+    now,
+    requestId,
+    actor,
+    jurisdiction,
+    requestKey,
     ...(destinations.length === 0 ? {} : { destinations }),
   };
   let result: GuardResult<T>;

@@ -141,7 +141,8 @@ export class StoredSessions {
         const context = JSON.parse(String(row.context));
         const { risk, deviceId } = context ?? {};
         return parseSession({
-          ...{ ...row, context },
+          ...row,
+          context,
           ...(risk === undefined ? {} : { risk }),
           ...(deviceId === undefined ? {} : { deviceId }),
         });

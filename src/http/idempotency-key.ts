@@ -40,7 +40,9 @@ function requestKeyOf(c: AppContext, operation: string, body: unknown): RequestK
   return {
     key: sha256HexOf(joinParts(operation, sent)),
     digest: digestCanonicalJson({
-      ...{ path: c.req.path, query: c.req.queries(), body: replaceLoneSurrogates(body) },
+      path: c.req.path,
+      query: c.req.queries(),
+      body: replaceLoneSurrogates(body),
       // Requests without the header have the digest that older builds computed.
       ...(actingFor === undefined ? {} : { acting_for: actingFor }),
     }),

@@ -262,7 +262,11 @@ export async function listEntries(
   const rows = await awaitStore(
     db
       .select({
-        ...{ id, externalId, status, lockedUntil, createdAt },
+        id,
+        externalId,
+        status,
+        lockedUntil,
+        createdAt,
         hasOtp: sql<number>`${hasOtp}`,
         hasPasskeys: sql<number>`${hasPasskeys}`,
         isDisabled: readState<number | null>("$.otpDisabled"),

@@ -100,7 +100,10 @@ export async function beginCheck(
   return {
     ...run,
     ...startOfDirectory,
-    ...{ phase: "checking", checkId, found: noRecords, finishedAt: null },
+    phase: "checking",
+    checkId,
+    found: noRecords,
+    finishedAt: null,
   };
 }
 
@@ -222,8 +225,13 @@ export async function continueCheck(
     return {
       ...counted,
       ...startOfDirectory,
-      ...{ phase: "walking", checkId: null, found: null, seen: 0, failed: 0 },
-      ...{ passes: before.passes + 1, leftOver },
+      phase: "walking",
+      checkId: null,
+      found: null,
+      seen: 0,
+      failed: 0,
+      passes: before.passes + 1,
+      leftOver,
     };
   }
   // The check has not seen what is in a database that a newer deployment has bound, or between two databases.

@@ -122,10 +122,19 @@ async function findOrBegin(
     throw createShardError("is already the tenant's database");
   }
   await beginRelocation(control, {
-    ...{ tenantId, from: current, to: shard, phase: "leaving", tableIndex: 0, cursor: null },
+    tenantId,
+    from: current,
+    to: shard,
+    phase: "leaving",
+    tableIndex: 0,
+    cursor: null,
     // Clocks may differ between machines, but a relocation must be later than the previous one.
     id: known === undefined ? createId(now) : createIdAfter(known.id, now),
-    ...{ copied: 0, startedAt: now, switchedAt: null, finishedAt: null, summary: null },
+    copied: 0,
+    startedAt: now,
+    switchedAt: null,
+    finishedAt: null,
+    summary: null,
   });
   const begun = await findRelocation(control, tenantId);
   if (begun?.to !== shard) throw createShardError("conflicts with the relocation in progress");

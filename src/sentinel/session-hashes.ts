@@ -95,7 +95,11 @@ export async function hashSession(
     hashSessionPart(key, tenantId, "identity", identityId),
   ]);
   return {
-    ...{ address: subscriber ?? wholeAddress, wholeAddress, prefix, pool },
-    ...{ agent: agentHash, identity },
+    address: subscriber ?? wholeAddress,
+    wholeAddress,
+    prefix,
+    pool,
+    agent: agentHash,
+    identity,
   };
 }

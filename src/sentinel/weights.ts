@@ -183,7 +183,11 @@ export const attackers: Readonly<Record<AttackerKind, Attacker>> = {
   stuffing: {
     share: 0.24,
     imitates: {
-      ...{ country: 0.35, asn: 0.25, pool: 0.02, prefix: 0.005, address: 0.02 },
+      country: 0.35,
+      asn: 0.25,
+      pool: 0.02,
+      prefix: 0.005,
+      address: 0.02,
       ...knowsNoAgent,
       ...knowsNoClient,
     },
@@ -192,7 +196,11 @@ export const attackers: Readonly<Record<AttackerKind, Attacker>> = {
   proxy: {
     share: 0.05,
     imitates: {
-      ...{ country: 0.98, asn: 0.3, pool: 0.02, prefix: 0.005, address: 0.02 },
+      country: 0.98,
+      asn: 0.3,
+      pool: 0.02,
+      prefix: 0.005,
+      address: 0.02,
       ...knowsNoAgent,
       ...knowsNoClient,
       timeZone: 0.25,
@@ -202,7 +210,11 @@ export const attackers: Readonly<Record<AttackerKind, Attacker>> = {
   targeted: {
     share: 0.32,
     imitates: {
-      ...{ country: 0.98, asn: 0.99, pool: 0.005, prefix: 0.03, address: 0.02 },
+      country: 0.98,
+      asn: 0.99,
+      pool: 0.005,
+      prefix: 0.03,
+      address: 0.02,
       ...knowsAgent,
       ...imitatesClient,
     },
@@ -211,7 +223,11 @@ export const attackers: Readonly<Record<AttackerKind, Attacker>> = {
   neighbour: {
     share: 0.25,
     imitates: {
-      ...{ country: 0.98, asn: 0.98, pool: 0.96, prefix: 0.64, address: 0.01 },
+      country: 0.98,
+      asn: 0.98,
+      pool: 0.96,
+      prefix: 0.64,
+      address: 0.01,
       ...knowsAgent,
       ...imitatesClient,
       timeZone: 0.98,
@@ -221,7 +237,11 @@ export const attackers: Readonly<Record<AttackerKind, Attacker>> = {
   housemate: {
     share: 0.005,
     imitates: {
-      ...{ country: 0.98, asn: 0.98, pool: 0.98, prefix: 0.95, address: 0.9 },
+      country: 0.98,
+      asn: 0.98,
+      pool: 0.98,
+      prefix: 0.95,
+      address: 0.9,
       ...knowsNoAgent,
       ...knowsNoClient,
       timeZone: 0.98,
@@ -232,7 +252,11 @@ export const attackers: Readonly<Record<AttackerKind, Attacker>> = {
   phisher: {
     share: 0.135,
     imitates: {
-      ...{ country: 0.5, asn: 0.15, pool: 0.02, prefix: 0.005, address: 0.02 },
+      country: 0.5,
+      asn: 0.15,
+      pool: 0.02,
+      prefix: 0.005,
+      address: 0.02,
       ...knowsAgent,
       ...imitatesClient,
       ja4: 0.1,

@@ -12,8 +12,10 @@ describe("The audit trail", () => {
       id: expect.stringMatching(/^[0-9a-f]{24}$/),
       at: expect.stringMatching(/^\d{4}-.*Z$/),
       actor: {
-        ...{ type: "api_token", id: expect.stringMatching(/^[0-9a-f]{24}$/) },
-        ...{ name: "initial", acting_for: null },
+        type: "api_token",
+        id: expect.stringMatching(/^[0-9a-f]{24}$/),
+        name: "initial",
+        acting_for: null,
       },
       action: "otp.verified",
       target: { type: "identity", id: user.id, external_id: "ORG_USR_1" },

@@ -58,7 +58,10 @@ describe("An added authenticator", () => {
       expect({ status, method: body.method }).toEqual({ status: 200, method: "totp" });
       expect((await user.verify(user.code(begin))).status).toBe(200);
       expect((await user.authenticators())[1]).toEqual({
-        ...{ id: added.id, name: "Work phone", ...parameters, status: "active" },
+        id: added.id,
+        name: "Work phone",
+        ...parameters,
+        status: "active",
         created_at: tenant.clock,
         last_used_at: tenant.clock,
         drift_seconds: 0,
@@ -270,7 +273,9 @@ describe("The clock of an authenticator", () => {
     expect((await details("otp.verified")).toReversed()).toEqual([
       { method: "totp", failed_attempts: 1, clock_off_by_seconds: 300 },
       {
-        ...{ method: "totp", failed_attempts: 2, clock_off_by_seconds: -600 },
+        method: "totp",
+        failed_attempts: 2,
+        clock_off_by_seconds: -600,
         authenticator_id: added.id,
       },
       { method: "totp", failed_attempts: 3 },
@@ -368,9 +373,15 @@ describe("RFC 6238 appendix B, with eight digits and secrets put into the guard"
         const bytes = new Uint8Array(new TextEncoder().encode(vectors.totp.secrets_ascii[hash]));
         const context = { ...owner, purpose: `totp_secret ${id}` as const };
         return {
-          ...{ id, name: hash, sealed: await seal(sealingKeys, context, bytes) },
-          ...{ algorithm: hash.replace("-", ""), digits: 8, period: 30, pendingUntil: null },
-          ...{ lastTimeStep: null, lastUsedAt: null },
+          id,
+          name: hash,
+          sealed: await seal(sealingKeys, context, bytes),
+          algorithm: hash.replace("-", ""),
+          digits: 8,
+          period: 30,
+          pendingUntil: null,
+          lastTimeStep: null,
+          lastUsedAt: null,
         };
       }),
     );

@@ -37,7 +37,9 @@ describe("A known device", () => {
     setClock(user.tenant, later);
     const verified = await verifyWith(user, user.code(later), { device_token: token });
     const known = {
-      ...{ status: "known", id, expires_at: timeAfter(30 * dayMs) },
+      status: "known",
+      id,
+      expires_at: timeAfter(30 * dayMs),
       last_verified_at: timeAfter(minuteMs),
     };
     expect(verified.body.device).toEqual(known);
@@ -45,7 +47,10 @@ describe("A known device", () => {
     expect((await user.discover({ device_token: token })).body.device).toEqual(known);
     expect(await listDevices(user)).toEqual([
       {
-        ...{ id, name, created_at: timeAfter(0), last_used_at: timeAfter(minuteMs) },
+        id,
+        name,
+        created_at: timeAfter(0),
+        last_used_at: timeAfter(minuteMs),
         expires_at: timeAfter(30 * dayMs),
       },
     ]);
@@ -116,7 +121,9 @@ describe("A known device", () => {
     const remember = { remember_device: { days: 7, name: "Laptop" }, device_token: token };
     const renewed = await rememberDevice(user, start + minuteMs, remember);
     expect(renewed).toEqual({
-      ...{ status: "known", id, expires_at: timeAfter(7 * dayMs + minuteMs) },
+      status: "known",
+      id,
+      expires_at: timeAfter(7 * dayMs + minuteMs),
       last_verified_at: timeAfter(minuteMs),
     });
     expect(await listDevices(user)).toMatchObject([{ id, name: "Laptop" }]);
@@ -287,7 +294,9 @@ describe("A known device", () => {
     await loseStorage(user);
     expect(await listDevices(user)).toEqual([listed]);
     expect((await user.discover({ device_token: token })).body.device).toMatchObject({
-      ...{ status: "known", id, last_verified_at: timeAfter(0) },
+      status: "known",
+      id,
+      last_verified_at: timeAfter(0),
     });
   });
 });

@@ -325,7 +325,8 @@ describe("A test address", () => {
           expect(answer.body).toMatchObject({ recommendation, risk_score: score });
           expect(answer.body.reasons).toEqual([
             {
-              ...{ signal: "test_address", contribution: expect.any(Number) },
+              signal: "test_address",
+              contribution: expect.any(Number),
               detail: expect.stringContaining(`${ip} is a test address`),
             },
           ]);
@@ -339,7 +340,8 @@ describe("A test address", () => {
     const user = await User.provision(await Tenant.create("live"));
     for (const { ip } of fixed) {
       expect((await discover(user, { ip })).body).toMatchObject({
-        ...{ recommendation: "allow", risk_score: 0.05 },
+        recommendation: "allow",
+        risk_score: 0.05,
         reasons: [{ signal: "reserved_address", contribution: 0 }],
       });
     }
@@ -362,7 +364,9 @@ describe("A test address", () => {
       const { status, body } = await discover(user, { ip });
       expect(status).toBe(403);
       expect(body).toMatchObject({
-        ...{ code: "user_suspended", recommendation: "deny", risk_score: score },
+        code: "user_suspended",
+        recommendation: "deny",
+        risk_score: score,
       });
     }
   });

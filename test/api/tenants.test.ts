@@ -62,8 +62,15 @@ describe("The list of tenants", () => {
     const { body } = await ask("GET", `/${second.id}`);
     expect(rest.body.tenants).toContainEqual(body.tenant);
     expect(body.tenant).toEqual({
-      ...{ id: second.id, name: "Acme", mode: "test", status: "active", suspended_at: null },
-      ...{ jurisdiction: null, shard: 1, users: 2, users_estimated: false },
+      id: second.id,
+      name: "Acme",
+      mode: "test",
+      status: "active",
+      suspended_at: null,
+      jurisdiction: null,
+      shard: 1,
+      users: 2,
+      users_estimated: false,
       created_at: expect.any(String),
     });
   });

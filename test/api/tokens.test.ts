@@ -35,7 +35,10 @@ describe("API tokens", () => {
     const { status, body } = await tenant.send("GET", "/v1/token", undefined, secret);
     expect(status).toBe(200);
     expect(body.token).toEqual({
-      ...{ id, tenant_id: tenant.id, mode: "test", expires_at },
+      id,
+      tenant_id: tenant.id,
+      mode: "test",
+      expires_at,
       permissions: ["audit:read", "tokens:read", "tokens:write"],
     });
   });

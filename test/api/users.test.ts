@@ -209,7 +209,10 @@ describe("The directory", () => {
     const all = await list("limit=10");
     const { locked_until: lockedUntil } = await enrolled.profile();
     expect(all.get("enrolled")).toMatchObject({
-      ...{ status: "locked", locked_until: lockedUntil, has_otp: true, has_passkeys: false },
+      status: "locked",
+      locked_until: lockedUntil,
+      has_otp: true,
+      has_passkeys: false,
       otp_status: "active",
     });
     expect(all.get("older")).toMatchObject({ otp_status: "active", locked_until: null });

@@ -33,7 +33,8 @@ async function createOwner(settings?: object): Promise<Owner> {
     return await verifyWith(user, code, fields);
   };
   return {
-    ...{ user, token },
+    user,
+    token,
     logIn: (time) => at(time, user.code(time), { device_token: token }),
     guess: (time, fields = {}) => at(time, user.wrongCode(time), fields),
   };
@@ -110,7 +111,9 @@ describe("Strangers who guess", () => {
     for (let n = 0; n < 5; n += 1) await guess(start);
     const known = (await user.discover({ device_token: token })).body;
     expect(known).toMatchObject({
-      ...{ recommendation: "challenge", factors: ["totp"], user: { status: "locked" } },
+      recommendation: "challenge",
+      factors: ["totp"],
+      user: { status: "locked" },
       device: { status: "known" },
     });
     expect((await user.discover()).body).toMatchObject({ factors: [], device: { status: "none" } });
@@ -237,7 +240,8 @@ describe("A device token", () => {
     await readRequestEvents({ tenant, user }, null);
     const exported = String((await tenant.send("GET", "/v1/audit/export")).body);
     const sources = {
-      ...{ log, trail: [JSON.stringify(await user.events()), exported] },
+      log,
+      trail: [JSON.stringify(await user.events()), exported],
       ...(await copyStores()),
     };
     const secrets = [token, further.token].flatMap((text) => [

@@ -80,7 +80,10 @@ describe("Simulations", () => {
   it("of 500 assessments, four at once, are overtaken by a request that arrives while they compute", async () => {
     const run = (of: Tenant) => async () => expect((await simulate(of)).status).toBe(200);
     const order = await recordOrder(assessmentColumns, {
-      ...{ one: run(tenant), two: run(tenant), three: run(other), four: run(other) },
+      one: run(tenant),
+      two: run(tenant),
+      three: run(other),
+      four: run(other),
     });
     expect(order).toEqual([
       "healthz",

@@ -199,7 +199,8 @@ it("Members that a browser adds are ignored, however deep, and so they are with 
   const answer = await device.get(asked, page);
   for (const value of [deep, "another"]) {
     const passkey = {
-      ...{ id: person.externalId, challenge: asked.challenge },
+      id: person.externalId,
+      challenge: asked.challenge,
       credential: add(answer, value),
     };
     const { status } = await tenant.send("POST", "/v1/idp/passkeys/verify", { passkey });

@@ -90,10 +90,14 @@ class Canary {
     const shown = { log, trail: [JSON.stringify(await user.events()), String(exported)] };
     const sources = [
       ...Object.entries(shown).map(([name, texts]) => ({
-        ...{ name, texts, sent: [...this.transient, ...this.credentials] },
+        name,
+        texts,
+        sent: [...this.transient, ...this.credentials],
       })),
       ...Object.entries(await copyStores()).map(([name, texts]) => ({
-        ...{ name, texts, sent: [...this.transient] },
+        name,
+        texts,
+        sent: [...this.transient],
       })),
     ];
     return sources.flatMap(({ name, texts, sent }) => {

@@ -128,7 +128,9 @@ describe("The person on whose behalf a request acts", () => {
       ["tenant.created", alice],
     ]);
     expect(body.events[1].actor).toEqual({
-      ...{ type: "operator", id: null, name: null },
+      type: "operator",
+      id: null,
+      name: null,
       acting_for: alice,
     });
   });

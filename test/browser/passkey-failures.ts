@@ -26,7 +26,9 @@ async function failInPage(): Promise<string[]> {
   const { buffer } = new Uint8Array([1, 2, 3]);
   const signed = { clientDataJSON: buffer, authenticatorData: buffer, signature: buffer };
   const foreign = {
-    ...{ id: "AQID", rawId: buffer, authenticatorAttachment: null },
+    id: "AQID",
+    rawId: buffer,
+    authenticatorAttachment: null,
     response: { ...signed, userHandle: null },
     getClientExtensionResults: () => ({}),
   };

@@ -52,7 +52,8 @@ function casesOf(
   return received.flatMap(({ headers, body }): Case[] => {
     const isRotated = headers["webhook-signature"]?.includes(" ") ?? false;
     const add = (title: string, message: Partial<Message>, isValid: boolean) => ({
-      ...{ title, isValid },
+      title,
+      isValid,
       message: { secret: older, headers, body, ...message },
     });
     return [

@@ -199,7 +199,9 @@ describe("A receiver that", () => {
     for (let run = 0; run < 6; run += 1) await runFollower(tenant, id);
     const { status, waiting, behind } = await readWebhook(hooked);
     expect({ status, waiting, left: behind.events }).toEqual({
-      ...{ status: "failing", waiting: 1_000, left: 20 },
+      status: "failing",
+      waiting: 1_000,
+      left: 20,
     });
     receiver.answer = () => new Response();
     await runUntilDone(hooked);
@@ -217,13 +219,17 @@ describe("A receiver that", () => {
     const line = { level: "warn", event: "webhook_disabled", tenant_id: tenant.id, code: "gone" };
     expect(warnings.mock.calls.map(([text]) => JSON.parse(text))).toEqual([line]);
     expect(await readWebhook(hooked)).toMatchObject({
-      ...{ status: "disabled", disabled_reason: "gone", waiting: 1 },
+      status: "disabled",
+      disabled_reason: "gone",
+      waiting: 1,
     });
     expect(await readFollowerAlarm(tenant, id)).toBeNull();
     const [event] = (await tenant.send("GET", "/v1/audit/events?action=webhook.disabled")).body
       .events;
     expect(event).toMatchObject({
-      ...{ actor: { type: "system", id: null }, reason: "gone", outcome: "success" },
+      actor: { type: "system", id: null },
+      reason: "gone",
+      outcome: "success",
       target: { type: "webhook", id },
     });
     const later = await file(hooked, 2);
@@ -247,7 +253,8 @@ describe("A receiver that", () => {
       passTime(24 * hourMs);
     }
     expect(await readWebhook(hooked)).toMatchObject({
-      ...{ status: "disabled", disabled_reason: "failing" },
+      status: "disabled",
+      disabled_reason: "failing",
     });
     const { events } = (await tenant.send("GET", "/v1/audit/events?action=webhook.disabled")).body;
     expect(events).toHaveLength(1);

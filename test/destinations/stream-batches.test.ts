@@ -30,19 +30,38 @@ const targets = {
     api_key: secret,
   },
   s3: {
-    ...{ type: "s3", format: "native", endpoint: "https://s3.eu-central-1.amazonaws.com" },
-    ...{ bucket: "trail", region: "eu-central-1", prefix: "idp/" },
-    ...{ access_key_id: "AKIAEXAMPLE", secret_access_key: secret },
+    type: "s3",
+    format: "native",
+    endpoint: "https://s3.eu-central-1.amazonaws.com",
+    bucket: "trail",
+    region: "eu-central-1",
+    prefix: "idp/",
+    access_key_id: "AKIAEXAMPLE",
+    secret_access_key: secret,
   },
 } as const satisfies Record<StreamTarget["type"], StreamTarget>;
 
 function eventAt(leafIndex: number, details: ShownEvent["details"] = {}): ShownEvent {
   return showEvent({
-    ...{ tenantId, leafIndex, id: leafIndex.toString(16).padStart(24, "0") },
-    ...{ at: Date.UTC(2026, 0, 2, 3, 4, 5, 678), actorType: "system", actorId: null },
-    ...{ actorName: null, action: "user.locked", targetType: "identity", targetId: "c".repeat(24) },
-    ...{ personalKey: null, personal: null, personalDigest: null, outcome: "success" },
-    ...{ reason: "too_many_failures", requestId: null, details, stamp: "", erased: false },
+    tenantId,
+    leafIndex,
+    id: leafIndex.toString(16).padStart(24, "0"),
+    at: Date.UTC(2026, 0, 2, 3, 4, 5, 678),
+    actorType: "system",
+    actorId: null,
+    actorName: null,
+    action: "user.locked",
+    targetType: "identity",
+    targetId: "c".repeat(24),
+    personalKey: null,
+    personal: null,
+    personalDigest: null,
+    outcome: "success",
+    reason: "too_many_failures",
+    requestId: null,
+    details,
+    stamp: "",
+    erased: false,
     parts: null,
   });
 }
@@ -132,8 +151,11 @@ describe("A stream", () => {
     expect(mapped?.headers.get("authorization")).toBe(`Splunk ${secret}`);
     const [first] = (mapped?.body ?? "").split("\n").map((line) => JSON.parse(line || "null"));
     expect(first).toMatchObject({
-      ...{ time: 1767323045.678, source: "edge-idp", sourcetype: "edge-idp:ocsf" },
-      ...{ index: "security", event: { metadata: { sequence: 7 } } },
+      time: 1767323045.678,
+      source: "edge-idp",
+      sourcetype: "edge-idp:ocsf",
+      index: "security",
+      event: { metadata: { sequence: 7 } },
     });
     expect(findOcsfProblems(first.event)).toEqual([]);
     const [line = ""] = native?.body.split("\n") ?? [];
@@ -150,8 +172,12 @@ describe("A stream", () => {
     const entries = JSON.parse(native?.body ?? "");
     expect(entries).toHaveLength(3);
     expect(entries[0]).toEqual({
-      ...{ ddsource: "edge-idp", service: "edge-idp", ddtags: `tenant:${tenantId}` },
-      ...{ timestamp: 1767323045678, message: "user.locked: success", audit: eventAt(7) },
+      ddsource: "edge-idp",
+      service: "edge-idp",
+      ddtags: `tenant:${tenantId}`,
+      timestamp: 1767323045678,
+      message: "user.locked: success",
+      audit: eventAt(7),
     });
     expect(JSON.parse(mapped?.body ?? "")[0].ocsf.metadata.sequence).toBe(7);
   });
@@ -219,7 +245,9 @@ describe("A stream", () => {
   it("stands still if even an event without its details is too large", async () => {
     receive(() => new Response(null, { status: 413 }));
     expect(await send(targets.http, eventsFrom(0, 2))).toMatchObject({
-      ...{ attempt: { status: 413, error: "status" }, count: 1, requests: 3 },
+      attempt: { status: 413, error: "status" },
+      count: 1,
+      requests: 3,
     });
   });
 });

@@ -19,8 +19,12 @@ const secret = "secret-of-the-receiver";
 const splunk = { type: "splunk_hec", url: "https://splunk.example.com:8443", token: secret };
 const datadog = { type: "datadog", url: "https://intake.example.com", api_key: secret };
 const s3 = {
-  ...{ type: "s3", endpoint: "https://s3.example.com", bucket: "trail", region: "auto" },
-  ...{ access_key_id: "AKIAEXAMPLE", secret_access_key: secret },
+  type: "s3",
+  endpoint: "https://s3.example.com",
+  bucket: "trail",
+  region: "auto",
+  access_key_id: "AKIAEXAMPLE",
+  secret_access_key: secret,
 };
 
 beforeEach(stopClock);
@@ -56,8 +60,13 @@ describe("A stream", () => {
       trail.map(({ leaf_hash, ...event }) => event),
     );
     expect(await readStream(tenant, id)).toMatchObject({
-      ...{ type: "http", format: "native", url: receiver.url, status: "enabled" },
-      ...{ cursor: trail.length, delivered: trail.length, failed: 0 },
+      type: "http",
+      format: "native",
+      url: receiver.url,
+      status: "enabled",
+      cursor: trail.length,
+      delivered: trail.length,
+      failed: 0,
       behind: { events: 0, seconds: 0 },
     });
   });
@@ -210,7 +219,9 @@ describe("The credentials of a stream", () => {
     shown.push(streams, events.body, await rowsOf("destinations", tenant.id));
     expect(JSON.stringify(shown)).not.toContain(secret);
     expect(events.body.events.at(-1).details).toEqual({
-      ...{ type: "splunk_hec", format: "native", host: "splunk.example.com:8443" },
+      type: "splunk_hec",
+      format: "native",
+      host: "splunk.example.com:8443",
     });
   });
 

@@ -66,7 +66,12 @@ describe("A webhook", () => {
     await runFollower(tenant, id);
     const after = await tenant.send("GET", `/v1/webhooks/${id}`);
     expect(after.body.webhook).toMatchObject({
-      ...{ status: "enabled", cursor: 4, delivered: 1, failed: 0, waiting: 0, given_up: 0 },
+      status: "enabled",
+      cursor: 4,
+      delivered: 1,
+      failed: 0,
+      waiting: 0,
+      given_up: 0,
       behind: { events: 0, seconds: 0 },
     });
     expect(readJson(receiver.received[0] ?? expect.fail()).type).toBe("user.provisioned");

@@ -101,9 +101,13 @@ class KnownTenant {
 
   #addUser({ externalId, id }: Pick<KnownUser, "externalId" | "id">): KnownUser {
     const user: KnownUser = {
-      ...{ externalId, id },
-      ...{ backupCodes: [], assessmentIds: [], passkeyIds: [] },
-      ...{ authenticatorIds: [], deviceIds: [] },
+      externalId,
+      id,
+      backupCodes: [],
+      assessmentIds: [],
+      passkeyIds: [],
+      authenticatorIds: [],
+      deviceIds: [],
     };
     this.#users.push(user);
     return user;

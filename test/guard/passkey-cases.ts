@@ -24,7 +24,10 @@ async function register({ user, guard, call }: Scene, deviations: Deviations = {
   return await guard.registerPasskey(
     { ...call, now: Date.now() },
     {
-      ...{ ...ceremony, answer: answer.value, challenge, name: null },
+      ...ceremony,
+      answer: answer.value,
+      challenge,
+      name: null,
       recentVerificationSeconds: 600,
     },
   );

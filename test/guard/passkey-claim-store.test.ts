@@ -18,7 +18,10 @@ function createTenant() {
   tenants += 1;
   const tenantId = `tenant-${tenants}`;
   const claimOf = (identityId: string, claimId: string) => ({
-    ...{ tenantId, identityId, passkeyId, claimId },
+    tenantId,
+    identityId,
+    passkeyId,
+    claimId,
   });
   const read = async () =>
     (

@@ -52,8 +52,14 @@ async function collectStatuses(tenant: Tenant): Promise<string[]> {
   const { webhookId, eventId } = await giveAttempt(tenant);
   const { id: streamId } = await createStream(tenant, { url: "https://siem.example.com" });
   const ids = {
-    ...{ externalId: user.externalId, id: user.id },
-    ...{ assessmentId, passkeyId, authenticatorId, deviceId, webhookId, streamId },
+    externalId: user.externalId,
+    id: user.id,
+    assessmentId,
+    passkeyId,
+    authenticatorId,
+    deviceId,
+    webhookId,
+    streamId,
   };
   const about = { ...ids, tenantId: tenant.id, tokenId: tokens[0].id, eventId };
   const last = [

@@ -398,7 +398,9 @@ describe("The service with keys that do not match its data", () => {
     const { id } = await Tenant.create();
     const refusal = {
       ...({ action: "request.refused", reason: "insufficient_scope", route: "verifyOtp" } as const),
-      ...{ count: 1, at: Date.now(), requestId: "request" },
+      count: 1,
+      at: Date.now(),
+      requestId: "request",
       actor: { type: "api_token", id: "a".repeat(24) } as const,
     };
     const log = refusalLogOf(id);

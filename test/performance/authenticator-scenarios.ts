@@ -43,7 +43,9 @@ export const authenticatorScenarios: readonly Scenario[] = [
     user.verify(nextWrongCode(user)),
   ),
   {
-    ...{ operation: "addAuthenticator", state: "the second", status: 201 },
+    operation: "addAuthenticator",
+    state: "the second",
+    status: 201,
     prepare: async () => {
       const user = await createUser();
       const labels = { issuer_name: "Acme", account_name: "alexander" };

@@ -80,11 +80,15 @@ export const billedOperations: readonly BilledOperation[] = [
   { operation: "verifyOtp", state: "right code", name: "verify, right code", cpuMs: 1 },
   { operation: "verifyOtp", state: "wrong code", name: "verify, wrong code", cpuMs: 1 },
   {
-    ...{ operation: "verifyOtp", state: "right code of an assessed session", cpuMs: 1 },
+    operation: "verifyOtp",
+    state: "right code of an assessed session",
+    cpuMs: 1,
     name: "verify, right code with an `assessment_id`",
   },
   {
-    ...{ operation: "discover", state: "full lists, all in memory", cpuMs: 4 },
+    operation: "discover",
+    state: "full lists, all in memory",
+    cpuMs: 4,
     name: "discover, address and lists seen before",
   },
   {

@@ -20,7 +20,9 @@ function scenario(
   delivers = true,
 ): Scenario {
   return {
-    ...{ operation, state, status },
+    operation,
+    state,
+    status,
     prepare: async () => {
       const user = await createUser();
       const device = await rememberDevice(user, goToNextStep(user));

@@ -33,7 +33,9 @@ function scenario(
   delivers = true,
 ): Scenario {
   return {
-    ...{ operation, state, status },
+    operation,
+    state,
+    status,
     prepare: async () => {
       const owner = await createOwner();
       const act = await prepare(owner);
@@ -109,7 +111,9 @@ const logins: readonly Scenario[] = [
     await deliverAll(user);
   }),
   {
-    ...{ operation: "verifyPasskey", state: "unknown user", status: 422 },
+    operation: "verifyPasskey",
+    state: "unknown user",
+    status: 422,
     prepare: async () => {
       const [owner, stranger] = [await createOwner(), await createOwner()];
       const { tenant } = owner.user;

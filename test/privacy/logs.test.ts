@@ -135,7 +135,10 @@ it("An aborted answer does not contain the message of the failure", async () => 
   const { id: tenantId } = user.tenant;
   const stream = exportTrail(
     {
-      ...{ env, config: requireConfig(env), caller: { tenantId }, requestId: "a request" },
+      env,
+      config: requireConfig(env),
+      caller: { tenantId },
+      requestId: "a request",
       findFacts: async () => ({ names: new Map(), auditKey: null, queries: 0 }),
     },
     { from: 0, below: 10 },

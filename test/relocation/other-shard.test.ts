@@ -92,8 +92,12 @@ describe("A tenant that was created in another database", () => {
     const [{ id: eventId }] = await user.events();
     const { assessment_id: assessmentId } = await user.assess();
     let about: RequestTarget = {
-      ...{ tenantId: tenant.id, externalId: user.externalId, id: user.id },
-      ...{ tokenId: tokens[1].id, eventId, assessmentId },
+      tenantId: tenant.id,
+      externalId: user.externalId,
+      id: user.id,
+      tokenId: tokens[1].id,
+      eventId,
+      assessmentId,
       passkeyId,
       authenticatorId: (await user.addAuthenticator()).id,
       deviceId: "",
@@ -115,7 +119,8 @@ describe("A tenant that was created in another database", () => {
     const ownBodies: Record<string, (() => Promise<object>) | undefined> = {
       verifyOtp: async () => ({
         otp: {
-          ...{ id: user.externalId, code: user.code(Date.now()) },
+          id: user.externalId,
+          code: user.code(Date.now()),
           remember_device: { days: 30 },
         },
       }),

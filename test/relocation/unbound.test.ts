@@ -82,8 +82,13 @@ async function relocateIn(bindings: Env, tenant: Tenant, shard: number) {
 
 function callOf(tenant: Tenant, user: User) {
   return {
-    ...{ tenantId: tenant.id, identityId: user.id, now: Date.now(), requestId: "0".repeat(24) },
-    ...{ actor: { type: "system", id: null } as const, jurisdiction: null, requestKey: null },
+    tenantId: tenant.id,
+    identityId: user.id,
+    now: Date.now(),
+    requestId: "0".repeat(24),
+    actor: { type: "system", id: null } as const,
+    jurisdiction: null,
+    requestKey: null,
   };
 }
 

@@ -27,7 +27,8 @@ beforeAll(async () => {
   tenant = await Tenant.create();
   const user = await User.withTotp(tenant);
   const otp = {
-    ...{ id: user.externalId, code: user.code(Date.now()) },
+    id: user.externalId,
+    code: user.code(Date.now()),
     token: { audience, nonce: "n-1" },
   };
   token = (await tenant.send("POST", "/v1/idp/otp/verify", { otp })).body.token;
@@ -79,7 +80,9 @@ describe("verifyStepUpToken", () => {
   it("fetches the keys from the issuer, once", async () => {
     const paths: string[] = [];
     const remote: StepUpChecks = {
-      ...{ issuer, audience, tenant: tenant.id },
+      issuer,
+      audience,
+      tenant: tenant.id,
       fetch: async (input, init) => {
         const request = new Request(input, init);
         paths.push(request.url);

@@ -70,8 +70,13 @@ describe("The file of past logins", () => {
     expect(invalid).toEqual([]);
     expect(logins).toMatchObject([
       {
-        ...{ line: 2, at: start, user: "alice", agent: 'Agent, "quoted"', outcome: "verified" },
-        ...{ label: null, address: { text: "192.0.2.1" } },
+        line: 2,
+        at: start,
+        user: "alice",
+        agent: 'Agent, "quoted"',
+        outcome: "verified",
+        label: null,
+        address: { text: "192.0.2.1" },
         client: { timeZone: expect.any(String), clientHints: expect.any(String) },
       },
       { line: 4, at: start, user: "bob", agent: "", outcome: "failure", client: {} },
@@ -235,7 +240,9 @@ describe("The options", () => {
     });
     const values = { "challenge-at": "0.3", kind: ["phisher=0.2,0.6"], "signal-off": ["vpn"] };
     expect(readOptions({ ...none, ...values }, ["a.csv"]).policy).toEqual({
-      ...{ challengeAt: 0.3, denyAt: 0.8, signalsOff: ["vpn"] },
+      challengeAt: 0.3,
+      denyAt: 0.8,
+      signalsOff: ["vpn"],
       kinds: { phisher: { challengeAt: 0.2, denyAt: 0.6 } },
     });
   });

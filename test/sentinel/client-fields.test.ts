@@ -75,7 +75,9 @@ describe("The fields of the client", () => {
 
   it("are weak evidence where the tenant's users have them in common", () => {
     const sessions = Array.from({ length: 40 }, (_, index) => ({
-      ...{ identityId: `user-${index % 10}`, at: now - day, behaviour: null },
+      identityId: `user-${index % 10}`,
+      at: now - day,
+      behaviour: null,
       context: index < 30 ? usual : usualContext,
     }));
     const population = countPopulation(sessions, now);

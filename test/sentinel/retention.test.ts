@@ -80,7 +80,9 @@ describe("Assessments", () => {
     const [first, second] = [await createUser(), await createUser()];
     for (const user of [first, second]) await insertOldCopies(user, 3, 100);
     const ranges = [first, second].map(({ tenant }) => ({
-      ...{ tenantId: tenant.id, from: "", below: "g" },
+      tenantId: tenant.id,
+      from: "",
+      below: "g",
     }));
     const db = controlDbOf(env);
     expect(await deleteAssessmentsWithin(db, ranges, 4)).toBe(4);

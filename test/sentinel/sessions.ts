@@ -38,8 +38,12 @@ export function assessWith(
     shown: { address: "198.51.100.7", agent: "agent" },
   } as const;
   const surroundings = {
-    ...{ context, network, population: null, populationUnread: false },
-    ...{ crowd: { fromAddress: 1, fromPrefix: 1 }, degraded: [] },
+    context,
+    network,
+    population: null,
+    populationUnread: false,
+    crowd: { fromAddress: 1, fromPrefix: 1 },
+    degraded: [],
   };
   const { assessment, history: next } = assess(
     state,

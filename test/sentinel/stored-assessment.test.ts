@@ -184,7 +184,9 @@ const ordinary: StoredContent = {
     ...neutralEvidence,
     context: { ...neutralEvidence.context, ...hashes, agent: "5cb9cefbea549324" },
     network: {
-      ...{ ...hashes, reservedRange: null, tenantList: null },
+      ...hashes,
+      reservedRange: null,
+      tenantList: null,
       facts: { kinds: [], threatGrade: 0, asn: 2119, country: "NO" },
     },
     agent: "browser",
@@ -204,8 +206,13 @@ const ordinary: StoredContent = {
   degraded: [],
   policy: { challengeAt: 0.5, denyAt: 0.8, signalsOff: [], kinds: {} },
   kinds: {
-    ...{ stuffing: 0.0002, proxy: 0.0003, targeted: 0.0061, neighbour: 0.0039, housemate: 0.0012 },
-    ...{ phisher: 0.0003, real: 0.988 },
+    stuffing: 0.0002,
+    proxy: 0.0003,
+    targeted: 0.0061,
+    neighbour: 0.0039,
+    housemate: 0.0012,
+    phisher: 0.0003,
+    real: 0.988,
   },
 };
 
@@ -235,7 +242,8 @@ describe("The compact form of an assessment", () => {
         },
         agent: "application",
         behaviour: {
-          ...{ logins: 2, sinceLastMs: 5 },
+          logins: 2,
+          sinceLastMs: 5,
           network: compare(["address"] as const).map((level) => ({ ...level, own: 0.5 })),
           agent: [],
           hour: { own: 1.5, population: 1 },
@@ -280,7 +288,8 @@ describe("The compact form of an assessment", () => {
     const described = describeReasons(evidence, stored, policy);
     expect(described.slice(0, -1)).toEqual(reasons);
     expect(described.at(-1)).toEqual({
-      ...{ signal: "vpn", contribution: 1.2 },
+      signal: "vpn",
+      contribution: 1.2,
       detail: "An earlier model found this signal in the session's evidence.",
     });
   });

@@ -16,7 +16,11 @@ test("the example goes from the prior to the score", () => {
   const home: Context = { ...usualContext, pool: "pool-1" };
   const japan: Context = {
     ...home,
-    ...{ country: "JP", asn: 2516, pool: "pool-2", prefix: "prefix-2", address: "address-2" },
+    country: "JP",
+    asn: 2516,
+    pool: "pool-2",
+    prefix: "prefix-2",
+    address: "address-2",
     placeHidden: true,
   };
   const facts = { kinds: ["hosting"], threatGrade: 0 } as const;

@@ -207,8 +207,13 @@ describe("A deletion", () => {
     await deleteFully(tenant);
     const log = env.REFUSALS.get(env.REFUSALS.idFromName(tenant.id));
     await log.count(tenant.id, {
-      ...{ action: "request.refused", reason: "rate_limited", route: "listUsers", count: 1 },
-      ...{ at: Date.now(), actor: { type: "api_token", id: "t" }, requestId: "r" },
+      action: "request.refused",
+      reason: "rate_limited",
+      route: "listUsers",
+      count: 1,
+      at: Date.now(),
+      actor: { type: "api_token", id: "t" },
+      requestId: "r",
     });
     await fireLogAlarm(tenant.id);
     const left = await runInDurableObject(log, async (_, { storage }) => [

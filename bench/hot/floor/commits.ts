@@ -35,8 +35,13 @@ function measureLogs(folder: string, className: string): number {
 export async function checkCommits(floor: Floor, folder: string, loader: Loader): Promise<void> {
   const send = async (route: FloorRoute, id: string) => {
     await loader.run({
-      ...{ origin: floor.origin, pid: floor.pid, warmUp: [], shots: [floor.shot(route, id)] },
-      ...{ concurrency: 1, restMs: floor.restMs, collect: false },
+      origin: floor.origin,
+      pid: floor.pid,
+      warmUp: [],
+      shots: [floor.shot(route, id)],
+      concurrency: 1,
+      restMs: floor.restMs,
+      collect: false,
     });
   };
   for (const [route, pages] of expectedPages) {

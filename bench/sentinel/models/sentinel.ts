@@ -43,8 +43,16 @@ function subscriberOf(address: string): string {
 function contextOf({ country, asn, pool, prefix, address, agent, facts }: Login): Context {
   const { device, os, browser } = facts;
   return {
-    ...{ country, asn, pool, prefix, address: subscriberOf(address) },
-    ...{ device, os, browser, agent, placeHidden: false },
+    country,
+    asn,
+    pool,
+    prefix,
+    address: subscriberOf(address),
+    device,
+    os,
+    browser,
+    agent,
+    placeHidden: false,
   };
 }
 

@@ -42,7 +42,9 @@ async function runStep(
   const below = last === undefined ? size : last.leafIndex + 1;
   const counts = await countSlices(db, [{ tenantId, from, events: page.events }]);
   const isSaved = await saveCountedLeaves(db, {
-    ...{ tenantId, from, below },
+    tenantId,
+    from,
+    below,
     hours: counts.get(tenantId) ?? [],
     archived: page.isArchived ? listUserHours(page.events) : [],
   });

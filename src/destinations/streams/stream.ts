@@ -8,23 +8,35 @@ const format = z.enum(streamFormats);
 const streamTarget = z.discriminatedUnion("type", [
   /** A receiver of NDJSON. */
   z.object({
-    ...{ type: z.literal("http"), format, url: z.string() },
+    type: z.literal("http"),
+    format,
+    url: z.string(),
     headers: z.record(z.string(), z.string()),
   }),
   z.object({
     /** The base of the collector, without `/services/collector/event`. */
-    ...{ type: z.literal("splunk_hec"), format, url: z.string() },
-    ...{ token: z.string(), index: z.string().nullable() },
+    type: z.literal("splunk_hec"),
+    format,
+    url: z.string(),
+    token: z.string(),
+    index: z.string().nullable(),
   }),
   z.object({
     /** The base of the intake, without `/api/v2/logs`. */
-    ...{ type: z.literal("datadog"), format, url: z.string() },
+    type: z.literal("datadog"),
+    format,
+    url: z.string(),
     api_key: z.string(),
   }),
   z.object({
-    ...{ type: z.literal("s3"), format, endpoint: z.string() },
-    ...{ bucket: z.string(), region: z.string(), prefix: z.string() },
-    ...{ access_key_id: z.string(), secret_access_key: z.string() },
+    type: z.literal("s3"),
+    format,
+    endpoint: z.string(),
+    bucket: z.string(),
+    region: z.string(),
+    prefix: z.string(),
+    access_key_id: z.string(),
+    secret_access_key: z.string(),
   }),
 ]);
 

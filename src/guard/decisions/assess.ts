@@ -211,7 +211,11 @@ export function assess(
   const risk = { score: riskScore, recommendation };
   const deviceId = evidence.device?.id;
   const assessed = {
-    ...{ id, at: call.now, verdict: null, context: surroundings.context, risk },
+    id,
+    at: call.now,
+    verdict: null,
+    context: surroundings.context,
+    risk,
     ...(deviceId === undefined ? {} : { deviceId }),
   };
   return {

@@ -40,8 +40,11 @@ function describePrimary(
   return {
     ...defaultParameters,
     id: id !== undefined && idPattern.test(id) ? id : deriveId(owner, place),
-    ...{ name: name ?? defaultName, sealed, isPrimary: true },
-    ...{ lastTimeStep: lastTimeStep ?? null, lastUsedAt: lastUsedAt ?? null },
+    name: name ?? defaultName,
+    sealed,
+    isPrimary: true,
+    lastTimeStep: lastTimeStep ?? null,
+    lastUsedAt: lastUsedAt ?? null,
   };
 }
 

@@ -52,7 +52,8 @@ function countDeviceFailure(
   const locked = isRemoved && isLocked(lockout, now);
   const asStranger = locked ? 0 : countRemainingAttempts(lockout, policy, ofDevices);
   return {
-    ...{ change, entries },
+    change,
+    entries,
     failures: failed.failures,
     disabled: isOverCap(lockout, policy, ofDevices),
     attemptsRemaining: isRemoved

@@ -242,9 +242,14 @@ function rememberDevice(
   }
   const { days, name } = request.remember;
   const device: KnownDevice = {
-    ...{ ...request.created, name, createdAt: now, lastUsedAt: now, failures: 0 },
+    ...request.created,
+    name,
+    createdAt: now,
+    lastUsedAt: now,
+    failures: 0,
     expiresAt: now + days * dayMs,
-    ...{ passkeyId, assessmentId: session?.assessmentId ?? null },
+    passkeyId,
+    assessmentId: session?.assessmentId ?? null,
   };
   const added = addDevice(state, device);
   return {

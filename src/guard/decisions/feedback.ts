@@ -21,7 +21,10 @@ function applyVerdict(
   return {
     history: addSession(history, { ...session, verdict }, now),
     verdict: {
-      ...{ assessmentId: session.id, verdict, source, at: now },
+      assessmentId: session.id,
+      verdict,
+      source,
+      at: now,
       isFirst: session.verdict === null,
     },
   };

@@ -92,7 +92,10 @@ export function erase(state: IdentityState, call: GuardCall): Transition<void> {
   const { tenantId, identityId, createdAt } = state;
   // Without any field that only a newer build knows.
   const cleared: IdentityState = {
-    ...{ tenantId, identityId, createdAt, updatedAt: call.now },
+    tenantId,
+    identityId,
+    createdAt,
+    updatedAt: call.now,
     externalId: "",
     status: "erased",
     lastVerifiedAt: null,

@@ -116,12 +116,18 @@ export function formatRecordedState(state: IdentityState): string {
   };
   const changed = selectChanged(
     {
-      ...{ lastVerifiedAt, lastMethod, totp, pendingTotp, otpDisabled },
-      ...{ authenticators, lastAuthenticatorId },
+      lastVerifiedAt,
+      lastMethod,
+      totp,
+      pendingTotp,
+      otpDisabled,
+      authenticators,
+      lastAuthenticatorId,
       backupCodes: codes && selectChanged(codes, { unspent: "", spent: "" }),
       passkeys: passkeys && selectChanged(passkeys, noPasskeys),
       devices: state.devices.map(recordDevice),
-      ...{ auditKey, ...refusals },
+      auditKey,
+      ...refusals,
       ...selectUnknown(state),
     },
     initialState,

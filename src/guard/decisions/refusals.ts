@@ -148,7 +148,12 @@ export function refuse<T>(
 ): Transition<T> {
   const { now: at, actor, requestId, session } = call;
   const refusal = {
-    ...{ action, reason: error.reason ?? error.code, count: 1, at, actor, requestId },
+    action,
+    reason: error.reason ?? error.code,
+    count: 1,
+    at,
+    actor,
+    requestId,
     ...(session === undefined ? {} : { session }),
   };
   const { run, known, others } = countRefusal(state.refusals, refusal, maxGuardRuns);

@@ -95,8 +95,11 @@ export function registerPasskey(
   };
   const { algorithm, userVerified, backupEligible } = passkey;
   const details = {
-    ...{ passkey_id: id, rp_id: rpId, algorithm },
-    ...{ user_verified: userVerified, backup_eligible: backupEligible },
+    passkey_id: id,
+    rp_id: rpId,
+    algorithm,
+    user_verified: userVerified,
+    backup_eligible: backupEligible,
   };
   const spent = spendChallenge(state.passkeys ?? noPasskeys, challenge, call.now);
   return applyChange(

@@ -119,7 +119,9 @@ function accept(
   const { lastTimeStep: timeStep, id: secretId } =
     authenticator?.isPrimary === true ? (change.totp ?? {}) : {};
   const success: EventEntry = {
-    ...{ action: "otp.verified", outcome: "success", details: { method, ...named } },
+    action: "otp.verified",
+    outcome: "success",
+    details: { method, ...named },
     ...(secretId === undefined || timeStep == null ? {} : { accepted: { secretId, timeStep } }),
   };
   const entries = [addSessionOf(success, call.session)];

@@ -80,7 +80,11 @@ function reviveKeys(db: Database, deliveries: readonly Delivery[]): Statement[] 
     const { tenantId, id: identityId, version: recordVersion } = record;
     const find = (keyring: KeyringName, versions: readonly number[]) =>
       [...new Set(versions)].map((keyVersion) => ({
-        ...{ tenantId, identityId, recordVersion, keyring, keyVersion },
+        tenantId,
+        identityId,
+        recordVersion,
+        keyring,
+        keyVersion,
       }));
     return [...find("sealing", keys.sealing), ...find("backup_codes", keys.backupCodes)];
   });
@@ -129,7 +133,9 @@ async function fileIn(
   statements.push(...updateClaims(db, deliveries), ...reviveKeys(db, deliveries));
   statements.push(refuseIfLate(db, Date.now()));
   const delivered = deliveries.map(({ record: { tenantId, id: identityId, version } }) => ({
-    ...{ tenantId, identityId, version },
+    tenantId,
+    identityId,
+    version,
   }));
   statements.push(findLackingRecords(db, delivered));
   const results = await run(db, statements, deliveryTimeoutMs);

@@ -41,7 +41,9 @@ export async function sendDelivery(
   now: number,
 ): Promise<boolean> {
   const message: DeliveryMessage = {
-    ...{ format: messageFormat, sentAt: now, delivery },
+    format: messageFormat,
+    sentAt: now,
+    delivery,
     ...(destinations.length === 0 ? {} : { destinations }),
   };
   const bytes = new TextEncoder().encode(JSON.stringify(message)).length;

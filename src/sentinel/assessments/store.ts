@@ -141,7 +141,10 @@ function sessionsOf(
     const risk = score === null || recommendation === null ? undefined : { score, recommendation };
     return [
       {
-        ...{ id, at, verdict, context },
+        id,
+        at,
+        verdict,
+        context,
         ...(risk && { risk }),
         ...(device?.id === undefined ? {} : { deviceId: device.id }),
       },

@@ -144,21 +144,33 @@ describe("an event of the trail in the schema of OCSF", () => {
     const session = { outcome: "success", details } as const;
     const denied = map({ ...session, action: "session.assessed", reason: "deny" });
     expect(denied).toMatchObject({
-      ...{ class_uid: 2004, activity_name: "Create", severity: "High", status: "New" },
-      ...{ risk_score: 95, risk_level: "High", is_alert: true },
+      class_uid: 2004,
+      activity_name: "Create",
+      severity: "High",
+      status: "New",
+      risk_score: 95,
+      risk_level: "High",
+      is_alert: true,
       finding_info: { uid: details.assessment_id },
       evidences: [{ user: { name: "user-1" }, src_endpoint: { ip: "192.0.2.1" } }],
     });
     const judged = { action: "session.judged", outcome: "success", details } as const;
     expect(map({ ...judged, reason: "fraud" })).toMatchObject({
-      ...{ activity_name: "Update", verdict: "True Positive", severity: "High" },
-      ...{ metadata: { profiles: ["incident"] }, finding_info: { uid: details.assessment_id } },
+      activity_name: "Update",
+      verdict: "True Positive",
+      severity: "High",
+      metadata: { profiles: ["incident"] },
+      finding_info: { uid: details.assessment_id },
     });
     expect(map({ ...judged, reason: "legitimate" })).toMatchObject({
-      ...{ activity_name: "Close", status: "Suppressed", verdict: "Benign" },
+      activity_name: "Close",
+      status: "Suppressed",
+      verdict: "Benign",
     });
     expect(map({ ...session, action: "session.assessed", reason: "allow" })).toMatchObject({
-      ...{ class_uid: 3002, activity_name: "Preauth", severity: "Informational" },
+      class_uid: 3002,
+      activity_name: "Preauth",
+      severity: "Informational",
     });
   });
 

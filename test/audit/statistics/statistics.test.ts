@@ -86,7 +86,9 @@ function toEvent(tenantId: string, { kind, user, minutes, count }: Drawn): Audit
   const [action, outcome, reason] = kinds[kind] ?? kinds[0];
   return {
     ...eventOf(tenantId, start + minutes * 60_000),
-    ...{ action, outcome, reason },
+    action,
+    outcome,
+    reason,
     target: { type: "identity", id: String(user).repeat(24) },
     details: outcome === "refused" ? { count } : {},
   };
@@ -95,7 +97,9 @@ function toEvent(tenantId: string, { kind, user, minutes, count }: Drawn): Audit
 /** Files events of some hours: several users, each with several verifications, out of order. */
 async function fileSample(tenant: Tenant, count: number): Promise<void> {
   const drawn = Array.from({ length: count }, (_, n) => ({
-    ...{ kind: n % 3, user: (n * 7) % 4, count: 2 },
+    kind: n % 3,
+    user: (n * 7) % 4,
+    count: 2,
     minutes: (n * 997) % (3 * 24 * 60),
   }));
   await fileEvents(
@@ -337,12 +341,14 @@ describe("The answers", () => {
     const timeAt = (hour: number) => new Date(start + hour * hourMs).toISOString();
     const { body } = await ask(start + hourMs + 1, start + 2 * hourMs + 1);
     expect(body).toEqual({
-      ...{ metric: "verifications", step: "hour" },
+      metric: "verifications",
+      step: "hour",
       points: [
         { at: timeAt(1), values: { success: 1, failure: 0, refused: 0 } },
         { at: timeAt(2), values: { success: 0, failure: 0, refused: 0 } },
       ],
-      ...{ counted_events: 3, complete: true },
+      counted_events: 3,
+      complete: true,
     });
     const users = await ask(start, start + 1, "day", "active_users");
     expect(users.body.points).toEqual([{ at: timeAt(0), values: { users: 1 } }]);

@@ -37,7 +37,9 @@ function buildAdded(n: number, changes: Partial<AddedSecret> = {}): AddedSecret 
     id: `00000000000${n}000000000000`,
     name: `Authenticator ${n}`,
     sealed: `added-${n}`,
-    ...{ pendingUntil: null, lastTimeStep: null, lastUsedAt: null },
+    pendingUntil: null,
+    lastTimeStep: null,
+    lastUsedAt: null,
     ...changes,
   };
 }
@@ -149,8 +151,10 @@ describe("a wrong code", () => {
     const plain = verifyCode(state, undefined, [{ sealed: "added-1" }]);
     expect(result).toEqual(plain.result);
     expect(entries[0]?.details).toEqual({
-      ...{ method: "totp", failed_attempts: 1 },
-      ...{ clock_off_by_seconds: 180, authenticator_id: added.id },
+      method: "totp",
+      failed_attempts: 1,
+      clock_off_by_seconds: 180,
+      authenticator_id: added.id,
     });
     expect(plain.entries[0]?.details).toEqual({ method: "totp", failed_attempts: 1 });
   });

@@ -119,7 +119,8 @@ describe("A known device", () => {
   test("leaves its failures when a pending secret becomes live: a code takes back those of its sender", () => {
     const other = createDevice(2, { failures: 4 });
     const before = buildIdentity({
-      ...{ devices: [failed, other], lockout },
+      devices: [failed, other],
+      lockout,
       pendingTotp: { ...secret, expiresAt: now + 1 },
     });
     const byDevice = confirm(before, sent);
@@ -189,7 +190,10 @@ describe("A known device", () => {
       verify(state, { ...call, device: sent }, evidence, lockoutPolicy),
     );
     expect(entries[0]?.details).toEqual({
-      ...{ method: "totp", failed_attempts: 4, device_id: failed.id, clock_off_by_seconds: 120 },
+      method: "totp",
+      failed_attempts: 4,
+      device_id: failed.id,
+      clock_off_by_seconds: 120,
     });
   });
 
@@ -235,12 +239,20 @@ describe("A known device", () => {
     expect(after.devices).toEqual([
       {
         ...created,
-        ...{ name: null, createdAt: now, lastUsedAt: now, expiresAt, failures: 0 },
-        ...{ passkeyId: "passkey", assessmentId: "a" },
+        name: null,
+        createdAt: now,
+        lastUsedAt: now,
+        expiresAt,
+        failures: 0,
+        passkeyId: "passkey",
+        assessmentId: "a",
       },
     ]);
     expect(result.ok && result.value.device).toEqual({
-      ...{ status: "new", id: created.id, expiresAt, lastVerifiedAt: now },
+      status: "new",
+      id: created.id,
+      expiresAt,
+      lastVerifiedAt: now,
     });
   });
 });
@@ -259,8 +271,13 @@ test("a state of an older build has no devices", () => {
 test("the events of a change that removes all devices sort before those of the next one", () => {
   const devices = Array.from({ length: 20 }, (_, n) => createDevice(n));
   const refusals = Array.from({ length: 16 }, (_, n) => ({
-    ...{ action: "otp.verified" as const, reason: "user_locked", unreported: 2, reports: 1 },
-    ...{ lastAt: now, lastActor: { ...call.actor, id: `token-${n}` }, lastRequestId: "request" },
+    action: "otp.verified" as const,
+    reason: "user_locked",
+    unreported: 2,
+    reports: 1,
+    lastAt: now,
+    lastActor: { ...call.actor, id: `token-${n}` },
+    lastRequestId: "request",
   }));
   const removed = removeAllDevices(buildIdentity({ devices, refusals }), call);
   const idsOf = (transition: Transition<unknown>, version: number) =>

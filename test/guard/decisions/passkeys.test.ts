@@ -187,7 +187,9 @@ describe("A login", () => {
     expect(accepted).toMatchObject({
       result: { ok: true, value: { userVerified: true, externalId: "ORG_USR_9921_AFG" } },
       state: {
-        ...{ lockout, lastMethod: "totp", lastVerifiedAt: now },
+        lockout,
+        lastMethod: "totp",
+        lastVerifiedAt: now,
         recent: [{ at: now, kind: "success" }],
         passkeys: {
           credentials: [{ ...examplePasskey, signCount: 2, lastUsedAt: now }],

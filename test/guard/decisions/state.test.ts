@@ -25,25 +25,44 @@ const time = fc.nat();
 const orNull = <T>(value: fc.Arbitrary<T>) => fc.option(value, { nil: null });
 
 const passkey: fc.Arbitrary<StoredPasskey> = fc.record({
-  ...{ id: text, claimId: text, credentialId: text, publicKey: text, name: text, rpId: text },
+  id: text,
+  claimId: text,
+  credentialId: text,
+  publicKey: text,
+  name: text,
+  rpId: text,
   algorithm: fc.constantFrom(...algorithms),
   aaguid: text,
   transports: fc.array(text, { maxLength: 2 }),
-  ...{ backupEligible: fc.boolean(), backedUp: fc.boolean(), userVerified: fc.boolean() },
-  ...{ signCount: fc.nat(), createdAt: time, lastUsedAt: orNull(time) },
+  backupEligible: fc.boolean(),
+  backedUp: fc.boolean(),
+  userVerified: fc.boolean(),
+  signCount: fc.nat(),
+  createdAt: time,
+  lastUsedAt: orNull(time),
 });
 
 const authenticator: fc.Arbitrary<AddedSecret> = fc.record({
-  ...{ id: text, name: text, sealed: text, period: fc.nat() },
+  id: text,
+  name: text,
+  sealed: text,
+  period: fc.nat(),
   algorithm: fc.constantFrom(...totpAlgorithms),
   digits: fc.integer({ min: 6, max: 8 }),
-  ...{ pendingUntil: orNull(time), lastTimeStep: orNull(time), lastUsedAt: orNull(time) },
+  pendingUntil: orNull(time),
+  lastTimeStep: orNull(time),
+  lastUsedAt: orNull(time),
 });
 const device: fc.Arbitrary<KnownDevice> = fc
   .record({
-    ...{ id: text, digest, name: orNull(text), failures: fc.nat({ max: 4 }) },
-    ...{ createdAt: time, expiresAt: time },
-    ...{ passkeyId: orNull(text), assessmentId: orNull(text) },
+    id: text,
+    digest,
+    name: orNull(text),
+    failures: fc.nat({ max: 4 }),
+    createdAt: time,
+    expiresAt: time,
+    passkeyId: orNull(text),
+    assessmentId: orNull(text),
   })
   .map((one) => ({ ...one, lastUsedAt: one.createdAt }));
 
@@ -59,7 +78,10 @@ const states: fc.Arbitrary<IdentityState> = fc.record({
   totp: orNull(
     fc.record(
       {
-        ...{ sealed: text, lastTimeStep: orNull(time), id: text, name: text },
+        sealed: text,
+        lastTimeStep: orNull(time),
+        id: text,
+        name: text,
         lastUsedAt: orNull(time),
       },
       { requiredKeys: ["sealed", "lastTimeStep"] },

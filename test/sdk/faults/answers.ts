@@ -56,7 +56,10 @@ test("a success of another user accepts nobody, and the error shows no token of 
     answer(200, { ...success, method: "passkey", user_verified: true }),
   );
   const credential = {
-    ...{ id: "AA", rawId: "AA", type: "public-key" as const, clientExtensionResults: {} },
+    id: "AA",
+    rawId: "AA",
+    type: "public-key" as const,
+    clientExtensionResults: {},
     response: { clientDataJSON: "AA", authenticatorData: "AA", signature: "AA" },
   };
   const ofCode = await errorOf(idp.otp.verify("anna", "000000"));

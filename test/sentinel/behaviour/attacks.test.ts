@@ -68,7 +68,9 @@ describe("A tenant that confirms nothing", () => {
 
   test("gains nothing for an address that only such logins know beside confirmed ones, and loses nothing", () => {
     const quiet = createLogins(1, 2 * day, newPrefix).map((one) => ({
-      ...{ ...one, id: "quiet", verdict: null },
+      ...one,
+      id: "quiet",
+      verdict: null,
       risk: { score: 0.1, recommendation: "allow" } as const,
     }));
     const history = [...createLogins(10, 3 * day, home), ...quiet];
@@ -200,7 +202,10 @@ describe("A known browser", () => {
 
   test("from a hosting network abroad is most likely a phisher's", () => {
     const network = {
-      ...{ address: "a", prefix: "p", reservedRange: null, tenantList: null },
+      address: "a",
+      prefix: "p",
+      reservedRange: null,
+      tenantList: null,
       facts: { kinds: ["hosting"], threatGrade: 0 },
     } as const;
     const { kinds } = assessWith(history, japan, now, {

@@ -11,11 +11,15 @@ const few = fc.constantFrom("a", "b", "c");
 const contexts: fc.Arbitrary<Context> = fc
   .record({
     country: fc.constantFrom("NO", "BR", "JP"),
-    ...{ asn: fc.integer({ min: 1, max: 2 }), pool: few, prefix: few, address: few },
+    asn: fc.integer({ min: 1, max: 2 }),
+    pool: few,
+    prefix: few,
+    address: few,
     device: fc.constantFrom("desktop", "mobile"),
     os: fc.constantFrom("Windows", "Android"),
     browser: fc.constantFrom("Chrome 138", "Chrome 139", "Firefox 140"),
-    ...{ agent: few, placeHidden: fc.constant(false) },
+    agent: few,
+    placeHidden: fc.constant(false),
   })
   .map((one) => {
     const asn = one.asn + (one.country === "NO" ? 0 : one.country === "BR" ? 10 : 20);

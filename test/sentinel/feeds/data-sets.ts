@@ -23,8 +23,19 @@ import {
 
 function recordOf({ kind }: Feed, name: string, value: string, at: number): FeedRecord {
   return {
-    ...{ name, kind, source: `${name}.txt`, licence: null, format: null, rows: 1, skippedLines: 0 },
-    ...{ sha256: "00", value, etag: null, fetchedAt: at, changedAt: at, lastError: null },
+    name,
+    kind,
+    source: `${name}.txt`,
+    licence: null,
+    format: null,
+    rows: 1,
+    skippedLines: 0,
+    sha256: "00",
+    value,
+    etag: null,
+    fetchedAt: at,
+    changedAt: at,
+    lastError: null,
   };
 }
 

@@ -30,8 +30,15 @@ export interface StepUpClaims {
 }
 
 const claimsShape = objectWith({
-  ...{ iss: text, sub: text, aud: text, jti: text, acr: text, tenant: text },
-  ...{ iat: count, exp: count, auth_time: count },
+  iss: text,
+  sub: text,
+  aud: text,
+  jti: text,
+  acr: text,
+  tenant: text,
+  iat: count,
+  exp: count,
+  auth_time: count,
   amr: listOf(text),
 });
 
