@@ -95,7 +95,7 @@ const alone = [
   "relocation/killed.test.ts",
   // They need a Worker with empty caches.
   "faults/{gone-client,redeploy}.test.ts",
-  "sentinel/listed-addresses.test.ts",
+  "sentinel/{listed-addresses,offline}.test.ts",
   // They take long.
   "fuzz/**",
   "history/history-*.test.ts",

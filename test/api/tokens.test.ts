@@ -260,7 +260,7 @@ describe("A tenant with 1,000 API tokens", () => {
     expect(refused?.body).toMatchObject({
       code: "too_many",
       error:
-        "A tenant has at most 1,000 API tokens that have not ended, and a user at most ten passkeys and five authenticators; revoke or remove one first.",
+        "A tenant has at most 1,000 API tokens that have not ended, ten webhooks and five streams, a webhook at most 1,000 deliveries that wait, and a user at most ten passkeys and five authenticators; revoke or remove one first.",
     });
     await tenant.send("DELETE", `/v1/tokens/${idOf(1)}`);
     expect((await tenant.send("POST", "/v1/tokens", body)).status).toBe(201);

@@ -157,6 +157,14 @@ function soundStream(properties: Readonly<Record<string, JsonSchema>>): Arbitrar
   });
 }
 
+/** Fields that a stream of every type has, in a change. */
+function soundChange(properties: Readonly<Record<string, JsonSchema>>): Arbitrary<unknown> {
+  return fc.subarray(["status", "format"], { minLength: 1 }).chain((fields) => {
+    const values = fields.map((field) => [field, soundValue(properties[field] ?? {}, field)]);
+    return fc.record(Object.fromEntries(values));
+  });
+}
+
 /** A value that the document allows. */
 export function soundValue(schema: JsonSchema, name = ""): Arbitrary<unknown> {
   const { properties, required = [], items, maxItems = 3, anyOf } = schema;
@@ -164,7 +172,9 @@ export function soundValue(schema: JsonSchema, name = ""): Arbitrary<unknown> {
   if (typeof schema.type === "object") {
     return fc.oneof(...schema.type.map((type) => soundValue({ ...schema, type }, name)));
   }
-  if (name === "stream" && properties?.type !== undefined) return soundStream(properties);
+  if (name === "stream" && properties !== undefined) {
+    return properties.type === undefined ? soundChange(properties) : soundStream(properties);
+  }
   if (properties !== undefined) {
     const keys = Object.keys(properties);
     const optional = keys.filter((key) => !required.includes(key));

@@ -105,7 +105,8 @@ export async function readDatabases(): Promise<string[]> {
     const { results } = await database.prepare(tablesQuery).all<{ name: string }>();
     for (const { name } of results.filter((table) => isOwnTable(table.name))) {
       const rows = await database.prepare(`SELECT * FROM ${name}`).all();
-      values.push(...rows.results.flatMap(Object.values).map(textOf));
+      // As arguments of one call, the values of a long table would be too many.
+      for (const value of rows.results.flatMap(Object.values)) values.push(textOf(value));
     }
   }
   return values;

@@ -11,7 +11,7 @@ import type { GuardCall } from "../../../src/guard/decisions/transition.ts";
 import { isInKnownNetwork } from "../../../src/sentinel/activity/compare-activity.ts";
 import type { DecidedAssessment } from "../../../src/sentinel/assessment.ts";
 import type { Context } from "../../../src/sentinel/context.ts";
-import { addSession, type History } from "../../../src/sentinel/history.ts";
+import { addSession, type History, type KnownSession } from "../../../src/sentinel/history.ts";
 import {
   type ConfirmedSession,
   countPopulation,
@@ -81,7 +81,14 @@ export class SentinelRun {
     const known = this.#knownOf(login);
     const { record, state } = this.#assess(login, known, this.#population);
     const context = contextOf(login);
-    const session = { id: record.id, at: login.at, verdict: "legitimate", context } as const;
+    const session: KnownSession = {
+      id: record.id,
+      at: login.at,
+      verdict: "legitimate",
+      context,
+      // One that was challenged is on probation.
+      risk: { score: record.riskScore, recommendation: record.recommendation },
+    };
     const history = addSession(known.history, session, login.at);
     this.#identities.set(login.user, { state, history });
     this.#count(login, record);
