@@ -95,6 +95,7 @@ function renderBefore(
     renderBeforeTable(comparisons, sentinelName, before, findRecords("trained", digests)),
     "What happens to real users whose login equals their last one, except for one thing: challenged or denied / denied.",
     renderExperienceTable(columns, before),
+    "The last session of some was challenged, and the user proved it with one code. That session is on probation for three days, so the same login is challenged again; with sentinel-2, one code was full trust, also of an attacker who had phished it. That is why a row can be worse.",
     "How often sessions with a stated risk are attacks. Factors above 1.5 are bold; those of fewer than 50 sessions are in brackets. For sentinel-2: stated / observed.",
     renderReliabilityTable(columns, before),
   ];
