@@ -61,7 +61,9 @@ const errorSchema = z.object({
   issues: z.array(z.object({ path: z.string(), message: z.string() })).default([]),
 });
 
-/** Status, code and issue of an error; a list of each that the answer names. */
+const maxTextLength = 200;
+
+/** Status, code and issue of an error, a list of each that the answer names; the first line of one that is not JSON. */
 function describeError({ response }: z.output<typeof interactionSchema>): string[] {
   if (!response?.content) return [];
   const text = Buffer.from(response.content.$base64, "base64").toString("utf8");
@@ -69,7 +71,8 @@ function describeError({ response }: z.output<typeof interactionSchema>): string
   try {
     body = JSON.parse(text);
   } catch {
-    return [];
+    const [firstLine = ""] = text.split("\n");
+    return [`${response.status_code} not JSON: ${firstLine.slice(0, maxTextLength)}`];
   }
   const { data: error } = errorSchema.safeParse(body);
   if (error === undefined) return [];
@@ -91,7 +94,7 @@ function readFindings(line: string): Finding[] {
       const whats =
         name === "positive_data_acceptance" && refusals.length > 0
           ? refusals
-          : [[message.replaceAll("\n", " "), ...refusals].join(" | ")];
+          : [[message.replaceAll("\n", " "), ...refusals].filter(Boolean).join(" | ")];
       return whats.map((what) => ({ check: name, operation, what }));
     }),
   );
