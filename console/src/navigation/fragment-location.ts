@@ -65,7 +65,7 @@ interface ChangeOptions extends NavigateOptions {
 
 export interface PlaceFilters {
   readonly get: (name: string) => string | undefined;
-  /** Changes some filters and keeps the others. It forgets the page of the list, unless the list stays as it is. */
+  /** Changes some filters and keeps the others. The list goes back to its first page, unless `keepsPage` is set. */
   readonly change: (changes: Filters, options?: ChangeOptions) => void;
 }
 

@@ -1,8 +1,8 @@
-/** Who uses the console: a token, kept for this tab alone, and what it may do. */
+/** The session of the console: a token, which only this tab keeps, and what the token permits. */
 import { EdgeIdp, type IdpError, type OwnToken } from "@edge-idp/sdk";
 
 const storageKey = "edge-idp-session";
-/** A session without a touch of the reader ends after this time. */
+/** A session in which the reader does nothing ends after this time. */
 export const maxIdleMs = 30 * 60 * 1000;
 
 /** What the tab keeps. */
@@ -56,7 +56,7 @@ export function forgetCredentials(): void {
   sessionStorage.removeItem(storageKey);
 }
 
-/** The credentials of this tab; undefined without any, and after the idle time, which also forgets them. */
+/** The credentials of this tab; undefined if it has none. After the idle time, it removes them first. */
 export function readCredentials(): Credentials | undefined {
   const stored = readStored();
   if (stored === undefined) return undefined;

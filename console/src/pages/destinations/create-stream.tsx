@@ -1,7 +1,6 @@
-import { type FormEvent, useId, useState } from "react";
-import { Dialog } from "../../parts/dialog.tsx";
+import { useId, useState } from "react";
 import { Field } from "../../parts/field.tsx";
-import { Failure } from "../../parts/states.tsx";
+import { FormDialog } from "../../parts/form-dialog.tsx";
 import { useIdp } from "../../session/session-context.ts";
 import { texts } from "../../texts/en.ts";
 import { createStream, type StreamType, streamFields, streamTypes } from "./stream-form.ts";
@@ -21,88 +20,73 @@ export function CreateStream({ onCreated, onClose }: CreateStreamProps) {
   const [typed, setTyped] = useState<Readonly<Record<string, string>>>({});
   const [headers, setHeaders] = useState("");
   const [from, setFrom] = useState("");
-  const [error, setError] = useState<unknown>();
-  const submit = async (event: FormEvent) => {
-    event.preventDefault();
-    setError(undefined);
-    try {
-      await idp.streams.create(createStream({ type, format, texts: typed, headers, from }));
-      onClose();
-      await onCreated();
-    } catch (caught) {
-      setError(caught);
-    }
-  };
+  const create = () =>
+    idp.streams.create(createStream({ type, format, texts: typed, headers, from }));
   return (
-    <Dialog title={words.createStream} onClose={onClose}>
-      <form onSubmit={(event) => void submit(event)}>
-        <div className="field">
-          <label htmlFor={ids.type}>{words.type}</label>
-          <select
-            id={ids.type}
-            value={type}
-            onChange={({ target }) =>
-              setType(streamTypes.find((one) => one === target.value) ?? "http")
-            }
-          >
-            {streamTypes.map((one) => (
-              <option key={one} value={one}>
-                {words.types[one]}
-              </option>
-            ))}
-          </select>
-        </div>
-        <div className="field">
-          <label htmlFor={ids.format}>{words.format}</label>
-          <select
-            id={ids.format}
-            value={format}
-            onChange={({ target }) => setFormat(target.value === "ocsf" ? "ocsf" : "native")}
-          >
-            <option value="native">{words.formats.native}</option>
-            <option value="ocsf">{words.formats.ocsf}</option>
-          </select>
-        </div>
-        {streamFields[type].map(({ name, label, isSecret = false, isOptional = false }) => (
-          <Field
-            key={name}
-            label={label}
-            isSecret={isSecret}
-            value={typed[name] ?? ""}
-            onValue={(value) => setTyped({ ...typed, [name]: value })}
-            required={!isOptional}
-          />
-        ))}
-        {type === "http" ? (
-          <div className="field">
-            <label htmlFor={ids.headers}>{words.headers}</label>
-            <textarea
-              id={ids.headers}
-              rows={2}
-              value={headers}
-              placeholder={words.headersHint}
-              onChange={(event) => setHeaders(event.target.value)}
-            />
-          </div>
-        ) : null}
+    <FormDialog
+      title={words.createStream}
+      action={words.createStream}
+      act={create}
+      onDone={onCreated}
+      onClose={onClose}
+    >
+      <div className="field">
+        <label htmlFor={ids.type}>{words.type}</label>
+        <select
+          id={ids.type}
+          value={type}
+          onChange={({ target }) =>
+            setType(streamTypes.find((one) => one === target.value) ?? "http")
+          }
+        >
+          {streamTypes.map((one) => (
+            <option key={one} value={one}>
+              {words.types[one]}
+            </option>
+          ))}
+        </select>
+      </div>
+      <div className="field">
+        <label htmlFor={ids.format}>{words.format}</label>
+        <select
+          id={ids.format}
+          value={format}
+          onChange={({ target }) => setFormat(target.value === "ocsf" ? "ocsf" : "native")}
+        >
+          <option value="native">{words.formats.native}</option>
+          <option value="ocsf">{words.formats.ocsf}</option>
+        </select>
+      </div>
+      {streamFields[type].map(({ name, label, isSecret = false, isOptional = false }) => (
         <Field
-          label={words.from}
-          hint={words.fromHint}
-          type="number"
-          min={0}
-          value={from}
-          onValue={setFrom}
+          key={name}
+          label={label}
+          isSecret={isSecret}
+          value={typed[name] ?? ""}
+          onValue={(value) => setTyped({ ...typed, [name]: value })}
+          required={!isOptional}
         />
-        {error === undefined ? null : <Failure error={error} />}
-        <div className="dialog-actions">
-          <button type="button" onClick={onClose}>
-            {texts.common.cancel}
-          </button>
-          <button type="submit" className="primary">
-            {words.createStream}
-          </button>
+      ))}
+      {type === "http" ? (
+        <div className="field">
+          <label htmlFor={ids.headers}>{words.headers}</label>
+          <textarea
+            id={ids.headers}
+            rows={2}
+            value={headers}
+            placeholder={words.headersHint}
+            onChange={(event) => setHeaders(event.target.value)}
+          />
         </div>
-      </form>
-    </Dialog>
+      ) : null}
+      <Field
+        label={words.from}
+        hint={words.fromHint}
+        type="number"
+        min={0}
+        value={from}
+        onValue={setFrom}
+      />
+    </FormDialog>
   );
 }

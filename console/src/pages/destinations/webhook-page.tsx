@@ -3,7 +3,7 @@ import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
 import { useFilters } from "../../navigation/fragment-location.ts";
 import { ActButton } from "../../parts/act-button.tsx";
-import { Confirm } from "../../parts/dialog.tsx";
+import { Confirm } from "../../parts/confirm.tsx";
 import { Name } from "../../parts/name.tsx";
 import { Facts, PageHead, Section } from "../../parts/section.tsx";
 import { Failure, Loading } from "../../parts/states.tsx";

@@ -1,11 +1,11 @@
 import type { Tenant, TenantDeletion } from "@edge-idp/sdk";
-import { type FormEvent, useState } from "react";
+import { useState } from "react";
 import { navigate } from "../../navigation/fragment-location.ts";
 import { ActButton } from "../../parts/act-button.tsx";
-import { Confirm, Dialog } from "../../parts/dialog.tsx";
+import { Confirm } from "../../parts/confirm.tsx";
 import { Field } from "../../parts/field.tsx";
+import { FormDialog } from "../../parts/form-dialog.tsx";
 import { useNotify } from "../../parts/notice.tsx";
-import { Failure } from "../../parts/states.tsx";
 import { useIdp } from "../../session/session-context.ts";
 import { texts } from "../../texts/en.ts";
 
@@ -24,40 +24,21 @@ function Rename({ tenant, onChanged, onClose }: RenameProps) {
   const idp = useIdp();
   const notify = useNotify();
   const [name, setName] = useState(tenant.name);
-  const [error, setError] = useState<unknown>();
-  const submit = async (event: FormEvent) => {
-    event.preventDefault();
-    setError(undefined);
-    try {
-      await idp.tenants.change(tenant.id, { name });
-      await onChanged();
-      notify(words.renamed);
-      onClose();
-    } catch (caught) {
-      setError(caught);
-    }
+  const rename = async () => {
+    await idp.tenants.change(tenant.id, { name });
+    await onChanged();
+    notify(words.renamed);
   };
   return (
-    <Dialog title={words.rename} onClose={onClose}>
-      <form onSubmit={(event) => void submit(event)}>
-        <Field
-          label={texts.operator.tenants.name}
-          value={name}
-          onValue={setName}
-          required
-          maxLength={100}
-        />
-        {error === undefined ? null : <Failure error={error} />}
-        <div className="dialog-actions">
-          <button type="button" onClick={onClose}>
-            {texts.common.cancel}
-          </button>
-          <button type="submit" className="primary">
-            {texts.common.save}
-          </button>
-        </div>
-      </form>
-    </Dialog>
+    <FormDialog title={words.rename} action={texts.common.save} act={rename} onClose={onClose}>
+      <Field
+        label={texts.operator.tenants.name}
+        value={name}
+        onValue={setName}
+        required
+        maxLength={100}
+      />
+    </FormDialog>
   );
 }
 

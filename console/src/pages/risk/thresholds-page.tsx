@@ -1,7 +1,7 @@
 import type { EdgeIdp } from "@edge-idp/sdk";
 import { keepPreviousData, useQuery, useQueryClient } from "@tanstack/react-query";
 import { useId, useState } from "react";
-import { Confirm } from "../../parts/dialog.tsx";
+import { Confirm } from "../../parts/confirm.tsx";
 import { useNotify } from "../../parts/notice.tsx";
 import { PageHead, Section } from "../../parts/section.tsx";
 import { Failure, Loading } from "../../parts/states.tsx";

@@ -2,7 +2,7 @@ import schema from "virtual:settings-schema";
 import type { SettingsPatch, TenantSettings } from "@edge-idp/sdk";
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
-import { Confirm } from "../../parts/dialog.tsx";
+import { Confirm } from "../../parts/confirm.tsx";
 import { useNotify } from "../../parts/notice.tsx";
 import { PageHead, Section } from "../../parts/section.tsx";
 import { Failure, Loading } from "../../parts/states.tsx";

@@ -1,8 +1,7 @@
 import type { IssuedApiToken, NewToken, Permission } from "@edge-idp/sdk";
-import { type FormEvent, useState } from "react";
-import { Dialog } from "../../parts/dialog.tsx";
+import { useState } from "react";
 import { Field } from "../../parts/field.tsx";
-import { Failure } from "../../parts/states.tsx";
+import { FormDialog } from "../../parts/form-dialog.tsx";
 import { texts } from "../../texts/en.ts";
 import { permissions } from "./permissions.ts";
 
@@ -18,64 +17,53 @@ export function CreateToken({ create, onSecret, onClose }: CreateTokenProps) {
   const [name, setName] = useState("");
   const [expires, setExpires] = useState("");
   const [chosen, setChosen] = useState<readonly Permission[]>([]);
-  const [error, setError] = useState<unknown>();
   const [isMissing, setMissing] = useState(false);
   const toggle = (permission: Permission, isChosen: boolean) => {
     const others = chosen.filter((one) => one !== permission);
     setChosen(isChosen ? [...others, permission] : others);
   };
-  const submit = async (event: FormEvent) => {
-    event.preventDefault();
-    setError(undefined);
+  const check = () => {
     setMissing(chosen.length === 0);
-    if (chosen.length === 0) return;
+    return chosen.length > 0;
+  };
+  const issue = () => {
     const expiry = expires === "" ? {} : { expires_at: new Date(expires).toISOString() };
-    try {
-      const { secret } = await create({ name, permissions: [...chosen], ...expiry });
-      onClose();
-      await onSecret(secret);
-    } catch (caught) {
-      setError(caught);
-    }
+    return create({ name, permissions: [...chosen], ...expiry });
   };
   return (
-    <Dialog title={words.createTitle} onClose={onClose}>
-      <form onSubmit={(event) => void submit(event)}>
-        <Field label={words.name} value={name} onValue={setName} required maxLength={100} />
-        <fieldset className="checks">
-          <legend>{words.permissions}</legend>
-          {permissions.map((permission) => (
-            <label key={permission}>
-              <input
-                type="checkbox"
-                checked={chosen.includes(permission)}
-                onChange={(event) => toggle(permission, event.target.checked)}
-              />
-              <code>{permission}</code>
-            </label>
-          ))}
-        </fieldset>
-        {isMissing ? (
-          <p className="field-error" role="alert">
-            {words.choosePermission}
-          </p>
-        ) : null}
-        <Field
-          label={words.expiresOptional}
-          type="datetime-local"
-          value={expires}
-          onValue={setExpires}
-        />
-        {error === undefined ? null : <Failure error={error} />}
-        <div className="dialog-actions">
-          <button type="button" onClick={onClose}>
-            {texts.common.cancel}
-          </button>
-          <button type="submit" className="primary">
-            {words.create}
-          </button>
-        </div>
-      </form>
-    </Dialog>
+    <FormDialog
+      title={words.createTitle}
+      action={words.create}
+      check={check}
+      act={issue}
+      onDone={({ secret }) => onSecret(secret)}
+      onClose={onClose}
+    >
+      <Field label={words.name} value={name} onValue={setName} required maxLength={100} />
+      <fieldset className="checks">
+        <legend>{words.permissions}</legend>
+        {permissions.map((permission) => (
+          <label key={permission}>
+            <input
+              type="checkbox"
+              checked={chosen.includes(permission)}
+              onChange={(event) => toggle(permission, event.target.checked)}
+            />
+            <code>{permission}</code>
+          </label>
+        ))}
+      </fieldset>
+      {isMissing ? (
+        <p className="field-error" role="alert">
+          {words.choosePermission}
+        </p>
+      ) : null}
+      <Field
+        label={words.expiresOptional}
+        type="datetime-local"
+        value={expires}
+        onValue={setExpires}
+      />
+    </FormDialog>
   );
 }

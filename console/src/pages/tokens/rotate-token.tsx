@@ -1,6 +1,6 @@
 import type { ApiToken } from "@edge-idp/sdk";
 import { useState } from "react";
-import { Confirm } from "../../parts/dialog.tsx";
+import { Confirm } from "../../parts/confirm.tsx";
 import { Field } from "../../parts/field.tsx";
 import { useIdp } from "../../session/session-context.ts";
 import { texts } from "../../texts/en.ts";

@@ -1,7 +1,8 @@
 import type { Profile } from "@edge-idp/sdk";
 import { useState } from "react";
+import { Confirm } from "../../parts/confirm.tsx";
 import { Copy } from "../../parts/copy.tsx";
-import { Confirm, Dialog } from "../../parts/dialog.tsx";
+import { Dialog } from "../../parts/dialog.tsx";
 import { Name } from "../../parts/name.tsx";
 import { Section } from "../../parts/section.tsx";
 import { useIdp, usePermissions } from "../../session/session-context.ts";

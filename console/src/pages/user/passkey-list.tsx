@@ -3,15 +3,13 @@ import { getPasskey } from "@edge-idp/sdk/browser";
 import { useState } from "react";
 import { ActButton } from "../../parts/act-button.tsx";
 import { Badge } from "../../parts/badge.tsx";
-import { Confirm } from "../../parts/dialog.tsx";
-import { Name } from "../../parts/name.tsx";
+import { Confirm } from "../../parts/confirm.tsx";
 import { useNotify } from "../../parts/notice.tsx";
-import { Section } from "../../parts/section.tsx";
-import { Failure, Loading } from "../../parts/states.tsx";
 import { Time } from "../../parts/time.tsx";
-import { useIdp, usePermissions } from "../../session/session-context.ts";
+import { useIdp } from "../../session/session-context.ts";
 import { texts } from "../../texts/en.ts";
 import { AddPasskey } from "./add-passkey.tsx";
+import { RemovableList } from "./removable-list.tsx";
 import { useRefreshUser, useUserQuery } from "./user-query.ts";
 
 const words = texts.user.passkeys;
@@ -21,16 +19,26 @@ function nameOf({ name }: Passkey): string {
   return name === "" ? words.unnamed : name;
 }
 
+function describe(passkey: Passkey) {
+  const hint = (
+    <>
+      <code>{passkey.rp_id}</code> · {words.registered}: <Time at={passkey.created_at} onlyDay />
+      {" · "}
+      {words.lastUsed}: <Time at={passkey.last_used_at} />
+    </>
+  );
+  const badges = <Badge>{passkey.backed_up ? words.synced : words.oneDevice}</Badge>;
+  return { id: passkey.id, name: nameOf(passkey), badges, hint };
+}
+
 export function PasskeyList({ externalId }: { readonly externalId: string }) {
   const idp = useIdp();
-  const can = usePermissions();
   const notify = useNotify();
   const refresh = useRefreshUser(externalId);
   const [isAdding, setAdding] = useState(false);
   const [removed, setRemoved] = useState<Passkey>();
   const query = useUserQuery(externalId, "passkeys", () => idp.passkeys.list(externalId));
-  const { data, error, isPending, refetch } = query;
-  const passkeys = data?.passkeys ?? [];
+  const passkeys = query.data?.passkeys ?? [];
   const check = async () => {
     const { public_key } = await idp.passkeys.createAuthenticationOptions({ id: externalId });
     const credential = await getPasskey(public_key);
@@ -56,33 +64,16 @@ export function PasskeyList({ externalId }: { readonly externalId: string }) {
     </>
   );
   return (
-    <Section title={words.title} actions={can("idp:write") ? buttons : null}>
-      {isPending ? <Loading /> : null}
-      {error === null ? null : <Failure error={error} onRetry={() => void refetch()} />}
-      {!isPending && error === null && passkeys.length === 0 ? (
-        <p className="faint">{words.empty}</p>
-      ) : null}
-      <ul className="list">
-        {passkeys.map((one) => (
-          <li key={one.id}>
-            <div>
-              <Name>{nameOf(one)}</Name>{" "}
-              <Badge>{one.backed_up ? words.synced : words.oneDevice}</Badge>
-              <p className="hint">
-                <code>{one.rp_id}</code> · {words.registered}: <Time at={one.created_at} onlyDay />
-                {" · "}
-                {words.lastUsed}: <Time at={one.last_used_at} />
-              </p>
-            </div>
-            {can("idp:write") ? (
-              <button type="button" className="small" onClick={() => setRemoved(one)}>
-                {words.remove}
-                <span className="hidden-label"> {nameOf(one)}</span>
-              </button>
-            ) : null}
-          </li>
-        ))}
-      </ul>
+    <RemovableList
+      title={words.title}
+      actions={buttons}
+      query={query}
+      items={passkeys}
+      describe={describe}
+      empty={words.empty}
+      remove={words.remove}
+      onRemove={setRemoved}
+    >
       {isAdding ? <AddPasskey externalId={externalId} onClose={() => setAdding(false)} /> : null}
       {removed === undefined ? null : (
         <Confirm
@@ -93,6 +84,6 @@ export function PasskeyList({ externalId }: { readonly externalId: string }) {
           onClose={() => setRemoved(undefined)}
         />
       )}
-    </Section>
+    </RemovableList>
   );
 }

@@ -2,7 +2,7 @@ import type { Profile } from "@edge-idp/sdk";
 import { useState } from "react";
 import { navigate } from "../../navigation/fragment-location.ts";
 import { ActButton } from "../../parts/act-button.tsx";
-import { Confirm } from "../../parts/dialog.tsx";
+import { Confirm } from "../../parts/confirm.tsx";
 import { useNotify } from "../../parts/notice.tsx";
 import { useIdp } from "../../session/session-context.ts";
 import { texts } from "../../texts/en.ts";
