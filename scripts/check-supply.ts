@@ -24,7 +24,7 @@ const lockedFolders = [
 ];
 /** The product comes first. */
 const manifestFolders = [
-  ...["", "packages/sdk", "packages/reference", "console", "examples/login"],
+  ...["", "packages/sdk", "packages/reference", "console", "examples/login", "examples/webhooks"],
   ...["bench", "bench/peers", "test/clients/typescript", "test/openapi", "test/sdk"],
 ];
 

@@ -1,5 +1,5 @@
 /**
- * A receiver of webhooks: `WEBHOOK_SECRET=whsec_… node examples/webhooks/receiver.ts`. It verifies each message, answers
+ * A receiver of webhooks: `WEBHOOK_SECRET=whsec_… npm start -w examples/webhooks`. It verifies each message, answers
  * at once, and handles an event once, however often it arrives.
  */
 import { createServer, type IncomingMessage } from "node:http";

@@ -6,6 +6,7 @@
 /** The order matters: parts of an API token look like other forms. */
 const forms: readonly (readonly [RegExp, string])[] = [
   [/\bidp_(?:live|test)_[0-9A-Za-z]{40,}\b/g, "<API token>"],
+  [/\bwhsec_[0-9A-Za-z+/]{32,}={0,2}/g, "<webhook secret>"],
   [/\bdvc_[0-9A-Za-z_-]{27}(?![0-9A-Za-z_-])/g, "<device token>"],
   [/\beyJ[0-9A-Za-z_-]+\.eyJ[0-9A-Za-z_-]+\.[0-9A-Za-z_-]+/g, "<step-up token>"],
   [/\b[A-Z2-7]{32}\b/g, "<TOTP secret>"],
@@ -38,8 +39,8 @@ function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
-/** Numbers that depend on the steps before. */
-const counterPath = /\.leaf_index$/;
+/** Numbers that depend on the steps before, or on the machine. */
+const counterPath = /\.(leaf_index|cursor|milliseconds)$/;
 /** Texts in base64url that differ from run to run. */
 const randomPath = /(^|\.)(challenge|user\.id|user_handle)$/;
 
