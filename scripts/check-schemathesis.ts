@@ -7,8 +7,8 @@ import { join } from "node:path";
 import { EdgeIdp } from "@edge-idp/sdk";
 import { z } from "zod";
 import { runBounded } from "../test/e2e/bounded-check.ts";
+import { Commands } from "../test/e2e/commands.ts";
 import { LocalService } from "../test/e2e/local-service.ts";
-import { ProcessGroup } from "../test/e2e/process-group.ts";
 import { copyProject } from "../test/e2e/project-copy.ts";
 import { Report } from "../test/e2e/report.ts";
 import { hasTools } from "../test/e2e/tools.ts";
@@ -35,24 +35,22 @@ class Check {
   readonly #report: Report;
   readonly #copy = copyProject(root);
   readonly #scratch: string;
+  readonly #commands: Commands;
   readonly #closing: (() => Promise<unknown>)[] = [];
 
   constructor(report: Report) {
     this.#report = report;
     this.#scratch = join(this.#copy.scratch, "schemathesis");
     mkdirSync(this.#scratch);
+    this.#commands = new Commands(this.#scratch);
+    this.#closing.push(() => this.#commands.close());
   }
 
   async run(): Promise<void> {
     cpSync(folder, this.#scratch, { recursive: true });
     const service = await LocalService.create(this.#copy);
     this.#closing.push(() => service.close());
-    const install = async () => {
-      await this.#command("python3", ["-m", "venv", "venv"]);
-      const options = ["--quiet", "--require-hashes", "--requirement", "requirements.txt"];
-      await this.#command("venv/bin/pip", ["install", ...options]);
-    };
-    await Promise.all([install(), service.waitUntilReady()]);
+    await Promise.all([this.#commands.installPythonPackages(), service.waitUntilReady()]);
     await this.#provisionExample(service);
     await this.#attack(service, await this.#createSpareTenant(service));
     const isAlive = await isTokenAccepted(service.url, service.demoToken);
@@ -80,7 +78,7 @@ class Check {
   }
 
   async #attack({ url, demoToken, operatorToken }: LocalService, spareTenant: string) {
-    const output = await this.#command(
+    const output = await this.#commands.run(
       "venv/bin/schemathesis",
       [
         ...["--config-file", "schemathesis.toml", "run", `${url}/openapi.json`, "--checks", "all"],
@@ -90,9 +88,15 @@ class Check {
         ...["--report", "json,ndjson", "--report-json-path", "run.json"],
         ...["--report-ndjson-path", "events.ndjson"],
       ],
-      { IDP_TOKEN: demoToken, OPERATOR_TOKEN: operatorToken, SPARE_TENANT: spareTenant },
-      // It ends with 1 if a check has failed.
-      [0, 1],
+      {
+        environment: {
+          IDP_TOKEN: demoToken,
+          OPERATOR_TOKEN: operatorToken,
+          SPARE_TENANT: spareTenant,
+        },
+        // It ends with 1 if a check has failed.
+        allowed: [0, 1],
+      },
     );
     const run = runSchema.parse(JSON.parse(this.#read("run.json")));
     const isWhole =
@@ -117,20 +121,6 @@ class Check {
 
   #read(file: string): string {
     return readFileSync(join(this.#scratch, file), "utf8");
-  }
-
-  /** @throws Error with the output if the exit code is not allowed */
-  async #command(
-    program: string,
-    args: readonly string[],
-    environment: Record<string, string> = {},
-    allowed: readonly number[] = [0],
-  ): Promise<string> {
-    const group = new ProcessGroup(program, args, this.#scratch, environment);
-    this.#closing.push(() => group.end("SIGTERM"));
-    const code = await group.ended;
-    if (code === null || !allowed.includes(code)) throw new Error(group.output + group.errors);
-    return group.output;
   }
 }
 

@@ -15,8 +15,8 @@ import { EdgeIdp } from "@edge-idp/sdk";
 import { AwsClient } from "aws4fetch";
 import { z } from "zod";
 import { runBounded } from "../test/e2e/bounded-check.ts";
+import { Commands } from "../test/e2e/commands.ts";
 import { LocalService } from "../test/e2e/local-service.ts";
-import { ProcessGroup } from "../test/e2e/process-group.ts";
 import { copyProject } from "../test/e2e/project-copy.ts";
 import { Report } from "../test/e2e/report.ts";
 import { hasTools } from "../test/e2e/tools.ts";
@@ -65,12 +65,15 @@ class Check {
   readonly #report: Report;
   readonly #copy = copyProject(root);
   readonly #scratch: string;
+  readonly #commands: Commands;
   readonly #closing: (() => Promise<unknown>)[] = [];
 
   constructor(report: Report) {
     this.#report = report;
     this.#scratch = join(this.#copy.scratch, "streams");
     mkdirSync(this.#scratch);
+    this.#commands = new Commands(this.#scratch);
+    this.#closing.push(() => this.#commands.close());
   }
 
   async run(): Promise<void> {
@@ -79,7 +82,7 @@ class Check {
     this.#closing.push(() => service.close());
     const receivers = await startReceivers();
     this.#closing.push(() => receivers.close());
-    await Promise.all([this.#installTools(), service.waitUntilReady()]);
+    await Promise.all([this.#commands.installPythonPackages(), service.waitUntilReady()]);
     const store = await this.#startStore();
     const key = keySchema.parse(
       JSON.parse(await this.#python("bucket.py", "create", store, bucket)),
@@ -101,20 +104,12 @@ class Check {
     this.#copy.remove();
   }
 
-  async #installTools(): Promise<void> {
-    await this.#command("python3", ["-m", "venv", "venv"]);
-    const options = ["--quiet", "--require-hashes", "--requirement", "requirements.txt"];
-    await this.#command("venv/bin/pip", ["install", ...options]);
-  }
-
   /** @returns the address of an S3 server */
   async #startStore(): Promise<string> {
     const port = String(await findFreePort());
     const options = ["-H", "127.0.0.1", "-p", port];
-    const server = new ProcessGroup("venv/bin/moto_server", options, this.#scratch, {
-      INITIAL_NO_AUTH_ACTION_COUNT: String(uncheckedCalls),
-    });
-    this.#closing.push(() => server.end("SIGTERM"));
+    const environment = { INITIAL_NO_AUTH_ACTION_COUNT: String(uncheckedCalls) };
+    const server = this.#commands.start("venv/bin/moto_server", options, { environment });
     const isReady = await server.until(() =>
       `${server.output}${server.errors}`.includes("Running on"),
     );
@@ -257,15 +252,7 @@ class Check {
   }
 
   #python(...args: readonly string[]): Promise<string> {
-    return this.#command("venv/bin/python", args);
-  }
-
-  /** @throws Error with the output if it fails */
-  async #command(program: string, args: readonly string[]): Promise<string> {
-    const group = new ProcessGroup(program, args, this.#scratch);
-    this.#closing.push(() => group.end("SIGTERM"));
-    if ((await group.ended) !== 0) throw new Error(group.output + group.errors);
-    return group.output;
+    return this.#commands.run("venv/bin/python", args);
   }
 }
 

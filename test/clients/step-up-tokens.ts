@@ -7,8 +7,8 @@ import { join } from "node:path";
 import { EdgeIdp } from "@edge-idp/sdk";
 import { StepUpTokenError, verifyStepUpToken } from "@edge-idp/sdk/tokens";
 import { createRemoteJWKSet, decodeProtectedHeader, errors, jwtVerify } from "jose";
+import { Commands } from "../e2e/commands.ts";
 import { LocalService } from "../e2e/local-service.ts";
-import { ProcessGroup } from "../e2e/process-group.ts";
 import type { ProjectCopy } from "../e2e/project-copy.ts";
 import type { Report } from "../e2e/report.ts";
 import { Authenticator, addSeconds } from "../sdk/journey/authenticator.ts";
@@ -28,8 +28,7 @@ interface Enrolled {
 export class StepUpCheck {
   readonly #report: Report;
   readonly #copy: ProjectCopy;
-  readonly #folder: string;
-  readonly #started: ProcessGroup[] = [];
+  readonly #commands: Commands;
   #service: LocalService;
 
   /** @param service restarted with other keys, at the same address */
@@ -37,14 +36,13 @@ export class StepUpCheck {
     this.#report = report;
     this.#copy = copy;
     this.#service = service;
-    this.#folder = join(copy.scratch, "step-up");
-    cpSync(join(root, "test/clients/step-up"), this.#folder, { recursive: true });
+    const folder = join(copy.scratch, "step-up");
+    this.#commands = new Commands(folder);
+    cpSync(join(root, "test/clients/step-up"), folder, { recursive: true });
   }
 
   async run(): Promise<void> {
-    const requirements = ["--require-hashes", "--requirement", "requirements.txt"];
-    await this.#runIn(this.#folder, "python3", ["-m", "venv", "venv"]);
-    await this.#runIn(this.#folder, "venv/bin/pip", ["install", "--quiet", ...requirements]);
+    await this.#commands.installPythonPackages();
 
     const user = await this.#enrol();
     const first = await this.#issue(user, -30);
@@ -63,7 +61,7 @@ export class StepUpCheck {
   }
 
   async close(): Promise<void> {
-    await Promise.all(this.#started.map((group) => group.end("SIGTERM")));
+    await this.#commands.close();
     await this.#service.close();
   }
 
@@ -89,7 +87,7 @@ export class StepUpCheck {
   /** Adds or drops a version, and starts the service with the result. */
   async #rotate(args: readonly string[]): Promise<void> {
     const { project } = this.#copy;
-    await this.#runIn(project, "npm", ["run", "--silent", "keys:rotate", "--", ...args]);
+    await new Commands(project).run("npm", ["run", "--silent", "keys:rotate", "--", ...args]);
     await this.#service.close();
     this.#service = await LocalService.create(this.#copy, Number(new URL(this.#service.url).port));
     await this.#service.waitUntilReady();
@@ -114,7 +112,7 @@ export class StepUpCheck {
         ),
     );
     const environment = { IDP_URL: issuer, STEP_UP_TOKEN: token, AUDIENCE: audience };
-    const output = await this.#runIn(this.#folder, "venv/bin/python", ["verify.py"], environment);
+    const output = await this.#commands.run("venv/bin/python", ["verify.py"], { environment });
     const { claims, refused }: { claims?: { sub: string }; refused?: object } = JSON.parse(output);
     const byPython = claims?.sub === externalId;
     const isStrict = JSON.stringify(refusedByPython) === JSON.stringify(refused);
@@ -125,19 +123,6 @@ export class StepUpCheck {
       ),
       ...(isStrict === isValid ? [] : [`PyJWT refuses ${JSON.stringify(refused)}`]),
     ]);
-  }
-
-  /** @returns the output @throws Error if the command fails */
-  async #runIn(
-    folder: string,
-    command: string,
-    args: readonly string[],
-    environment: Readonly<Record<string, string>> = {},
-  ): Promise<string> {
-    const group = new ProcessGroup(command, args, folder, environment);
-    this.#started.push(group);
-    if ((await group.ended) === 0) return group.output;
-    throw new Error(`${command} ${args.join(" ")} failed: ${group.output}${group.errors}`);
   }
 }
 

@@ -10,8 +10,8 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { EdgeIdp } from "@edge-idp/sdk";
 import { verifyWebhook } from "@edge-idp/sdk/webhooks";
 import { Webhook } from "standardwebhooks";
+import { Commands } from "../e2e/commands.ts";
 import type { LocalService } from "../e2e/local-service.ts";
-import { ProcessGroup } from "../e2e/process-group.ts";
 import type { Report } from "../e2e/report.ts";
 
 const wantedMessages = 6;
@@ -81,7 +81,7 @@ export class WebhookCheck {
   readonly #report: Report;
   readonly #service: LocalService;
   readonly #folder: string;
-  readonly #started: ProcessGroup[] = [];
+  readonly #commands: Commands;
   readonly #received: Omit<Message, "secret">[] = [];
   readonly #server: Server;
 
@@ -90,6 +90,7 @@ export class WebhookCheck {
     this.#report = report;
     this.#service = service;
     this.#folder = join(scratch, "webhooks");
+    this.#commands = new Commands(this.#folder);
     cpSync(join(root, "test/clients/webhooks"), this.#folder, { recursive: true });
     this.#server = createServer(async (request, response) => {
       const body = await readBody(request);
@@ -100,11 +101,9 @@ export class WebhookCheck {
   }
 
   async run(): Promise<void> {
-    const requirements = ["--require-hashes", "--requirement", "requirements.txt"];
-    await this.#runHere("python3", ["-m", "venv", "venv"]);
-    await this.#runHere("venv/bin/pip", ["install", "--quiet", ...requirements]);
-    await this.#runHere("go", ["vet", "."]);
-    await this.#runHere("go", ["build", "-o", "verify", "."]);
+    await this.#commands.installPythonPackages();
+    await this.#commands.run("go", ["vet", "."]);
+    await this.#commands.run("go", ["build", "-o", "verify", "."]);
 
     const cases = await this.#collectCases();
     writeFileSync(
@@ -137,7 +136,7 @@ export class WebhookCheck {
   }
 
   async close(): Promise<void> {
-    await Promise.all(this.#started.map((group) => group.end("SIGTERM")));
+    await this.#commands.close();
     this.#server.close();
   }
 
@@ -174,18 +173,10 @@ export class WebhookCheck {
   }
 
   async #verifyIn(command: string, args: readonly string[]): Promise<boolean[]> {
-    const output = await this.#runHere(command, [...args, "messages.ndjson"]);
+    const output = await this.#commands.run(command, [...args, "messages.ndjson"]);
     return output
       .trim()
       .split("\n")
       .map((line) => line === "true");
-  }
-
-  /** @returns the output @throws Error if the command fails */
-  async #runHere(command: string, args: readonly string[]): Promise<string> {
-    const group = new ProcessGroup(command, args, this.#folder);
-    this.#started.push(group);
-    if ((await group.ended) === 0) return group.output;
-    throw new Error(`${command} ${args.join(" ")} failed: ${group.output}${group.errors}`);
   }
 }
