@@ -7,7 +7,8 @@ import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { Failure, runScript } from "../scripts/support/failure.ts";
+import { Failure } from "../packages/cli/src/failure.ts";
+import { runScript } from "../scripts/support/run-script.ts";
 import type { ImportFigures } from "../scripts/support/sentinel-figures.ts";
 import {
   countryTables,

@@ -6,7 +6,7 @@ import { createReadStream } from "node:fs";
 import { readFile, stat } from "node:fs/promises";
 import { parseArgs } from "node:util";
 import type { SavedTrail, SignedCheckpoint, Verdict } from "@edge-idp/sdk/audit";
-import { Failure } from "./support/failure.ts";
+import { Failure } from "../packages/cli/src/failure.ts";
 
 const helpText = `Verify a tenant's audit trail.
 

@@ -7,10 +7,11 @@
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { EdgeIdp } from "@edge-idp/sdk";
+import { Failure } from "../packages/cli/src/failure.ts";
+import { readSecret } from "../packages/cli/src/secret-file.ts";
 import { fillDemoTenant } from "./support/demo-fill.ts";
-import { Failure, runScript } from "./support/failure.ts";
 import { findDemoUrl } from "./support/operator-api.ts";
-import { readSecret } from "./support/secret-file.ts";
+import { runScript } from "./support/run-script.ts";
 
 const root = join(import.meta.dirname, "..");
 

@@ -16,8 +16,8 @@ import { ProcessGroup } from "../test/e2e/process-group.ts";
 import { copyProject, type ProjectCopy } from "../test/e2e/project-copy.ts";
 import { Report } from "../test/e2e/report.ts";
 import { Shell } from "../test/e2e/shell.ts";
-import { runScript } from "./support/failure.ts";
 import { findFreePort, isPortFree } from "./support/port.ts";
+import { runScript } from "./support/run-script.ts";
 
 const root = join(import.meta.dirname, "..");
 /** The section of README.md with commands. Of the tutorial all commands run. */

@@ -4,6 +4,8 @@
  */
 import { randomBytes } from "node:crypto";
 import { parseArgs } from "node:util";
+import { Failure } from "../packages/cli/src/failure.ts";
+import { readSecret, writeSecret } from "../packages/cli/src/secret-file.ts";
 import { keyringNames, secretOf } from "../src/keys/keyring-names.ts";
 import { listVersions, signingVersionOf } from "../src/step-up/signing-version.ts";
 import {
@@ -12,9 +14,8 @@ import {
   requireDeployed,
   tokenSigningSecret,
 } from "./support/deployed-keys.ts";
-import { Failure, runScript } from "./support/failure.ts";
 import { OperatorApi } from "./support/operator-api.ts";
-import { readSecret, writeSecret } from "./support/secret-file.ts";
+import { runScript } from "./support/run-script.ts";
 import {
   requireUrl,
   resolveService,

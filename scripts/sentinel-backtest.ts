@@ -6,6 +6,8 @@ import { once } from "node:events";
 import { createReadStream, createWriteStream, mkdirSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import type { Writable } from "node:stream";
+import { Failure } from "../packages/cli/src/failure.ts";
+import { printLine, showProgress } from "../packages/cli/src/progress.ts";
 import { Figures } from "./support/backtest-figures.ts";
 import { openNetwork } from "./support/backtest-network.ts";
 import { type BacktestOptions, helpText, parseOptions } from "./support/backtest-options.ts";
@@ -13,8 +15,7 @@ import { Replay } from "./support/backtest-replay.ts";
 import { renderReport } from "./support/backtest-report.ts";
 import { readLogins } from "./support/backtest-rows.ts";
 import { sessionsHeader, writeDays, writeSession } from "./support/backtest-table.ts";
-import { Failure, runScript } from "./support/failure.ts";
-import { printLine, showProgress } from "./support/sentinel-terminal.ts";
+import { runScript } from "./support/run-script.ts";
 
 const maxPrintedLines = 20;
 const loginsPerProgress = 10_000;

@@ -4,7 +4,8 @@
  */
 import { readFileSync } from "node:fs";
 import { parseArgs } from "node:util";
-import { Failure, runScript } from "./support/failure.ts";
+import { Failure } from "../packages/cli/src/failure.ts";
+import { runScript } from "./support/run-script.ts";
 import {
   assessmentsSchema,
   recompute,

@@ -2,13 +2,14 @@
  * `npm run sentinel:import`: builds the network data set from lists and tables, and writes it to local or remote
  * KV. See `--help` and docs/sentinel-data.md.
  */
+
+import { showProgress } from "../packages/cli/src/progress.ts";
 import { type DataSet, type Published, putInForce } from "../src/sentinel/feeds/data-set.ts";
-import { runScript } from "./support/failure.ts";
+import { runScript } from "./support/run-script.ts";
 import { figuresOf, formatFigures, type ImportFigures } from "./support/sentinel-figures.ts";
 import { helpText, type ImportOptions, parseOptions } from "./support/sentinel-options.ts";
 import { prepareDataSet, requireNoRemoval } from "./support/sentinel-prepare.ts";
 import { type ImportStore, openLocalStore, openRemoteStore } from "./support/sentinel-store.ts";
-import { showProgress } from "./support/sentinel-terminal.ts";
 
 /** Keys of an earlier format, which no code reads. */
 const oldKeyPrefix = "net/v1/";

@@ -3,10 +3,11 @@
  * docs/operations.md says when that is needed.
  */
 import { parseArgs } from "node:util";
+import { Failure } from "../packages/cli/src/failure.ts";
+import { readSecret } from "../packages/cli/src/secret-file.ts";
 import { idPattern } from "../src/crypto/id-time.ts";
-import { Failure, runScript } from "./support/failure.ts";
 import { OperatorApi } from "./support/operator-api.ts";
-import { readSecret } from "./support/secret-file.ts";
+import { runScript } from "./support/run-script.ts";
 import {
   requireUrl,
   resolveService,

@@ -1,10 +1,10 @@
 /** The options of `npm run sentinel:backtest`. */
 import { parseArgs } from "node:util";
+import { Failure } from "../../packages/cli/src/failure.ts";
 import type { KindThresholds, RiskPolicy } from "../../src/sentinel/assessment.ts";
 import { signalNames } from "../../src/sentinel/reason.ts";
 import { type AttackerKind, attackerKinds } from "../../src/sentinel/weights.ts";
 import { defaultPolicy } from "../../src/tenancy/policy.ts";
-import { Failure } from "./failure.ts";
 import { type NetworkValues, networkOptions, planNetwork } from "./sentinel-options.ts";
 
 export const helpText = `Replay past logins through Sentinel: who would have been challenged, and why.

@@ -2,6 +2,7 @@
 import type { Readable } from "node:stream";
 import { CsvError, parse } from "csv-parse";
 import { z } from "zod";
+import { Failure } from "../../packages/cli/src/failure.ts";
 import {
   address,
   agent,
@@ -11,7 +12,6 @@ import {
 import { externalId, requestInstant } from "../../src/http/schemas.ts";
 import type { ClientFields } from "../../src/sentinel/client-fields.ts";
 import type { Address } from "../../src/sentinel/network/address.ts";
-import { Failure } from "./failure.ts";
 
 /** `verified`: with a second factor. `failure`: it was not let in. */
 export const outcomes = ["success", "verified", "failure"] as const;

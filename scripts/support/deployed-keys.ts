@@ -1,10 +1,11 @@
 /** Compares a file of secrets with the keys that the service uses. */
+
+import { Failure } from "../../packages/cli/src/failure.ts";
+import { findSecret, readSecret } from "../../packages/cli/src/secret-file.ts";
 import { type Keyring, parseKeyring } from "../../src/crypto/keyring.ts";
 import { keyringNames, secretOf } from "../../src/keys/keyring-names.ts";
 import { listPublishedKeys } from "../../src/step-up/token-keys.ts";
-import { Failure } from "./failure.ts";
 import type { OperatorApi } from "./operator-api.ts";
-import { findSecret, readSecret } from "./secret-file.ts";
 
 export const tokenSigningSecret = "TOKEN_SIGNING_KEYS";
 

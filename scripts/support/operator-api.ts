@@ -3,7 +3,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseEnv } from "node:util";
 import { z } from "zod";
-import { Failure } from "./failure.ts";
+import { Failure } from "../../packages/cli/src/failure.ts";
 
 const demoFile = join(import.meta.dirname, "..", "..", ".dev", "demo.env");
 const defaultUrl = "http://127.0.0.1:8787";

@@ -1,5 +1,6 @@
 /** The feeds of an import: their names, kinds and sources. */
 import { createHash } from "node:crypto";
+import { Failure } from "../../packages/cli/src/failure.ts";
 import { catalogue } from "../../src/sentinel/feeds/catalogue.ts";
 import type { FeedRecord } from "../../src/sentinel/feeds/feed-record.ts";
 import { encodeFeedValue, type FeedValue } from "../../src/sentinel/feeds/feed-value.ts";
@@ -18,7 +19,6 @@ import {
   networkKinds,
 } from "../../src/sentinel/network/network-facts.ts";
 import { FeedRanges } from "../../src/sentinel/network/ranges.ts";
-import { Failure } from "./failure.ts";
 import { publicName, type Read, readText } from "./sentinel-source.ts";
 
 /** A feed of one or more files or URLs, usually one for each address family. */

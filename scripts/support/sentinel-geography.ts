@@ -5,6 +5,8 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { z } from "zod";
+import { Failure } from "../../packages/cli/src/failure.ts";
+import { showProgress } from "../../packages/cli/src/progress.ts";
 import type { FeedRecord } from "../../src/sentinel/feeds/feed-record.ts";
 import { FeedRefusal } from "../../src/sentinel/feeds/validate-list.ts";
 import { type Geography, noGeography } from "../../src/sentinel/network/build.ts";
@@ -14,9 +16,7 @@ import {
   type TableKind,
 } from "../../src/sentinel/network/geography.ts";
 import type { ValueRange } from "../../src/sentinel/network/value-segments.ts";
-import { Failure } from "./failure.ts";
 import { messageOf, publicName, type Read, readText } from "./sentinel-source.ts";
-import { showProgress } from "./sentinel-terminal.ts";
 
 /** The version of all @ip-location-db packages, which are published together. */
 export const geographyVersion = "2.3.2026061719";

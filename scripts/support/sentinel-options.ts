@@ -1,7 +1,7 @@
 /** The options of `npm run sentinel:import`. */
 import { type ParseArgsOptionsConfig, parseArgs } from "node:util";
+import { Failure } from "../../packages/cli/src/failure.ts";
 import { networkKinds } from "../../src/sentinel/network/network-facts.ts";
-import { Failure } from "./failure.ts";
 import { type FeedPlan, planCatalogue, planFeeds } from "./sentinel-feeds.ts";
 import {
   type CountryTable,

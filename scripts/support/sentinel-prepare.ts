@@ -1,4 +1,7 @@
 /** Prepares the data set of an import: reads its lists and tables, and builds the shards and the table of threats. */
+
+import { Failure } from "../../packages/cli/src/failure.ts";
+import { printLine } from "../../packages/cli/src/progress.ts";
 import type { DataSet, DataStore } from "../../src/sentinel/feeds/data-set.ts";
 import {
   type FeedRecord,
@@ -10,11 +13,9 @@ import { destinationOf } from "../../src/sentinel/feeds/refresh-progress.ts";
 import { type BuiltShard, buildShards } from "../../src/sentinel/network/build.ts";
 import { encodeCurrent } from "../../src/sentinel/network/current-data-set.ts";
 import { buildThreatTable } from "../../src/sentinel/network/threats.ts";
-import { Failure } from "./failure.ts";
 import { readGeography } from "./sentinel-geography.ts";
 import type { ImportOptions } from "./sentinel-options.ts";
 import { readFeeds } from "./sentinel-refused.ts";
-import { printLine } from "./sentinel-terminal.ts";
 
 export interface Prepared {
   readonly dataSet: DataSet;

@@ -1,5 +1,6 @@
 /** Recomputes an assessment of the API from its inputs. */
 import { z } from "zod";
+import { Failure } from "../../packages/cli/src/failure.ts";
 import { digestCanonicalJson } from "../../src/crypto/canonical.ts";
 import { assessmentIdPattern } from "../../src/sentinel/assessment.ts";
 import { sessionEvidenceSchema } from "../../src/sentinel/evidence.ts";
@@ -9,7 +10,6 @@ import { recommendations } from "../../src/sentinel/score.ts";
 import { judge } from "../../src/sentinel/signals/judgement.ts";
 import { model, priorProbability } from "../../src/sentinel/weights.ts";
 import { kindPolicyOf, storedKindSettings } from "../../src/tenancy/kind-settings.ts";
-import { Failure } from "./failure.ts";
 
 const assessment = z.object({
   assessment_id: z.string().regex(assessmentIdPattern),

@@ -2,6 +2,8 @@
  * Reads all lists of an import. As in the scheduled refresh, a refused list stops no other one: the version in
  * the store stays in use, and its record shows the error.
  */
+
+import { printLine } from "../../packages/cli/src/progress.ts";
 import type { DataStore } from "../../src/sentinel/feeds/data-set.ts";
 import {
   addError,
@@ -16,7 +18,6 @@ import { FeedRefusal } from "../../src/sentinel/feeds/validate-list.ts";
 import type { Geography } from "../../src/sentinel/network/build.ts";
 import { describeFeed, type FeedPlan, type ReadFeed, readFeed } from "./sentinel-feeds.ts";
 import { messageOf } from "./sentinel-source.ts";
-import { printLine } from "./sentinel-terminal.ts";
 
 export interface ReadFeeds {
   /** The feeds to build from: the accepted ones, and the stored versions of refused ones. */

@@ -2,10 +2,10 @@
 import type { Hash } from "node:crypto";
 import { createReadStream } from "node:fs";
 import { basename } from "node:path";
+import { Failure } from "../../packages/cli/src/failure.ts";
+import { printLine, showProgress } from "../../packages/cli/src/progress.ts";
 import { FeedRefusal, validateList } from "../../src/sentinel/feeds/validate-list.ts";
 import type { LineCounts } from "../../src/sentinel/network/lines.ts";
-import { Failure } from "./failure.ts";
-import { printLine, showProgress } from "./sentinel-terminal.ts";
 
 const fetchTimeoutMs = 120_000;
 /** Several times the largest known table. */

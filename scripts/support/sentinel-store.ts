@@ -11,9 +11,9 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { getPlatformProxy, unstable_readConfig } from "wrangler";
 import { z } from "zod";
+import { Failure } from "../../packages/cli/src/failure.ts";
 import type { DataStore, KeyValue } from "../../src/sentinel/feeds/data-set.ts";
 import { dataStoreOf } from "../../src/sentinel/feeds/kv-store.ts";
-import { Failure } from "./failure.ts";
 
 export interface ImportStore extends DataStore {
   close(): Promise<void>;

@@ -1,6 +1,6 @@
 /** The options by which an operator's command finds the service and its secrets. */
 import { join } from "node:path";
-import { Failure } from "./failure.ts";
+import { Failure } from "../../packages/cli/src/failure.ts";
 import { findDemoUrl } from "./operator-api.ts";
 
 export const serviceHelp = `  --file FILE   the file of secrets that the service was deployed with (default .dev.vars)

@@ -1,6 +1,6 @@
 /** Draws QR codes with block characters, two modules in one. */
 import { renderUnicodeCompact } from "uqr";
-import { quietZoneModules } from "../../src/otp/qr-code.ts";
+import { quietZoneModules } from "../../../src/otp/qr-code.ts";
 
 /** White characters on black, from the part of the 256 colours that no theme of a terminal changes. */
 const whiteOnBlack = "\u001b[38;5;231;48;5;16m";

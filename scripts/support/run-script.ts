@@ -1,10 +1,4 @@
-/** An error that the user can correct: printed as one sentence, without a stack. */
-export class Failure extends Error {
-  constructor(message: string) {
-    super(message);
-    this.name = "Failure";
-  }
-}
+import { Failure } from "../../packages/cli/src/failure.ts";
 
 /** Runs a script and sets the exit code. Prints a `Failure` as a sentence and exits with 1. */
 export async function runScript(main: () => Promise<number>): Promise<void> {

@@ -5,7 +5,8 @@ import { Failure } from "./failure.ts";
 
 /** Undefined if the file has no value. @throws Failure if the file does not exist */
 export function findSecret(file: string, name: string): string | undefined {
-  if (!existsSync(file)) throw new Failure(`${file} does not exist; name yours with --file.`);
+  if (!existsSync(file))
+    throw new Failure(`${file} does not exist; name yours with --secrets-file.`);
   return parseEnv(readFileSync(file, "utf8"))[name] || undefined;
 }
 
