@@ -3,7 +3,8 @@
  * production bundle. README.md in this folder defines each figure.
  */
 import { parseArgs } from "node:util";
-import { Failure, runScript } from "../scripts/support/failure.ts";
+import { Failure } from "../packages/cli/src/failure.ts";
+import { runScript } from "../scripts/support/run-script.ts";
 import { type Checkpoint, Client } from "./support/client.ts";
 import { whole } from "./support/figures.ts";
 import { createBenchFolder } from "./support/folder.ts";

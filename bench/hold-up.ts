@@ -3,7 +3,7 @@
  * time, over HTTP against the production bundle. README.md in this folder defines each figure.
  */
 import { setTimeout } from "node:timers/promises";
-import { runScript } from "../scripts/support/failure.ts";
+import { runScript } from "../scripts/support/run-script.ts";
 import { formatRatio, formatTiming, measureTimes, type Timing, table } from "./support/figures.ts";
 import { createBenchFolder } from "./support/folder.ts";
 import { machine, versions } from "./support/machine.ts";

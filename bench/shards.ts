@@ -4,7 +4,7 @@
  */
 import { setTimeout } from "node:timers/promises";
 import { parseArgs } from "node:util";
-import { runScript } from "../scripts/support/failure.ts";
+import { runScript } from "../scripts/support/run-script.ts";
 import { formatSeconds, table, whole } from "./support/figures.ts";
 import { createBenchFolder } from "./support/folder.ts";
 import { machine, versions } from "./support/machine.ts";

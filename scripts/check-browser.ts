@@ -15,7 +15,7 @@ import { checkTrailVerifier } from "../test/browser/verify-trail.ts";
 import { runBounded } from "../test/e2e/bounded-check.ts";
 import { Report } from "../test/e2e/report.ts";
 import { hasTools } from "../test/e2e/tools.ts";
-import { runScript } from "./support/failure.ts";
+import { runScript } from "./support/run-script.ts";
 
 const timeLimitMs = 900_000;
 

@@ -23,7 +23,7 @@ import { LocalService } from "../test/e2e/local-service.ts";
 import { copyProject } from "../test/e2e/project-copy.ts";
 import { Report } from "../test/e2e/report.ts";
 import { hasTools } from "../test/e2e/tools.ts";
-import { runScript } from "./support/failure.ts";
+import { runScript } from "./support/run-script.ts";
 import { createDemoTenant } from "./support/service.ts";
 
 const root = join(import.meta.dirname, "..");

@@ -6,14 +6,15 @@
 import { globSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { z } from "zod";
+import { Failure } from "../packages/cli/src/failure.ts";
 import { errorCodes, statusOf } from "../src/errors.ts";
 import {
   findBrokenReferences,
   findLengthProblems,
   findOperationProblems,
 } from "./support/documents.ts";
-import { Failure, runScript } from "./support/failure.ts";
 import { findGuideProblems } from "./support/guide.ts";
+import { runScript } from "./support/run-script.ts";
 
 const root = join(import.meta.dirname, "..");
 const documents = ["*.md", "docs/**/*.md", "bench/*.md", "packages/*/*.md", "examples/*/*.md"];

@@ -5,7 +5,8 @@
 import { spawnSync } from "node:child_process";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { Failure, runScript } from "./support/failure.ts";
+import { Failure } from "../packages/cli/src/failure.ts";
+import { runScript } from "./support/run-script.ts";
 
 const helpText = `Record histories of concurrent calls, and search for one that no order explains.
 

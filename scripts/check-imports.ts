@@ -1,5 +1,5 @@
 /**
- * `npm run check:imports`: checks that imports in src/, the SDK and the console follow the rules in support/layers.ts,
+ * `npm run check:imports`: checks that imports in src/, the SDK, the command and the console follow the rules in support/layers.ts,
  * and prints the shape of src/: its folders, the imports between them, and the circles they form. Type imports count.
  *
  *     npm run check:imports             checks and prints
@@ -8,7 +8,12 @@
 import { globSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { findImports, type Import } from "./support/imports.ts";
-import { findConsoleProblems, findLayerProblems, findSdkProblems } from "./support/layers.ts";
+import {
+  findCliProblems,
+  findConsoleProblems,
+  findLayerProblems,
+  findSdkProblems,
+} from "./support/layers.ts";
 import { shapeOf } from "./support/shape.ts";
 
 const checkedRoot = "src";
@@ -33,6 +38,7 @@ if (root === checkedRoot) {
   const problems = [
     ...findLayerProblems(imports),
     ...findSdkProblems(readImports(".", "packages/sdk/src/**/*.ts")),
+    ...findCliProblems(readImports(".", "packages/cli/src/**/*.ts")),
     ...findConsoleProblems(readImports(".", "console/src/**/*.{ts,tsx}")),
   ];
   for (const problem of problems) process.stderr.write(`${problem}\n`);

@@ -6,10 +6,11 @@
 import { appendFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { z } from "zod";
-import { Failure, runScript } from "./support/failure.ts";
+import { Failure } from "../packages/cli/src/failure.ts";
 import { type Target, targets } from "./support/mutant-targets.ts";
 import { MutantWorkplace, type Verdict } from "./support/mutant-workplace.ts";
 import { findMutants, type Mutant } from "./support/mutations.ts";
+import { runScript } from "./support/run-script.ts";
 
 const helpText = `Change the source in small ways, and check that tests notice.
 

@@ -6,7 +6,8 @@ import { spawnSync } from "node:child_process";
 import { cpSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { Failure, runScript } from "./support/failure.ts";
+import { Failure } from "../packages/cli/src/failure.ts";
+import { runScript } from "./support/run-script.ts";
 
 const root = join(import.meta.dirname, "..");
 const documents = ["openapi.json", "openapi-3.0.json"];

@@ -13,7 +13,7 @@ import { copyProject } from "../test/e2e/project-copy.ts";
 import { Report } from "../test/e2e/report.ts";
 import { hasTools } from "../test/e2e/tools.ts";
 import { compareFindings, explainedSchema, readReport } from "../test/schemathesis/findings.ts";
-import { runScript } from "./support/failure.ts";
+import { runScript } from "./support/run-script.ts";
 import { isTokenAccepted } from "./support/service.ts";
 
 const root = join(import.meta.dirname, "..");

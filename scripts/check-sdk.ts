@@ -11,7 +11,7 @@ import { LocalService } from "../test/e2e/local-service.ts";
 import { copyProject } from "../test/e2e/project-copy.ts";
 import { Report } from "../test/e2e/report.ts";
 import { Project } from "../test/sdk/project.ts";
-import { runScript } from "./support/failure.ts";
+import { runScript } from "./support/run-script.ts";
 
 const root = join(import.meta.dirname, "..");
 const timeLimitMs = 300_000;

@@ -7,7 +7,8 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, relative } from "node:path";
 import { z } from "zod";
-import { Failure, runScript } from "./support/failure.ts";
+import { Failure } from "../packages/cli/src/failure.ts";
+import { runScript } from "./support/run-script.ts";
 
 const root = join(import.meta.dirname, "..");
 

@@ -22,8 +22,8 @@ import { Report } from "../test/e2e/report.ts";
 import { hasTools } from "../test/e2e/tools.ts";
 import { causeEvents } from "../test/streams/cause-events.ts";
 import { type StartedReceivers, startReceivers, token } from "../test/streams/receivers.ts";
-import { runScript } from "./support/failure.ts";
 import { findFreePort } from "./support/port.ts";
+import { runScript } from "./support/run-script.ts";
 
 const root = join(import.meta.dirname, "..");
 const timeLimitMs = 300_000;

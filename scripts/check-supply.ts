@@ -7,8 +7,9 @@ import { spawnSync } from "node:child_process";
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { z } from "zod";
+import { Failure } from "../packages/cli/src/failure.ts";
 import { checkLockfile, findUnexplained } from "./support/dependencies.ts";
-import { Failure, runScript } from "./support/failure.ts";
+import { runScript } from "./support/run-script.ts";
 
 const root = join(import.meta.dirname, "..");
 /**
@@ -24,7 +25,8 @@ const lockedFolders = [
 ];
 /** The product comes first. */
 const manifestFolders = [
-  ...["", "packages/sdk", "packages/reference", "console", "examples/login", "examples/webhooks"],
+  ...["", "packages/sdk", "packages/reference", "packages/cli", "console"],
+  ...["examples/login", "examples/webhooks"],
   ...["bench", "bench/peers", "test/clients/typescript", "test/openapi", "test/sdk"],
 ];
 

@@ -10,7 +10,7 @@ import { ConsolePage } from "../test/browser/console/console-page.ts";
 import { LocalService } from "../test/e2e/local-service.ts";
 import { copyProject } from "../test/e2e/project-copy.ts";
 import { fillDemoTenant } from "./support/demo-fill.ts";
-import { runScript } from "./support/failure.ts";
+import { runScript } from "./support/run-script.ts";
 
 const root = join(import.meta.dirname, "..");
 const folder = join(root, "docs", "console");

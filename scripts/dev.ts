@@ -8,10 +8,10 @@ import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "n
 import { join } from "node:path";
 import { parseEnv } from "node:util";
 import { writeConsole } from "../console/write-console.ts";
+import { Failure } from "../packages/cli/src/failure.ts";
 import { writeReference } from "../packages/reference/write-reference.ts";
 import { runClock } from "./support/clock.ts";
 import { ensureDevVars } from "./support/dev-vars.ts";
-import { Failure, runScript } from "./support/failure.ts";
 import {
   type LocalService,
   type LocalServiceOptions,
@@ -19,6 +19,7 @@ import {
 } from "./support/local-service.ts";
 import { whenNpmEnds } from "./support/parent.ts";
 import { findFreePort, isPortFree } from "./support/port.ts";
+import { runScript } from "./support/run-script.ts";
 import { createDemoTenant, isTokenAccepted } from "./support/service.ts";
 
 const root = join(import.meta.dirname, "..");

@@ -4,7 +4,7 @@ import { once } from "node:events";
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { z } from "zod";
-import { Failure } from "../../scripts/support/failure.ts";
+import { Failure } from "../../packages/cli/src/failure.ts";
 import type { Loader } from "./loader.ts";
 import type { Received, Shot } from "./protocol.ts";
 import type { Subject } from "./subject.ts";

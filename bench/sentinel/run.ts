@@ -8,7 +8,8 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { Failure, runScript } from "../../scripts/support/failure.ts";
+import { Failure } from "../../packages/cli/src/failure.ts";
+import { runScript } from "../../scripts/support/run-script.ts";
 import { model } from "../../src/sentinel/weights.ts";
 import { whole } from "../support/figures.ts";
 import { machine } from "../support/machine.ts";

@@ -5,12 +5,13 @@
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs } from "node:util";
+import { Failure } from "../../packages/cli/src/failure.ts";
+import { readSecret } from "../../packages/cli/src/secret-file.ts";
 import { runClock } from "../../scripts/support/clock.ts";
 import { ensureDevVars } from "../../scripts/support/dev-vars.ts";
-import { Failure, runScript } from "../../scripts/support/failure.ts";
 import { startLocalService } from "../../scripts/support/local-service.ts";
 import { findFreePort } from "../../scripts/support/port.ts";
-import { readSecret } from "../../scripts/support/secret-file.ts";
+import { runScript } from "../../scripts/support/run-script.ts";
 import { createBenchFolder } from "../support/folder.ts";
 import { closeConnections } from "./client.ts";
 import { isFaultless, Ledger } from "./ledger.ts";

@@ -1,6 +1,6 @@
 /** The test tenants of a soak, with enough tokens that no rate limit is reached. */
 import { z } from "zod";
-import { Failure } from "../../scripts/support/failure.ts";
+import { Failure } from "../../packages/cli/src/failure.ts";
 import { type Request, send } from "./client.ts";
 
 /** The service allows a tenant 500 requests a second. */

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
 import { z } from "zod";
-import { Failure } from "../../scripts/support/failure.ts";
+import { Failure } from "../../packages/cli/src/failure.ts";
 import { Client } from "../support/client.ts";
 import type { Ledger } from "./ledger.ts";
 import type { SoakTenant } from "./tenant.ts";

@@ -99,3 +99,17 @@ export function findSdkProblems(imports: readonly Import[]): string[] {
     .filter((one) => !isAllowed(one))
     .map(({ from, to }) => `${from} imports ${to}, which is not part of the SDK`);
 }
+
+/**
+ * One sentence for each import of the command from the project's tools and tests. It may import the service's own code:
+ * its build puts that into the package.
+ * @param imports paths from the root of the repository
+ */
+export function findCliProblems(imports: readonly Import[]): string[] {
+  return imports
+    .filter(({ to }) => !to.startsWith("packages/cli/") && !to.startsWith("src/"))
+    .map(
+      ({ from, to }) =>
+        `${from} imports ${to}, which is part of neither the command nor the service`,
+    );
+}

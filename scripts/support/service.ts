@@ -1,7 +1,7 @@
 /** Requests of `npm run dev` to the service: readiness, and the demo tenant. */
 import { setTimeout as sleep } from "node:timers/promises";
 import { z } from "zod";
-import { Failure } from "./failure.ts";
+import { Failure } from "../../packages/cli/src/failure.ts";
 
 const pollMs = 100;
 const requestTimeoutMs = 5_000;

@@ -2,7 +2,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
-import { Failure } from "./failure.ts";
+import { Failure } from "../../packages/cli/src/failure.ts";
 
 const maxStopMs = 5_000;
 /**

@@ -1,7 +1,7 @@
 /** QR codes need a quiet zone of four modules (ISO/IEC 18004) and a white ground on any page or terminal. */
 import { encode } from "uqr";
 import { describe, expect, test } from "vitest";
-import { drawQrForTerminal } from "../../scripts/support/terminal-qr.ts";
+import { drawQrForTerminal } from "../../packages/cli/src/terminal-qr.ts";
 import { drawQrSvg } from "../../src/otp/qr-code.ts";
 
 const uri = "otpauth://totp/Acme:a?secret=GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ&issuer=Acme";

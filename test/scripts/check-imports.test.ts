@@ -2,6 +2,7 @@
 import { describe, expect, it } from "vitest";
 import { findImports } from "../../scripts/support/imports.ts";
 import {
+  findCliProblems,
   findConsoleProblems,
   findLayerProblems,
   findSdkProblems,
@@ -108,6 +109,18 @@ describe("Imports of the console", () => {
     expect(findConsoleProblems(importsOf({ "console/src/app.tsx": text }))).toEqual([
       "console/src/app.tsx imports src/errors.ts, which is not part of the console",
       "console/src/app.tsx imports packages/sdk/src/index.ts, which is not part of the console",
+    ]);
+  });
+});
+
+describe("Imports of the command", () => {
+  it("may be of the command and of the service, and of nothing else in the repository", () => {
+    const imports = importsOf({
+      "packages/cli/src/program.ts":
+        'import { Failure } from "./failure.ts";\nimport { idPattern } from "../../../src/crypto/id-time.ts";\nimport { dev } from "../../../scripts/dev.ts";\n',
+    });
+    expect(findCliProblems(imports)).toEqual([
+      "packages/cli/src/program.ts imports scripts/dev.ts, which is part of neither the command nor the service",
     ]);
   });
 });

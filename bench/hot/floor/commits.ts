@@ -4,7 +4,7 @@
  */
 import { readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
-import { Failure } from "../../../scripts/support/failure.ts";
+import { Failure } from "../../../packages/cli/src/failure.ts";
 import type { Loader } from "../loader.ts";
 import type { Floor, FloorRoute } from "./start.ts";
 

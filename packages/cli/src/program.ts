@@ -1,0 +1,29 @@
+/** Every command of `edge-idp`. Each file in commands/ adds one command, or one group of them. */
+import { Command } from "commander";
+import manifest from "../package.json" with { type: "json" };
+import { addAuditCommand } from "./commands/audit.ts";
+import { addKeysCommand } from "./commands/keys.ts";
+import { addQrCommand } from "./commands/qr.ts";
+import { addSentinelCommand } from "./commands/sentinel.ts";
+import { addStatsCommand } from "./commands/stats.ts";
+import { addTenantsCommand } from "./commands/tenants.ts";
+import { addTrailCommand } from "./commands/trail.ts";
+import { addHelpCommand } from "./help.ts";
+
+export function createProgram(): Command {
+  const program = new Command("edge-idp")
+    .description("Set up, operate and audit Edge IDP.")
+    .version(manifest.version)
+    .configureHelp({ sortSubcommands: true })
+    .showSuggestionAfterError()
+    .exitOverride();
+  addAuditCommand(program);
+  addHelpCommand(program);
+  addKeysCommand(program);
+  addQrCommand(program);
+  addSentinelCommand(program);
+  addStatsCommand(program);
+  addTenantsCommand(program);
+  addTrailCommand(program);
+  return program;
+}
