@@ -16,7 +16,6 @@ export const laterKinds = [
 ] as const;
 export const attackerKinds = [...earlierKinds, ...laterKinds] as const;
 export type AttackerKind = (typeof attackerKinds)[number];
-export type LaterKind = (typeof laterKinds)[number];
 
 /** Who is attacked, and when. */
 export interface Target {

@@ -69,6 +69,3 @@ for (const line of table.trim().split(/[|\n]/)) {
 export function coordinatesOf(country: string): readonly Coordinates[] {
   return coordinatesByCountry.get(country) ?? [];
 }
-
-/** Every country of the table. */
-export const countriesWithCoordinates: readonly string[] = [...coordinatesByCountry.keys()];

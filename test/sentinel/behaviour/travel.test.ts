@@ -1,9 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import {
-  coordinatesOf,
-  countriesWithCoordinates,
-} from "../../../src/sentinel/behaviour/country-coordinates.ts";
+import { coordinatesOf } from "../../../src/sentinel/behaviour/country-coordinates.ts";
 import {
   computeMinDistanceKm,
   findImpossibleTravel,
@@ -72,8 +69,8 @@ IR-PK TR-GR TR-SY TR-GE IT-MT IT-TN UA-RO KZ-UZ TH-MM PH-TW JP-KR JP-TW PA-CO GL
 describe("The distance between countries", () => {
   it("has coordinates for every country", () => {
     expect(iso).toHaveLength(249);
-    expect([...countriesWithCoordinates].toSorted()).toEqual([...iso, "XK"].toSorted());
-    for (const country of countriesWithCoordinates) {
+    for (const country of [...iso, "XK"]) {
+      expect(coordinatesOf(country), country).not.toHaveLength(0);
       for (const { latitude, longitude, radiusKm } of coordinatesOf(country)) {
         expect(Math.abs(latitude)).toBeLessThanOrEqual(90);
         expect(Math.abs(longitude)).toBeLessThanOrEqual(180);
