@@ -18,12 +18,13 @@ export function createProgram(): Command {
     .showSuggestionAfterError()
     .exitOverride();
   addAuditCommand(program);
-  addHelpCommand(program);
   addKeysCommand(program);
   addQrCommand(program);
   addSentinelCommand(program);
   addStatsCommand(program);
   addTenantsCommand(program);
   addTrailCommand(program);
+  // The last one, because it looks at the others.
+  addHelpCommand(program);
   return program;
 }
