@@ -16,13 +16,14 @@ export const maxIterations = 100_000;
 export const maxIterationsOfSet = 200_000;
 
 /** Six letters or digits have at least the entropy of the service's own codes if they are drawn from 36. */
-const foreignCode = /^[A-Z0-9]{6,64}$/;
+const foreignCode = /^[A-Za-z0-9]{6,64}$/;
 const totpLength = /^[0-9]{6,8}$/;
 
 /** A code without its dashes, in upper case; undefined for a text that cannot be one of another provider. */
 export function stripImportedCode(text: string): string | undefined {
-  const code = text.replaceAll("-", "").toUpperCase();
-  return foreignCode.test(code) ? code : undefined;
+  const code = text.replaceAll("-", "");
+  // Tested first, because other letters become ASCII ones in upper case.
+  return foreignCode.test(code) ? code.toUpperCase() : undefined;
 }
 
 /** The one spelling of a code in clear. One that has the form of the service's own codes has their spelling. */
