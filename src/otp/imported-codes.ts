@@ -12,6 +12,9 @@ export type HashScheme = (typeof hashSchemes)[number];
 export const maxImportedCodes = 20;
 /** The platform computes no more iterations in one derivation. */
 export const maxIterations = 100_000;
+const minPbkdf2Bytes = 16;
+/** Enough for each scheme with a salt of 64 bytes. */
+const maxHashLength = 256;
 /** Every attempt with a backup code computes those of the whole set. */
 export const maxIterationsOfSet = 200_000;
 
@@ -88,14 +91,18 @@ function readPbkdf2(text: string): ImportedCode | undefined {
   const digest = decodeBase64(checksum.replaceAll(".", "+"));
   if (hash === undefined || iterations === undefined) return undefined;
   if (saltBytes === undefined || digest === undefined) return undefined;
-  if (Number(iterations) > maxIterations || digest.length < 16 || digest.length > 64)
-    return undefined;
+  const isPossible =
+    Number(iterations) <= maxIterations &&
+    digest.length >= minPbkdf2Bytes &&
+    digest.length <= digestBytes[hash === "sha512" ? "sha512" : "sha256"];
+  if (!isPossible) return undefined;
   const recipe = ["pbkdf2", hash, iterations, base64.encode(saltBytes), digest.length].join(" ");
   return { recipe, value: toHex(digest) };
 }
 
 /** Reads a hash that another provider stored; undefined for a text that is none of the scheme. */
 export function readImportedHash(scheme: HashScheme, text: string): ImportedCode | undefined {
+  if (text.length > maxHashLength) return undefined;
   return scheme === "pbkdf2" ? readPbkdf2(text) : readDigest(scheme, text);
 }
 

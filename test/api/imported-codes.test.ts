@@ -156,6 +156,8 @@ describe("Imported hashes", () => {
       ["a", "b", "c"].map((salt) => `pbkdf2_sha256$100000$${salt}$${"A".repeat(43)}=`),
     ],
     ["no form of PBKDF2", ["0a1b".repeat(16)]],
+    ["a long salt", [`pbkdf2_sha256$1000$${"x".repeat(300)}$${"A".repeat(43)}=`]],
+    ["a checksum that is longer than the hash", [`$pbkdf2-sha256$1000$c2FsdA$${"A".repeat(64)}`]],
     ["a checksum that is too short", ["$pbkdf2-sha256$1000$c2FsdA$AAAA"]],
   ])("with %s fail", async (_, hashes) => {
     const tenant = await Tenant.create();
