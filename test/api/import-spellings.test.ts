@@ -50,7 +50,8 @@ describe("A secret", () => {
         fc.nat(8),
         parameters,
         async (bytes, first, how) => {
-          const external_id = `user-${(users += 1)}`;
+          users += 1;
+          const external_id = `user-${users}`;
           const spelled = spell(bytes).map((one) => ({
             external_id,
             authenticators: [{ ...one, ...how }],
