@@ -24,6 +24,7 @@ import { tenantTokenRoutes } from "./api/tenant-tokens.ts";
 import { tenantRoutes } from "./api/tenants.ts";
 import { tokenRoutes } from "./api/tokens.ts";
 import { usageRoutes } from "./api/usage.ts";
+import { userTransferRoutes } from "./api/user-transfer.ts";
 import { identityRoutes } from "./api/users.ts";
 import { webhookRoutes } from "./api/webhooks.ts";
 import { createId } from "./crypto/id.ts";
@@ -38,6 +39,7 @@ const livenessPath = "/healthz";
 /** The operations of the API, in the order of the OpenAPI document. */
 export const apiRoutes = [
   ...identityRoutes,
+  ...userTransferRoutes,
   ...otpRoutes,
   ...authenticatorRoutes,
   ...passkeyRoutes,

@@ -20,6 +20,10 @@ const catalogue = {
     status: 403,
     sentence: "The API token lacks a permission; use a token that has it.",
   },
+  export_not_allowed: {
+    status: 403,
+    sentence: "The tenant's settings do not allow an export; set export.secrets to true first.",
+  },
   user_suspended: {
     status: 403,
     sentence: "The user is suspended; reactivate the user first.",

@@ -2,6 +2,7 @@
 import { keyOf } from "../crypto/keyring.ts";
 import type { Config } from "../env.ts";
 import { hashBackupCode } from "../otp/backup-codes.ts";
+import { deriveImportedCodes, describeImportedCode } from "../otp/imported-codes.ts";
 import { findDistantStep, findTimeStep, isCodeOfStep } from "../otp/totp.ts";
 import type { Authenticator } from "./decisions/authenticators.ts";
 import { findDevice } from "./decisions/devices.ts";
@@ -17,30 +18,46 @@ import type { GuardCall } from "./decisions/transition.ts";
 import { type Evidence, findRefusal } from "./decisions/verify.ts";
 import type { TotpKeys } from "./totp-keys.ts";
 
+type BackupCodeAttempt = Extract<Attempt, { readonly method: "backup_code" }>;
+
 /** Decides nothing. Of an attempt that would be refused, nothing is computed. */
 export async function gatherCodeEvidence(
   config: Config,
   totpKeys: TotpKeys,
   call: GuardCall,
   state: IdentityState,
-  { method, code }: Attempt,
+  attempt: Attempt,
   purpose: Purpose,
   windowSteps: number,
 ): Promise<Evidence> {
-  const { now, tenantId, identityId } = call;
+  const { now } = call;
+  const { method, code } = attempt;
   const device = findDevice(state, call);
   if (findRefusal(state, method, now, purpose, device) !== undefined) {
     return { method, withheld: true };
   }
-  if (method === "backup_code") {
-    const { backupCodeKeys } = config;
-    const keyVersion = state.backupCodes?.keyVersion ?? null;
-    if (keyVersion === null) return { method, keyVersion, hash: null };
-    const key = keyOf(backupCodeKeys, keyVersion);
-    return { method, keyVersion, hash: hashBackupCode(key, tenantId, identityId, code) };
+  if (attempt.method === "backup_code") {
+    return await gatherBackupCodeEvidence(config, call, state, attempt);
   }
   const keyFor = (secret: Authenticator) => totpKeys.keyFor(secret, config.sealingKeys, call);
   return await gatherTotpEvidence(keyFor, call, state, code, purpose, windowSteps);
+}
+
+/** What the code would be stored as, in each spelling and under each recipe of an imported set. */
+async function gatherBackupCodeEvidence(
+  { backupCodeKeys }: Config,
+  { tenantId, identityId }: GuardCall,
+  { backupCodes }: IdentityState,
+  { method, code, typed = code }: BackupCodeAttempt,
+): Promise<Evidence> {
+  if (backupCodes === null) return { method, keyVersion: null, recipes: [], hashes: [] };
+  const { keyVersion, imported } = backupCodes;
+  const key = keyOf(backupCodeKeys, keyVersion);
+  const recipes = imported?.recipes ?? [];
+  const derived = imported === undefined ? [] : await deriveImportedCodes(typed, recipes);
+  const texts = new Set([code, ...derived.map(describeImportedCode)]);
+  const hashes = [...texts].map((text) => hashBackupCode(key, tenantId, identityId, text));
+  return { method, keyVersion, recipes, hashes };
 }
 
 /**

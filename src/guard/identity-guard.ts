@@ -37,6 +37,7 @@ import { isPossibleCode } from "./decisions/evaluate-totp.ts";
 import { type Attempt, type Purpose, stale } from "./decisions/evaluation.ts";
 import { type JudgedSession, recordFeedback } from "./decisions/feedback.ts";
 import { type ImportOutcome, importSessions } from "./decisions/import-sessions.ts";
+import type { RowOutcome } from "./decisions/import-user.ts";
 import { create, erase, refuseExisting, setStatus, unlock } from "./decisions/lifecycle.ts";
 import {
   addAuthenticator,
@@ -59,6 +60,7 @@ import {
 import { type Verified, verify } from "./decisions/verify.ts";
 import { AuditKeys } from "./delivery/audit-keys.ts";
 import { prepareDevice } from "./device-token.ts";
+import { type ExportedSecret, exportSecrets, importUser, type UserImport } from "./imports.ts";
 import { GuardLedger } from "./ledger.ts";
 import { createSecret } from "./new-secret.ts";
 import { PasskeyClaims } from "./passkey-claims.ts";
@@ -95,6 +97,14 @@ export interface NewSecret {
 
 /** What became of an identity of a deleted tenant; `discarded`: D1 may still have its record. */
 export type Erasure = "erased" | "discarded";
+
+/** What another service needs of an identity. */
+export interface ExportedUser {
+  readonly externalId: string;
+  readonly status: "active" | "suspended";
+  readonly secrets: readonly ExportedSecret[];
+  readonly backupCodesRemaining: number;
+}
 
 export interface VerificationPolicy extends LockoutPolicy {
   /** Absent in a call of an older build. */
@@ -141,6 +151,32 @@ export class IdentityGuard extends DurableObject<Env> {
         refuseExisting(state, recorded),
       );
       return await this.#ledger.flushAfter(result);
+    });
+  }
+
+  /**
+   * Imports the rows of one user from another system, and creates the identity if it does not exist.
+   * @param found what D1 has of the identity, read shortly before
+   */
+  async importUser(
+    call: GuardCall,
+    sent: UserImport,
+    found: FoundRecord,
+  ): Promise<GuardResult<readonly RowOutcome[]>> {
+    return await this.#runOnce(call, (config, addReceipt) =>
+      importUser(config, this.#ledger, call, sent, Promise.resolve(found), addReceipt),
+    );
+  }
+
+  /** The live secrets in clear, for a tenant that leaves. */
+  async exportUser(call: GuardCall): Promise<GuardResult<ExportedUser>> {
+    return await this.#answer(async (config) => {
+      const state = await this.#ledger.load(call);
+      if (state === undefined || state.status === "erased") return fail({ code: "user_not_found" });
+      const { externalId, status, backupCodes } = state;
+      const secrets = await exportSecrets(config, state, call.now);
+      const backupCodesRemaining = backupCodes?.unspent.length ?? 0;
+      return succeed({ externalId, status, secrets, backupCodesRemaining });
     });
   }
 

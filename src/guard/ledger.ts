@@ -52,6 +52,17 @@ export class GuardLedger {
     return state?.status === "erased" ? undefined : state;
   }
 
+  /**
+   * Works like `load`, without asking D1 again about an identity that it was found not to have.
+   * @param found the record, read beside this call
+   * @throws StoreError when D1 is needed and fails
+   */
+  async find(owner: Rehydrated, found: Promise<FoundRecord>): Promise<IdentityState | undefined> {
+    if (this.#storage.readState() === null) await this.#rehydration.findLastVersion(owner, found);
+    const state = this.#storage.readState()?.state;
+    return state?.status === "erased" ? undefined : state;
+  }
+
   /** An assessed session, from D1 when the guard no longer keeps it. @throws StoreError */
   async findSession(
     { tenantId, identityId }: Owner,
@@ -69,12 +80,24 @@ export class GuardLedger {
    * @param found the record, read beside this call
    * @throws StoreError: D1 must confirm first that the identity does not exist
    */
-  async create<T>(
+  create<T>(
     call: GuardCall,
     creation: Transition<T>,
     found: Promise<FoundRecord>,
     onExisting: (state: IdentityState) => Transition<T>,
-  ): Promise<GuardResult<T>> {
+  ): Promise<GuardResult<T>>;
+  create<T, NotDecided extends symbol>(
+    call: GuardCall,
+    creation: Transition<T>,
+    found: Promise<FoundRecord>,
+    onExisting: (state: IdentityState) => Transition<T> | NotDecided,
+  ): Promise<GuardResult<T> | NotDecided>;
+  async create<T, NotDecided extends symbol>(
+    call: GuardCall,
+    creation: Transition<T>,
+    found: Promise<FoundRecord>,
+    onExisting: (state: IdentityState) => Transition<T> | NotDecided,
+  ): Promise<GuardResult<T> | NotDecided> {
     for (;;) {
       // A tombstone means that D1 still has to delete the erased identity.
       if (this.#storage.isErasing()) await this.flush();

@@ -4,6 +4,7 @@ import type { Step } from "./request-context.ts";
 
 /** Whether events of the route are filed before it answers, and by no object of the tenant. */
 export function filesInControlPlane(method: string, accessKind: string): boolean {
+  if (accessKind === "idp:export") return true;
   return method !== "get" && (accessKind === "tokens:write" || accessKind === "settings:write");
 }
 

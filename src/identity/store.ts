@@ -54,6 +54,39 @@ export async function findRecord(
   return rows[0]?.record ?? undefined;
 }
 
+/** The version of a record, and whether it is a tombstone. */
+export interface RecordVersion {
+  readonly version: number;
+  readonly isErased: boolean;
+}
+
+/** Finds the versions of many records at once. @returns them by identity id @throws as `findRecord` */
+export async function findRecordVersions(
+  db: Database,
+  tenantId: string,
+  ids: readonly string[],
+): Promise<ReadonlyMap<string, RecordVersion>> {
+  const isWanted = sql`${identities.id} IN (SELECT value FROM json_each(${JSON.stringify(ids)}))`;
+  const { id, version, state } = identities;
+  const rows = await awaitStore(
+    db
+      .select({
+        record: { id, version, isErased: sql<number>`${state} IS NULL` },
+        isElsewhere: isNotServedHere(tenantId),
+      })
+      .from(oneRow)
+      .leftJoin(identities, and(eq(identities.tenantId, tenantId), isWanted)),
+  );
+  requireServedHere(rows);
+  return new Map(
+    rows.flatMap(({ record }) =>
+      record === null
+        ? []
+        : [[record.id, { version: record.version, isErased: record.isErased === 1 }]],
+    ),
+  );
+}
+
 /** Whether the database has a record of the identity that is not a tombstone. */
 export function hasLivingRecord(tenantId: string, id: string): SQL {
   return sql`EXISTS (SELECT 1 FROM ${identities}

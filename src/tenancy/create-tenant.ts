@@ -1,4 +1,4 @@
-/** Creates a tenant, and a first token with all permissions. */
+/** Creates a tenant, and a first token with all permissions but `idp:export`. */
 
 import { changeWithEvents } from "../audit/control-outbox/change.ts";
 import { createTenantEvent, type RequestActor } from "../audit/event.ts";
@@ -10,7 +10,7 @@ import { operatorScope, type RunOnceCall, runOnce } from "../idempotency/run-onc
 import { type Jurisdiction, supportsJurisdiction } from "../location.ts";
 import type { Mode } from "./api-token.ts";
 import { type IssuedToken, issueToken } from "./change-tokens.ts";
-import { permissions } from "./permission.ts";
+import { firstPermissions } from "./permission.ts";
 import { stampTenantEvents } from "./tenant-audit-key.ts";
 import { insertTenant, type Tenant } from "./tenant-store.ts";
 import { insertToken } from "./token-store.ts";
@@ -58,7 +58,7 @@ export async function createTenant(
     };
     const { issued, stored } = await issueToken(
       tenant,
-      { name: firstTokenName, permissions, lifetimeMs: null },
+      { name: firstTokenName, permissions: firstPermissions, lifetimeMs: null },
       call.now,
     );
     const created = createTenantEvent(
@@ -78,7 +78,7 @@ export async function createTenant(
       {
         action: "token.created",
         outcome: "success",
-        details: { permissions: permissions.join(" ") },
+        details: { permissions: firstPermissions.join(" ") },
       },
       1,
     );

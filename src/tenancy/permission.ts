@@ -3,6 +3,7 @@
 export const permissions = [
   "idp:read",
   "idp:write",
+  "idp:export",
   "sentinel:write",
   "sentinel:read",
   "audit:read",
@@ -12,6 +13,11 @@ export const permissions = [
   "settings:write",
 ] as const;
 export type Permission = (typeof permissions)[number];
+
+/** Of a tenant's first token. To give secrets away is a permission that a tenant gives on purpose. */
+export const firstPermissions: readonly Permission[] = permissions.filter(
+  (permission) => permission !== "idp:export",
+);
 
 /** Permissions that another one includes: who may change something may read it too. */
 const includedIn: Partial<Record<Permission, Permission>> = {

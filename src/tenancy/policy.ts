@@ -54,6 +54,10 @@ export interface TenantPolicy {
     /** How long assessments stay in D1 before they are deleted. */
     readonly assessmentDays: number;
   };
+  readonly export: {
+    /** Whether `GET /v1/idp/users/export` may give TOTP secrets. */
+    readonly secrets: boolean;
+  };
   readonly location: {
     /** Near which region new objects are created; null: near the first request for them. */
     readonly hint: LocationHint | null;
@@ -81,5 +85,6 @@ export const defaultPolicy: TenantPolicy = {
   sentinel: { challengeAt: 0.5, denyAt: 0.8, allow: [], deny: [], signalsOff: [], kinds: {} },
   audit: { retentionDays: 400 },
   retention: { assessmentDays: 90 },
+  export: { secrets: false },
   location: { hint: null },
 };

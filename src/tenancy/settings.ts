@@ -115,6 +115,13 @@ const retention = z.strictObject({
   ),
 });
 
+const exporting = z.strictObject({
+  secrets: z.boolean().meta({
+    description: "Whether a token with `idp:export` may export the TOTP secrets of all users.",
+    examples: [false],
+  }),
+});
+
 const location = z.strictObject({
   hint: z.enum(locationHints).nullable().meta({
     description:
@@ -130,6 +137,7 @@ export const settingsSchema = z
     sentinel,
     audit,
     retention,
+    export: exporting,
     location,
   })
   .meta({
@@ -150,6 +158,7 @@ export const settingsPatchSchema = z.strictObject({
   sentinel: sentinelPatchSchema.optional(),
   audit: audit.partial().optional(),
   retention: retention.partial().optional(),
+  export: exporting.partial().optional(),
   location: location.partial().optional(),
 });
 /** The fields that a tenant has set. Absent fields have their defaults. */
@@ -163,6 +172,7 @@ function settingsOf(policy: TenantPolicy): Settings {
     sentinel: s,
     audit: a,
     retention: r,
+    export: e,
     location: at,
   } = policy;
   return {
@@ -184,6 +194,7 @@ function settingsOf(policy: TenantPolicy): Settings {
     },
     audit: { retention_days: a.retentionDays },
     retention: { assessment_days: r.assessmentDays },
+    export: { secrets: e.secrets },
     location: { hint: at.hint },
   };
 }
@@ -208,6 +219,7 @@ const storedSettingsSchema = z.object({
   sentinel: storedSentinel.partial().exactOptional(),
   audit: z.object(audit.shape).partial().exactOptional(),
   retention: z.object(retention.shape).partial().exactOptional(),
+  export: z.object(exporting.shape).partial().exactOptional(),
   location: z.object(location.shape).partial().exactOptional(),
 });
 
@@ -240,6 +252,7 @@ export function applyDefaults(set: SettingsPatch): Settings {
     }),
     audit: fillGroup(defaults.audit, set.audit),
     retention: fillGroup(defaults.retention, set.retention),
+    export: fillGroup(defaults.export, set.export),
     location: fillGroup(defaults.location, set.location),
   };
 }
@@ -257,6 +270,7 @@ export function mergePatch(set: SettingsPatch, patch: SettingsPatch): SettingsPa
     },
     audit: { ...set.audit, ...patch.audit },
     retention: { ...set.retention, ...patch.retention },
+    export: { ...set.export, ...patch.export },
     location: { ...set.location, ...patch.location },
   };
 }
@@ -280,6 +294,7 @@ export function policyOf(set: SettingsPatch): TenantPolicy {
     sentinel: s,
     audit: a,
     retention: r,
+    export: e,
     location: at,
   } = applyDefaults(set);
   return {
@@ -301,6 +316,7 @@ export function policyOf(set: SettingsPatch): TenantPolicy {
     },
     audit: { retentionDays: a.retention_days },
     retention: { assessmentDays: r.assessment_days },
+    export: { secrets: e.secrets },
     location: { hint: at.hint },
   };
 }

@@ -6,6 +6,7 @@ export const serviceErrorCodes = [
   "body_too_large",
   "code_already_used",
   "device_not_found",
+  "export_not_allowed",
   "high_risk",
   "idempotency_in_progress",
   "idempotency_mismatch",

@@ -19,6 +19,15 @@ export type Profile = Schemas["Profile"];
 export type ListedUser = Schemas["ListUsersResult"]["users"][number];
 export type UserFilters = Filters<"listUsers">;
 
+/** A user from another system, to be imported. */
+export type ImportedUser = Schemas["ImportedUser"];
+/** What becomes of rows whose user exists, and whether anything changes. */
+export type ImportOptions = Omit<Schemas["ImportUsersInput"], "users">;
+/** What became of an imported user. */
+export type ImportResult = Schemas["ImportResult"];
+/** A user with the TOTP secrets in clear. */
+export type ExportedUser = Schemas["ExportedUser"];
+
 export type OtpSetup = Schemas["ConfigureOtpResult"]["user"];
 export type VerifyOtpResult = Schemas["VerifyOtpResult"];
 

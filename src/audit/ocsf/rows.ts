@@ -99,6 +99,10 @@ export const rows: Readonly<Record<AuditAction, readonly Row[]>> = {
     },
     { ...act("account_change", "MFA Factor Enable"), ...otp, ...info },
   ],
+  "otp.imported": [
+    { when: { result: "created" }, ...act("account_change", "Create"), ...info },
+    { ...act("account_change", "MFA Factor Enable"), ...otp, ...info },
+  ],
   "otp.confirmed": [{ ...act("account_change", "MFA Factor Enable"), ...otp, ...info }],
   "otp.verified": [
     {
@@ -172,6 +176,7 @@ export const rows: Readonly<Record<AuditAction, readonly Row[]>> = {
     },
   ],
   "session.imported": [{ ...actOtherwise("account_change", "Session Import"), ...info }],
+  "secrets.exported": [{ ...actOtherwise("api_activity", "Secret Export"), ...high }],
   "request.refused": [{ ...actOtherwise("api_activity", "Refusal"), ...low }],
   "webhook.created": [{ ...act("entity_management", "Create"), ...webhook, ...low }],
   "webhook.changed": [{ ...act("entity_management", "Update"), ...webhook, ...low }],

@@ -114,13 +114,20 @@ export function listUnexpired({ authenticators }: IdentityState, now: number) {
   return authenticators.filter((secret) => isUnexpired(secret, now));
 }
 
-/** Whether a secret more than the identity has would be too many. The primary one and its replacement count once. */
+/** Whether the identity has a primary secret, or one that can still become it. */
+export function hasPrimarySecret({ pendingTotp, totp }: IdentityState, now: number): boolean {
+  return totp !== null || (pendingTotp !== null && now < pendingTotp.expiresAt);
+}
+
+/** The number of secrets, live or pending. The primary one and its replacement count once. */
+export function countAuthenticators(state: IdentityState, now: number): number {
+  return (hasPrimarySecret(state, now) ? 1 : 0) + listUnexpired(state, now).length;
+}
+
+/** Whether a secret more than the identity has would be too many. */
 export function isFull(state: IdentityState, now: number, added: "primary" | "added"): boolean {
-  const { pendingTotp, totp } = state;
-  const hasPending = pendingTotp !== null && now < pendingTotp.expiresAt;
-  const primary = added === "primary" || totp !== null || hasPending ? 1 : 0;
-  const others = listUnexpired(state, now).length + (added === "added" ? 1 : 0);
-  return primary + others > maxAuthenticators;
+  const isReplaced = added === "primary" && hasPrimarySecret(state, now);
+  return countAuthenticators(state, now) + (isReplaced ? 0 : 1) > maxAuthenticators;
 }
 
 /** The event names an authenticator by its id, unless it is the primary one. */

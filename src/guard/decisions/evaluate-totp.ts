@@ -1,4 +1,5 @@
 /** The decision on a TOTP code (pure): which of the identity's secrets accepts it, if any. */
+import { normaliseBackupCode } from "../../otp/backup-codes.ts";
 import { defaultParameters } from "../../otp/totp.ts";
 import {
   type Authenticator,
@@ -49,13 +50,18 @@ export function findSecrets(
   return listAuthenticators(state, now).filter((secret) => !isPendingOnly || !isLive(secret));
 }
 
-/** Whether a code has a length that codes of the identity have. Without any secret, that is the default one. */
+/**
+ * Whether a code has a length that codes of the identity have. Without any secret, that is the default one. A backup
+ * code in a form that the service does not give its own is possible for an identity with imported ones.
+ */
 export function isPossibleCode(
   state: IdentityState | undefined,
   { method, code }: Attempt,
   now: number,
 ): boolean {
-  if (method === "backup_code") return true;
+  if (method === "backup_code") {
+    return normaliseBackupCode(code) === code || state?.backupCodes?.imported !== undefined;
+  }
   const secrets = state === undefined ? [] : listAuthenticators(state, now);
   const lengths = secrets.length === 0 ? [defaultParameters] : secrets;
   return lengths.some(({ digits }) => digits === code.length);

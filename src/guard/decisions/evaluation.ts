@@ -5,7 +5,12 @@ import type { IdentityState } from "./state.ts";
 /** A code in its normalised spelling. */
 export type Attempt =
   | { readonly method: "totp"; readonly code: string }
-  | { readonly method: "backup_code"; readonly code: string };
+  | {
+      readonly method: "backup_code";
+      readonly code: string;
+      /** As it was typed, for imported codes. Absent in a call of an older build. */
+      readonly typed?: string;
+    };
 
 /** A code that confirms is compared with pending secrets alone. */
 export type Purpose = "login" | "confirm";

@@ -118,6 +118,11 @@ export interface IdentityState extends Owner {
     readonly unspent: readonly string[];
     /** In the order in which they were accepted. */
     readonly spent: readonly string[];
+    /** The set was imported: its codes may have forms of other providers. */
+    readonly imported?: {
+      /** Of the codes that came as hashes. */
+      readonly recipes: readonly string[];
+    };
   } | null;
   /** Null before the first passkey, or in a state that an older build stored. */
   readonly passkeys: PasskeyState | null;
@@ -173,7 +178,12 @@ const storedSchema = z.looseObject({
   lastAuthenticatorId: z.string().nullable().default(null),
   otpDisabled: z.boolean(),
   backupCodes: z
-    .looseObject({ keyVersion: z.int(), unspent: z.array(z.string()), spent: z.array(z.string()) })
+    .looseObject({
+      keyVersion: z.int(),
+      unspent: z.array(z.string()),
+      spent: z.array(z.string()),
+      imported: z.looseObject({ recipes: z.array(z.string()) }).exactOptional(),
+    })
     .nullable(),
   passkeys: passkeyStateSchema.nullable().default(null),
   devices: devicesSchema.default([]),

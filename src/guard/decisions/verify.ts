@@ -46,14 +46,17 @@ export type Evidence =
       readonly method: "backup_code";
       /** The key version of the set that the hash was computed for; null without a set. */
       readonly keyVersion: number | null;
-      readonly hash: string | null;
+      /** The recipes of the set, if it was imported. */
+      readonly recipes: readonly string[];
+      /** What the code would be stored as: one hash, or several if the set was imported. */
+      readonly hashes: readonly string[];
     }
   | {
       /** Nothing was computed, because a rule forbade the attempt. */
       readonly method: Attempt["method"];
       readonly withheld: true;
     };
-type BackupCodeEvidence = Extract<Evidence, { readonly hash: unknown }>;
+type BackupCodeEvidence = Extract<Evidence, { readonly hashes: unknown }>;
 
 export interface Verified extends AddedRisk, AddedDevice {
   readonly method: Attempt["method"];
@@ -93,16 +96,22 @@ function evaluateBackupCode(
   evidence: BackupCodeEvidence,
 ): Evaluation | typeof stale {
   const set = state.backupCodes;
-  if (evidence.keyVersion !== (set?.keyVersion ?? null)) return stale;
-  const { hash } = evidence;
-  if (set === null || hash === null) return { accepted: false, reason: "invalid_code", change: {} };
-  const isSame = (stored: string) => timingSafeEqual(encodeUtf8(stored), encodeUtf8(hash));
-  const isAmong = (hashes: readonly string[]) => hashes.filter(isSame).length > 0;
-  if (isAmong(set.unspent)) {
-    const unspent = set.unspent.filter((stored) => stored !== hash);
-    const backupCodes = { ...set, unspent, spent: [...set.spent, hash] };
+  const recipes = set?.imported?.recipes ?? [];
+  const isSameSet =
+    evidence.keyVersion === (set?.keyVersion ?? null) &&
+    String(evidence.recipes) === String(recipes);
+  if (!isSameSet) return stale;
+  if (set === null) return { accepted: false, reason: "invalid_code", change: {} };
+  const isCode = (stored: string) =>
+    evidence.hashes.filter((hash) => timingSafeEqual(encodeUtf8(stored), encodeUtf8(hash))).length >
+    0;
+  const [spending] = set.unspent.filter(isCode);
+  if (spending !== undefined) {
+    const unspent = set.unspent.filter((stored) => stored !== spending);
+    const backupCodes = { ...set, unspent, spent: [...set.spent, spending] };
     return { accepted: true, change: { backupCodes } };
   }
+  const isAmong = (hashes: readonly string[]) => hashes.filter(isCode).length > 0;
   if (state.lastMethod === "backup_code" && isAmong(set.spent.slice(-1))) return alreadyUsed;
   const reason = isAmong(set.spent) ? "spent_code" : "invalid_code";
   return { accepted: false, reason, change: {} };

@@ -139,7 +139,7 @@ export function buildTotpEvidence({
 }
 
 export function buildBackupEvidence(hash: string | null, keyVersion: number | null = 1): Evidence {
-  return { method: "backup_code", keyVersion, hash };
+  return { method: "backup_code", keyVersion, recipes: [], hashes: hash === null ? [] : [hash] };
 }
 
 /** Returns the transition. @throws if the evidence was stale */

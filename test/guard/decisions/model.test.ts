@@ -206,10 +206,10 @@ class World {
     if (kind.endsWith("backup code")) {
       const method = "backup_code";
       if (findRefusal(state, method, at) !== undefined) return { method, withheld: true };
-      if (state.backupCodes === null) return { method, keyVersion: null, hash: null };
+      if (state.backupCodes === null) return { method, keyVersion: null, recipes: [], hashes: [] };
       const from = kind === "backup code" ? state.backupCodes.unspent : this.codes;
       const hash = kind === "wrong backup code" ? "none" : from[pick % Math.max(1, from.length)];
-      return { method, keyVersion: 1, hash: hash ?? "none" };
+      return { method, keyVersion: 1, recipes: [], hashes: [hash ?? "none"] };
     }
     const method = "totp";
     if (findRefusal(state, method, at, purpose) !== undefined) return { method, withheld: true };
@@ -238,7 +238,7 @@ class World {
   /** One name for each code that could have been accepted last. */
   #nameCode(command: Command, evidence: Evidence): string | null {
     if ("withheld" in evidence) return null;
-    if (evidence.method === "backup_code") return evidence.hash;
+    if (evidence.method === "backup_code") return evidence.hashes[0] ?? null;
     const { last } = evidence;
     if (command.kind === "last code") return last ? `${last.sealed} ${last.timeStep}` : null;
     const names = this.#namesOf(command, evidence);

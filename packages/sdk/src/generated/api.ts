@@ -100,6 +100,54 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/idp/users/import": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Import users with their secrets from another system
+         * @description Imports at most 100 users with TOTP secrets and backup codes, which are live at once, in a body of at most 512 KiB. Each row has a result of its own, in the order of the request, and changes all that it has or nothing. A row that is sent again changes nothing, so after a fault the same request can be sent again.
+         *
+         *     Permission: `idp:write`.
+         *
+         *     Error codes: `invalid_request`, `body_too_large`, `internal_error`, `unavailable`, `invalid_json`, `unsupported_media_type`, `missing_token`, `invalid_token`, `rate_limited`, `tenant_suspended`, `insufficient_scope`, `idempotency_in_progress`, `idempotency_mismatch`.
+         */
+        post: operations["importUsers"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/idp/users/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Export users with their TOTP secrets, for a tenant that leaves
+         * @description Exports the users in the order of their ids, in the form in which they are imported, with the live TOTP secrets in clear. The setting `export.secrets` must be true. Every page with secrets is an event `secrets.exported` of the audit trail.
+         *
+         *     Permission: `idp:export`.
+         *
+         *     Error codes: `invalid_request`, `body_too_large`, `internal_error`, `unavailable`, `invalid_json`, `missing_token`, `invalid_token`, `rate_limited`, `tenant_suspended`, `insufficient_scope`, `export_not_allowed`.
+         */
+        get: operations["exportUsers"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/idp/user/otp": {
         parameters: {
             query?: never;
@@ -1175,7 +1223,7 @@ export interface paths {
         put?: never;
         /**
          * Create a tenant and its first API token
-         * @description Creates a tenant and its first API token, which has all permissions. The secret of the token is shown once.
+         * @description Creates a tenant and its first API token, which has all permissions but `idp:export`. The secret of the token is shown once.
          *
          *     Permission: `operator`.
          *
@@ -1678,6 +1726,103 @@ export interface components {
                 /** @enum {string} */
                 status: "active" | "suspended";
             };
+        };
+        ImportUsersInput: {
+            users: components["schemas"]["ImportedUser"][];
+            /**
+             * @description What becomes of a row whose user exists: nothing (`skip`, the default), or the secrets and codes that the user does not have are added (`add`).
+             * @enum {string}
+             */
+            on_existing?: "skip" | "add";
+            /**
+             * @description With `true`, the results say what would become of each row, and nothing changes.
+             * @example false
+             */
+            dry_run?: boolean;
+        };
+        /**
+         * @description A user to import.
+         * @example {
+         *       "external_id": "ORG_USR_9921_AFG",
+         *       "authenticators": [
+         *         {
+         *           "secret": "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP",
+         *           "name": "Work phone"
+         *         }
+         *       ],
+         *       "backup_codes": [
+         *         "7KQ2-XM4P-0RTZ"
+         *       ]
+         *     }
+         */
+        ImportedUser: {
+            /**
+             * @description The tenant's own id of the user.
+             * @example ORG_USR_9921_AFG
+             */
+            external_id: string;
+            /**
+             * @description `active` (the default) or `suspended`. The status of a user who exists stays.
+             * @example active
+             */
+            status?: string;
+            authenticators?: components["schemas"]["ImportedAuthenticator"][];
+            /**
+             * @description At most 20 backup codes: in clear, or as hashes of the `scheme` `sha256`, `sha512` or `pbkdf2`.
+             * @example [
+             *       "7KQ2-XM4P-0RTZ"
+             *     ]
+             */
+            backup_codes?: string[] | {
+                scheme: string;
+                hashes: string[];
+            };
+            /**
+             * Format: int64
+             * @description As an export has it. It is ignored.
+             * @example 10
+             */
+            backup_codes_remaining?: number;
+        };
+        /** @description A TOTP secret of a user to import. */
+        ImportedAuthenticator: {
+            /**
+             * @description The secret of 10 to 128 bytes, in the `encoding`. White space, the case of base32 and hex, and padding do not matter.
+             * @example JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP
+             */
+            secret?: string;
+            /**
+             * @description A key URI of TOTP, in place of `secret` and the parameters. Beside `secret` it must have the same secret.
+             * @example otpauth://totp/Acme:alexander?secret=JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP&issuer=Acme
+             */
+            uri?: string;
+            /**
+             * @description Of `secret`: `base32` (the default), `hex` or `base64`.
+             * @example base32
+             */
+            encoding?: string;
+            /**
+             * @description `SHA1` (the default), `SHA256` or `SHA512`. It takes precedence over a `uri`.
+             * @example SHA1
+             */
+            algorithm?: string;
+            /**
+             * Format: int64
+             * @description The length of a code: 6 (the default) to 8. It takes precedence over a `uri`.
+             * @example 6
+             */
+            digits?: number;
+            /**
+             * Format: int64
+             * @description The seconds for which an app shows a code: 15 to 300, 30 if absent. It takes precedence over a `uri`.
+             * @example 30
+             */
+            period?: number;
+            /**
+             * @description What the user calls the authenticator, 1 to 64 characters. Without it, the issuer and the account of the `uri`.
+             * @example Work phone
+             */
+            name?: string;
         };
         ConfigureOtpInput: {
             otp: {
@@ -2236,7 +2381,7 @@ export interface components {
                  *       "otp.*"
                  *     ]
                  */
-                events: ("*" | "tenant.*" | "settings.*" | "token.*" | "user.*" | "otp.*" | "authenticator.*" | "backup_codes.*" | "passkey.*" | "device.*" | "session.*" | "request.*" | "webhook.*" | "stream.*" | "tenant.created" | "tenant.relocated" | "tenant.deletion_started" | "tenant.deleted" | "tenant.renamed" | "tenant.suspended" | "tenant.reactivated" | "settings.changed" | "token.created" | "token.rotated" | "token.revoked" | "user.provisioned" | "user.suspended" | "user.reactivated" | "user.locked" | "user.unlocked" | "user.erased" | "otp.configured" | "otp.confirmed" | "otp.verified" | "otp.disabled" | "otp.removed" | "authenticator.added" | "authenticator.renamed" | "authenticator.removed" | "backup_codes.generated" | "passkey.registered" | "passkey.verified" | "passkey.renamed" | "passkey.removed" | "device.remembered" | "device.removed" | "session.assessed" | "session.judged" | "session.imported" | "request.refused" | "webhook.created" | "webhook.changed" | "webhook.rotated" | "webhook.replayed" | "webhook.disabled" | "webhook.removed" | "stream.created" | "stream.changed" | "stream.replayed" | "stream.removed")[];
+                events: ("*" | "tenant.*" | "settings.*" | "token.*" | "user.*" | "otp.*" | "authenticator.*" | "backup_codes.*" | "passkey.*" | "device.*" | "session.*" | "secrets.*" | "request.*" | "webhook.*" | "stream.*" | "tenant.created" | "tenant.relocated" | "tenant.deletion_started" | "tenant.deleted" | "tenant.renamed" | "tenant.suspended" | "tenant.reactivated" | "settings.changed" | "token.created" | "token.rotated" | "token.revoked" | "user.provisioned" | "user.suspended" | "user.reactivated" | "user.locked" | "user.unlocked" | "user.erased" | "otp.configured" | "otp.imported" | "otp.confirmed" | "otp.verified" | "otp.disabled" | "otp.removed" | "authenticator.added" | "authenticator.renamed" | "authenticator.removed" | "backup_codes.generated" | "passkey.registered" | "passkey.verified" | "passkey.renamed" | "passkey.removed" | "device.remembered" | "device.removed" | "session.assessed" | "session.judged" | "session.imported" | "secrets.exported" | "request.refused" | "webhook.created" | "webhook.changed" | "webhook.rotated" | "webhook.replayed" | "webhook.disabled" | "webhook.removed" | "stream.created" | "stream.changed" | "stream.replayed" | "stream.removed")[];
                 /** @example Locks and enrolments */
                 description?: string | null;
             };
@@ -2255,7 +2400,7 @@ export interface components {
                  *       "otp.*"
                  *     ]
                  */
-                events?: ("*" | "tenant.*" | "settings.*" | "token.*" | "user.*" | "otp.*" | "authenticator.*" | "backup_codes.*" | "passkey.*" | "device.*" | "session.*" | "request.*" | "webhook.*" | "stream.*" | "tenant.created" | "tenant.relocated" | "tenant.deletion_started" | "tenant.deleted" | "tenant.renamed" | "tenant.suspended" | "tenant.reactivated" | "settings.changed" | "token.created" | "token.rotated" | "token.revoked" | "user.provisioned" | "user.suspended" | "user.reactivated" | "user.locked" | "user.unlocked" | "user.erased" | "otp.configured" | "otp.confirmed" | "otp.verified" | "otp.disabled" | "otp.removed" | "authenticator.added" | "authenticator.renamed" | "authenticator.removed" | "backup_codes.generated" | "passkey.registered" | "passkey.verified" | "passkey.renamed" | "passkey.removed" | "device.remembered" | "device.removed" | "session.assessed" | "session.judged" | "session.imported" | "request.refused" | "webhook.created" | "webhook.changed" | "webhook.rotated" | "webhook.replayed" | "webhook.disabled" | "webhook.removed" | "stream.created" | "stream.changed" | "stream.replayed" | "stream.removed")[];
+                events?: ("*" | "tenant.*" | "settings.*" | "token.*" | "user.*" | "otp.*" | "authenticator.*" | "backup_codes.*" | "passkey.*" | "device.*" | "session.*" | "secrets.*" | "request.*" | "webhook.*" | "stream.*" | "tenant.created" | "tenant.relocated" | "tenant.deletion_started" | "tenant.deleted" | "tenant.renamed" | "tenant.suspended" | "tenant.reactivated" | "settings.changed" | "token.created" | "token.rotated" | "token.revoked" | "user.provisioned" | "user.suspended" | "user.reactivated" | "user.locked" | "user.unlocked" | "user.erased" | "otp.configured" | "otp.imported" | "otp.confirmed" | "otp.verified" | "otp.disabled" | "otp.removed" | "authenticator.added" | "authenticator.renamed" | "authenticator.removed" | "backup_codes.generated" | "passkey.registered" | "passkey.verified" | "passkey.renamed" | "passkey.removed" | "device.remembered" | "device.removed" | "session.assessed" | "session.judged" | "session.imported" | "secrets.exported" | "request.refused" | "webhook.created" | "webhook.changed" | "webhook.rotated" | "webhook.replayed" | "webhook.disabled" | "webhook.removed" | "stream.created" | "stream.changed" | "stream.replayed" | "stream.removed")[];
                 /** @example Locks and enrolments */
                 description?: string | null;
                 /**
@@ -2496,7 +2641,7 @@ export interface components {
             token: {
                 /** @example backend */
                 name: string;
-                permissions: ("idp:read" | "idp:write" | "sentinel:write" | "sentinel:read" | "audit:read" | "tokens:read" | "tokens:write" | "settings:read" | "settings:write" | "ApiAccessPermission::IDP_READ" | "IDP_READ" | "ApiAccessPermission::IDP_WRITE" | "IDP_WRITE" | "ApiAccessPermission::SENTINEL_WRITE" | "SENTINEL_WRITE" | "ApiAccessPermission::SENTINEL_READ" | "SENTINEL_READ" | "ApiAccessPermission::AUDIT_READ" | "AUDIT_READ" | "ApiAccessPermission::TOKENS_READ" | "TOKENS_READ" | "ApiAccessPermission::TOKENS_WRITE" | "TOKENS_WRITE" | "ApiAccessPermission::SETTINGS_READ" | "SETTINGS_READ" | "ApiAccessPermission::SETTINGS_WRITE" | "SETTINGS_WRITE")[];
+                permissions: ("idp:read" | "idp:write" | "idp:export" | "sentinel:write" | "sentinel:read" | "audit:read" | "tokens:read" | "tokens:write" | "settings:read" | "settings:write" | "ApiAccessPermission::IDP_READ" | "IDP_READ" | "ApiAccessPermission::IDP_WRITE" | "IDP_WRITE" | "ApiAccessPermission::IDP_EXPORT" | "IDP_EXPORT" | "ApiAccessPermission::SENTINEL_WRITE" | "SENTINEL_WRITE" | "ApiAccessPermission::SENTINEL_READ" | "SENTINEL_READ" | "ApiAccessPermission::AUDIT_READ" | "AUDIT_READ" | "ApiAccessPermission::TOKENS_READ" | "TOKENS_READ" | "ApiAccessPermission::TOKENS_WRITE" | "TOKENS_WRITE" | "ApiAccessPermission::SETTINGS_READ" | "SETTINGS_READ" | "ApiAccessPermission::SETTINGS_WRITE" | "SETTINGS_WRITE")[];
                 /**
                  * Format: date-time
                  * @description When the token expires; without it, never.
@@ -2523,7 +2668,7 @@ export interface components {
             token: {
                 /** @example backend */
                 name: string;
-                permissions: ("idp:read" | "idp:write" | "sentinel:write" | "sentinel:read" | "audit:read" | "tokens:read" | "tokens:write" | "settings:read" | "settings:write" | "ApiAccessPermission::IDP_READ" | "IDP_READ" | "ApiAccessPermission::IDP_WRITE" | "IDP_WRITE" | "ApiAccessPermission::SENTINEL_WRITE" | "SENTINEL_WRITE" | "ApiAccessPermission::SENTINEL_READ" | "SENTINEL_READ" | "ApiAccessPermission::AUDIT_READ" | "AUDIT_READ" | "ApiAccessPermission::TOKENS_READ" | "TOKENS_READ" | "ApiAccessPermission::TOKENS_WRITE" | "TOKENS_WRITE" | "ApiAccessPermission::SETTINGS_READ" | "SETTINGS_READ" | "ApiAccessPermission::SETTINGS_WRITE" | "SETTINGS_WRITE")[];
+                permissions: ("idp:read" | "idp:write" | "idp:export" | "sentinel:write" | "sentinel:read" | "audit:read" | "tokens:read" | "tokens:write" | "settings:read" | "settings:write" | "ApiAccessPermission::IDP_READ" | "IDP_READ" | "ApiAccessPermission::IDP_WRITE" | "IDP_WRITE" | "ApiAccessPermission::IDP_EXPORT" | "IDP_EXPORT" | "ApiAccessPermission::SENTINEL_WRITE" | "SENTINEL_WRITE" | "ApiAccessPermission::SENTINEL_READ" | "SENTINEL_READ" | "ApiAccessPermission::AUDIT_READ" | "AUDIT_READ" | "ApiAccessPermission::TOKENS_READ" | "TOKENS_READ" | "ApiAccessPermission::TOKENS_WRITE" | "TOKENS_WRITE" | "ApiAccessPermission::SETTINGS_READ" | "SETTINGS_READ" | "ApiAccessPermission::SETTINGS_WRITE" | "SETTINGS_WRITE")[];
                 /**
                  * Format: date-time
                  * @description When the token expires; without it, never.
@@ -2668,6 +2813,13 @@ export interface components {
                      * @example 90
                      */
                     assessment_days?: number;
+                };
+                export?: {
+                    /**
+                     * @description Whether a token with `idp:export` may export the TOTP secrets of all users.
+                     * @example false
+                     */
+                    secrets?: boolean;
                 };
                 location?: {
                     /** @description The region near which new Durable Objects are created, such as those of new users. Null: near the first request for the object. */
@@ -3005,6 +3157,100 @@ export interface components {
              * @example false
              */
             otp_pending: boolean;
+        } & {
+            [key: string]: unknown;
+        };
+        ImportUsersResult: {
+            results: components["schemas"]["ImportResult"][];
+        } & {
+            [key: string]: unknown;
+        };
+        /**
+         * @description What became of a row.
+         * @example {
+         *       "external_id": "ORG_USR_9921_AFG",
+         *       "outcome": "created"
+         *     }
+         */
+        ImportResult: {
+            /**
+             * @description The tenant's own id of the user.
+             * @example ORG_USR_9921_AFG
+             */
+            external_id: string;
+            /**
+             * @description Values: `created`, `added`, `skipped`, `failed`; expect further ones.
+             * @example created
+             */
+            outcome: string;
+            /**
+             * @description Why the row changed nothing. Skipped: `user_exists`, `already_imported`; failed: `invalid_request`, `invalid_secret`, `invalid_uri`, `unsupported_type`, `unsupported_parameters`, `invalid_backup_code`, `unsupported_scheme`, `invalid_hash`, `too_many`, `backup_codes_exist`, `unavailable`.
+             * @example already_imported
+             */
+            code?: string;
+            /**
+             * @description The same in a sentence.
+             * @example The user has everything that the row has.
+             */
+            message?: string;
+        } & {
+            [key: string]: unknown;
+        };
+        ExportUsersResult: {
+            users: components["schemas"]["ExportedUser"][];
+            has_more: boolean;
+            next_after: string | null;
+        } & {
+            [key: string]: unknown;
+        };
+        /** @description A user, in the form in which a user is imported. */
+        ExportedUser: {
+            /**
+             * @description The tenant's own id of the user.
+             * @example ORG_USR_9921_AFG
+             */
+            external_id: string;
+            /**
+             * @description Values: `active`, `suspended`; expect further ones.
+             * @example active
+             */
+            status: string;
+            authenticators: components["schemas"]["ExportedAuthenticator"][];
+            /**
+             * Format: int64
+             * @description The unspent backup codes. They stay here, because the service has only keyed hashes of them.
+             * @example 10
+             */
+            backup_codes_remaining: number;
+        } & {
+            [key: string]: unknown;
+        };
+        /** @description A live TOTP secret of a user. */
+        ExportedAuthenticator: {
+            /**
+             * @description The secret in base32.
+             * @example JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP
+             */
+            secret: string;
+            /** @example SHA1 */
+            algorithm: string;
+            /**
+             * Format: int64
+             * @example 6
+             */
+            digits: number;
+            /**
+             * Format: int64
+             * @example 30
+             */
+            period: number;
+            /** @example Work phone */
+            name: string;
+            /**
+             * @description The same as a key URI, with the `external_id` as its account.
+             * @example otpauth://totp/Work%20phone:ORG_USR_9921_AFG?secret=JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP&issuer=Work%20phone
+             */
+            uri: string;
         } & {
             [key: string]: unknown;
         };
@@ -4879,7 +5125,7 @@ export interface components {
                 [key: string]: unknown;
             };
             /**
-             * @description Values: `tenant.created`, `tenant.relocated`, `tenant.deletion_started`, `tenant.deleted`, `tenant.renamed`, `tenant.suspended`, `tenant.reactivated`, `settings.changed`, `token.created`, `token.rotated`, `token.revoked`, `user.provisioned`, `user.suspended`, `user.reactivated`, `user.locked`, `user.unlocked`, `user.erased`, `otp.configured`, `otp.confirmed`, `otp.verified`, `otp.disabled`, `otp.removed`, `authenticator.added`, `authenticator.renamed`, `authenticator.removed`, `backup_codes.generated`, `passkey.registered`, `passkey.verified`, `passkey.renamed`, `passkey.removed`, `device.remembered`, `device.removed`, `session.assessed`, `session.judged`, `session.imported`, `request.refused`, `webhook.created`, `webhook.changed`, `webhook.rotated`, `webhook.replayed`, `webhook.disabled`, `webhook.removed`, `stream.created`, `stream.changed`, `stream.replayed`, `stream.removed`; expect further ones.
+             * @description Values: `tenant.created`, `tenant.relocated`, `tenant.deletion_started`, `tenant.deleted`, `tenant.renamed`, `tenant.suspended`, `tenant.reactivated`, `settings.changed`, `token.created`, `token.rotated`, `token.revoked`, `user.provisioned`, `user.suspended`, `user.reactivated`, `user.locked`, `user.unlocked`, `user.erased`, `otp.configured`, `otp.imported`, `otp.confirmed`, `otp.verified`, `otp.disabled`, `otp.removed`, `authenticator.added`, `authenticator.renamed`, `authenticator.removed`, `backup_codes.generated`, `passkey.registered`, `passkey.verified`, `passkey.renamed`, `passkey.removed`, `device.remembered`, `device.removed`, `session.assessed`, `session.judged`, `session.imported`, `secrets.exported`, `request.refused`, `webhook.created`, `webhook.changed`, `webhook.rotated`, `webhook.replayed`, `webhook.disabled`, `webhook.removed`, `stream.created`, `stream.changed`, `stream.replayed`, `stream.removed`; expect further ones.
              * @example tenant.created
              */
             action: string;
@@ -5922,6 +6168,15 @@ export interface components {
                  * @example 90
                  */
                 assessment_days: number;
+            } & {
+                [key: string]: unknown;
+            };
+            export: {
+                /**
+                 * @description Whether a token with `idp:export` may export the TOTP secrets of all users.
+                 * @example false
+                 */
+                secrets: boolean;
             } & {
                 [key: string]: unknown;
             };
@@ -7043,6 +7298,344 @@ export interface operations {
             };
             /** @description `idempotency_mismatch`: This Idempotency-Key was used for a different request; use a new key for each new request. */
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `rate_limited`: Too many requests were sent; wait as long as Retry-After states. */
+            429: {
+                headers: {
+                    /** @description Seconds until the limit resets. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `internal_error`: The service failed to process the request; report the request_id to its operator. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `unavailable`: Temporarily unavailable. The request may have been applied; retry it with the same Idempotency-Key. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description An error with a status that a later version may add. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    importUsers: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description A value of your choice, new for each request. Within 24 hours, the same request with the same key returns the first response (`Idempotent-Replayed: true`) and changes nothing.
+                 * @example 01987c5e-6f0a-7b3c-9d21-4e8f5a6b7c8d
+                 */
+                "Idempotency-Key"?: string;
+                /**
+                 * @description The tenant's own id of the administrator or support agent on whose behalf the request acts. The audit trail shows it as `actor.acting_for`.
+                 * @example ORG_ADMIN_17
+                 */
+                "Acting-For"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "users": [
+                 *         {
+                 *           "external_id": "ORG_USR_9921_AFG",
+                 *           "authenticators": [
+                 *             {
+                 *               "secret": "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP",
+                 *               "name": "Work phone"
+                 *             }
+                 *           ],
+                 *           "backup_codes": [
+                 *             "7KQ2-XM4P-0RTZ"
+                 *           ]
+                 *         }
+                 *       ],
+                 *       "on_existing": "skip",
+                 *       "dry_run": false
+                 *     }
+                 */
+                "application/json": components["schemas"]["ImportUsersInput"];
+            };
+        };
+        responses: {
+            /** @description The result of each row, in the order of the request. */
+            200: {
+                headers: {
+                    /** @description `true` if this is the response of an earlier request with the same key. */
+                    "Idempotent-Replayed"?: string;
+                    /** @description Limits that the request counted against. */
+                    "RateLimit-Policy"?: string;
+                    /** @description Remaining quota per limit, where known. */
+                    RateLimit?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "results": [
+                     *         {
+                     *           "external_id": "ORG_USR_9921_AFG",
+                     *           "outcome": "created"
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ImportUsersResult"];
+                };
+            };
+            /**
+             * @description `invalid_request`: The request is not valid; see issues.
+             *
+             *     `invalid_json`: The body is not valid JSON in UTF-8; send one JSON object.
+             */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /**
+             * @description `missing_token`: No API token was sent; send one as 'Authorization: Bearer <token>'.
+             *
+             *     `invalid_token`: The API token is unknown, revoked, expired or mistyped; use a valid one.
+             */
+            401: {
+                headers: {
+                    /** @description The challenge of RFC 6750. */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /**
+             * @description `tenant_suspended`: The tenant is suspended; ask the operator of the service to reactivate it.
+             *
+             *     `insufficient_scope`: The API token lacks a permission; use a token that has it.
+             */
+            403: {
+                headers: {
+                    /** @description Names the missing permission (RFC 6750). */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `idempotency_in_progress`: A request with this Idempotency-Key is in progress; retry in a moment to receive its response. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `body_too_large`: The body is too large; send a smaller one. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `unsupported_media_type`: The body is not JSON; send it with 'Content-Type: application/json'. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `idempotency_mismatch`: This Idempotency-Key was used for a different request; use a new key for each new request. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `rate_limited`: Too many requests were sent; wait as long as Retry-After states. */
+            429: {
+                headers: {
+                    /** @description Seconds until the limit resets. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `internal_error`: The service failed to process the request; report the request_id to its operator. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `unavailable`: Temporarily unavailable. The request may have been applied; retry it with the same Idempotency-Key. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description An error with a status that a later version may add. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    exportUsers: {
+        parameters: {
+            query?: {
+                /**
+                 * @description The greatest number of items on the page.
+                 * @example 20
+                 */
+                limit?: number;
+                /**
+                 * @description The `next_after` of the previous page.
+                 * @example 6908bffd1c2e4a5b9d7f0a31
+                 */
+                after?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of users. A user who was created or erased within the last seconds may be missing. */
+            200: {
+                headers: {
+                    /** @description Limits that the request counted against. */
+                    "RateLimit-Policy"?: string;
+                    /** @description Remaining quota per limit, where known. */
+                    RateLimit?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "users": [
+                     *         {
+                     *           "external_id": "ORG_USR_9921_AFG",
+                     *           "status": "active",
+                     *           "authenticators": [
+                     *             {
+                     *               "secret": "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP",
+                     *               "algorithm": "SHA1",
+                     *               "digits": 6,
+                     *               "period": 30,
+                     *               "name": "Work phone",
+                     *               "uri": "otpauth://totp/Work%20phone:ORG_USR_9921_AFG?secret=JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP&issuer=Work%20phone"
+                     *             }
+                     *           ],
+                     *           "backup_codes_remaining": 10
+                     *         }
+                     *       ],
+                     *       "has_more": true,
+                     *       "next_after": "6908bffd1c2e4a5b9d7f0a31"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ExportUsersResult"];
+                };
+            };
+            /**
+             * @description `invalid_request`: The request is not valid; see issues.
+             *
+             *     `invalid_json`: The body is not valid JSON in UTF-8; send one JSON object.
+             */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /**
+             * @description `missing_token`: No API token was sent; send one as 'Authorization: Bearer <token>'.
+             *
+             *     `invalid_token`: The API token is unknown, revoked, expired or mistyped; use a valid one.
+             */
+            401: {
+                headers: {
+                    /** @description The challenge of RFC 6750. */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /**
+             * @description `tenant_suspended`: The tenant is suspended; ask the operator of the service to reactivate it.
+             *
+             *     `insufficient_scope`: The API token lacks a permission; use a token that has it.
+             *
+             *     `export_not_allowed`: The tenant's settings do not allow an export; set export.secrets to true first.
+             */
+            403: {
+                headers: {
+                    /** @description Names the missing permission (RFC 6750). */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `body_too_large`: The body is too large; send a smaller one. */
+            413: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -12127,7 +12720,7 @@ export interface operations {
                  * @description Events of this kind.
                  * @example tenant.created
                  */
-                action?: "tenant.created" | "tenant.relocated" | "tenant.deletion_started" | "tenant.deleted" | "tenant.renamed" | "tenant.suspended" | "tenant.reactivated" | "settings.changed" | "token.created" | "token.rotated" | "token.revoked" | "user.provisioned" | "user.suspended" | "user.reactivated" | "user.locked" | "user.unlocked" | "user.erased" | "otp.configured" | "otp.confirmed" | "otp.verified" | "otp.disabled" | "otp.removed" | "authenticator.added" | "authenticator.renamed" | "authenticator.removed" | "backup_codes.generated" | "passkey.registered" | "passkey.verified" | "passkey.renamed" | "passkey.removed" | "device.remembered" | "device.removed" | "session.assessed" | "session.judged" | "session.imported" | "request.refused" | "webhook.created" | "webhook.changed" | "webhook.rotated" | "webhook.replayed" | "webhook.disabled" | "webhook.removed" | "stream.created" | "stream.changed" | "stream.replayed" | "stream.removed";
+                action?: "tenant.created" | "tenant.relocated" | "tenant.deletion_started" | "tenant.deleted" | "tenant.renamed" | "tenant.suspended" | "tenant.reactivated" | "settings.changed" | "token.created" | "token.rotated" | "token.revoked" | "user.provisioned" | "user.suspended" | "user.reactivated" | "user.locked" | "user.unlocked" | "user.erased" | "otp.configured" | "otp.imported" | "otp.confirmed" | "otp.verified" | "otp.disabled" | "otp.removed" | "authenticator.added" | "authenticator.renamed" | "authenticator.removed" | "backup_codes.generated" | "passkey.registered" | "passkey.verified" | "passkey.renamed" | "passkey.removed" | "device.remembered" | "device.removed" | "session.assessed" | "session.judged" | "session.imported" | "secrets.exported" | "request.refused" | "webhook.created" | "webhook.changed" | "webhook.rotated" | "webhook.replayed" | "webhook.disabled" | "webhook.removed" | "stream.created" | "stream.changed" | "stream.replayed" | "stream.removed";
                 /**
                  * @description Events with this outcome.
                  * @example success
@@ -16424,7 +17017,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description The tenant, and a token with all permissions. The token's secret is shown once. */
+            /** @description The tenant, and a token with all permissions but `idp:export`. The token's secret is shown once. */
             201: {
                 headers: {
                     /** @description `true` if this is the response of an earlier request with the same key. */
@@ -18758,6 +19351,9 @@ export interface operations {
                      *         "retention": {
                      *           "assessment_days": 90
                      *         },
+                     *         "export": {
+                     *           "secrets": false
+                     *         },
                      *         "location": {
                      *           "hint": "wnam"
                      *         }
@@ -18923,6 +19519,9 @@ export interface operations {
                  *         "retention": {
                  *           "assessment_days": 90
                  *         },
+                 *         "export": {
+                 *           "secrets": false
+                 *         },
                  *         "location": {
                  *           "hint": "wnam"
                  *         }
@@ -18992,6 +19591,9 @@ export interface operations {
                      *         },
                      *         "retention": {
                      *           "assessment_days": 90
+                     *         },
+                     *         "export": {
+                     *           "secrets": false
                      *         },
                      *         "location": {
                      *           "hint": "wnam"

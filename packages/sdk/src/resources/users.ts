@@ -1,7 +1,17 @@
 import { bodyOf, type Connection } from "../connection.ts";
 import type { RequestOptions } from "../options.ts";
 import { Pages, queryOf } from "../pages.ts";
-import type { ListedUser, Profile, ProvisionedUser, UserFilters } from "../types.ts";
+import type {
+  ExportedUser,
+  ImportedUser,
+  ImportOptions,
+  ImportResult,
+  ListedUser,
+  PageFilters,
+  Profile,
+  ProvisionedUser,
+  UserFilters,
+} from "../types.ts";
 
 /** Your users and their identities. `externalId` is your own id of a user: 1 to 255 characters. */
 export class Users {
@@ -40,6 +50,35 @@ export class Users {
     return new Pages(async (after) => {
       const query = queryOf(filters, after);
       const call = this.#connection.api(options).GET("/v1/idp/users", { params: { query } });
+      const { users, has_more, next_after } = await bodyOf(call);
+      return { items: users, has_more, next_after };
+    });
+  }
+
+  /**
+   * Imports users with TOTP secrets and backup codes from another system, at most 100 in a call. Each row has a result
+   * of its own, in the order sent, and a row that is sent again changes nothing. Permission: `idp:write`.
+   */
+  async import(
+    rows: readonly ImportedUser[],
+    settings: ImportOptions = {},
+    options?: RequestOptions,
+  ): Promise<readonly ImportResult[]> {
+    const body = { users: [...rows], ...settings };
+    const call = this.#connection.api(options).POST("/v1/idp/users/import", { body });
+    return (await bodyOf(call)).results;
+  }
+
+  /**
+   * Exports users with their TOTP secrets in clear, in the order of their ids and in the form that `import` takes. The
+   * setting `export.secrets` must be true, and every page is in the audit trail. Permission: `idp:export`.
+   *
+   * @throws IdpError `export_not_allowed`
+   */
+  export(filters: PageFilters = {}, options?: RequestOptions): Pages<ExportedUser> {
+    return new Pages(async (after) => {
+      const query = queryOf(filters, after);
+      const call = this.#connection.api(options).GET("/v1/idp/users/export", { params: { query } });
       const { users, has_more, next_after } = await bodyOf(call);
       return { items: users, has_more, next_after };
     });

@@ -1,0 +1,202 @@
+/** The import of a user into its guard: reads what the guard has, seals what is new, and records it in one step. */
+import { createAuditKey } from "../audit/personal.ts";
+import { toHex } from "../crypto/bytes.ts";
+import { createId } from "../crypto/id.ts";
+import { keyOf } from "../crypto/keyring.ts";
+import { seal, unseal } from "../crypto/sealed-box.ts";
+import type { Config } from "../env.ts";
+import { hashBackupCode } from "../otp/backup-codes.ts";
+import { describeImportedCode, type ImportedCode } from "../otp/imported-codes.ts";
+import { defaultParameters, type TotpParameters } from "../otp/totp.ts";
+import { listAuthenticators } from "./decisions/authenticators.ts";
+import { stale } from "./decisions/evaluation.ts";
+import {
+  applyImport,
+  fitsPlan,
+  type ImportedRow,
+  type ImportPlan,
+  isChange,
+  type OnExisting,
+  type PresentFactors,
+  planImport,
+  type RowOutcome,
+  type SealedSecret,
+} from "./decisions/import-user.ts";
+import { create } from "./decisions/lifecycle.ts";
+import type { IdentityState } from "./decisions/state.ts";
+import {
+  fail,
+  type GuardCall,
+  type GuardResult,
+  succeed,
+  type Transition,
+} from "./decisions/transition.ts";
+import type { GuardLedger } from "./ledger.ts";
+import type { FoundRecord } from "./rehydration.ts";
+import type { AddReceipt } from "./replay.ts";
+import { totpContextOf } from "./totp-keys.ts";
+
+/** How often an import is planned anew when the state changes meanwhile. */
+const maxPlans = 5;
+
+/** A row as the edge has read it. */
+export interface SentRow {
+  readonly status: "active" | "suspended";
+  readonly secrets: readonly SentSecret[];
+  readonly codes: readonly ImportedCode[];
+}
+
+export interface SentSecret extends TotpParameters {
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  readonly name: string | null;
+}
+
+/** All rows of one user. */
+export interface UserImport {
+  readonly externalId: string;
+  readonly rows: readonly SentRow[];
+  readonly onExisting: OnExisting;
+  readonly isDryRun: boolean;
+}
+
+/** A live secret with its bytes. */
+export interface ExportedSecret extends TotpParameters {
+  readonly name: string;
+  readonly bytes: Uint8Array<ArrayBuffer>;
+}
+
+function fingerprintOf(bytes: Uint8Array, parameters: TotpParameters): string {
+  const { algorithm, digits, period } = parameters;
+  return [toHex(bytes), algorithm, digits, period].join(" ");
+}
+
+function canBePrimary({ algorithm, digits, period }: TotpParameters): boolean {
+  return (
+    algorithm === defaultParameters.algorithm &&
+    digits === defaultParameters.digits &&
+    period === defaultParameters.period
+  );
+}
+
+/** Opens all secrets that codes can be compared with. @throws MissingKeyError, BrokenSealError */
+async function openSecrets({ sealingKeys }: Config, state: IdentityState, now: number) {
+  return await Promise.all(
+    listAuthenticators(state, now).map(async (secret) => {
+      const context = totpContextOf(state, secret.isPrimary ? undefined : secret.id);
+      return { secret, bytes: await unseal(sealingKeys, context, secret.sealed) };
+    }),
+  );
+}
+
+/** The live secrets in clear. @throws MissingKeyError, BrokenSealError */
+export async function exportSecrets(
+  config: Config,
+  state: IdentityState,
+  now: number,
+): Promise<readonly ExportedSecret[]> {
+  const opened = await openSecrets(config, state, now);
+  return opened
+    .filter(({ secret }) => secret.pendingUntil === null)
+    .map(({ secret: { name, algorithm, digits, period }, bytes }) => ({
+      ...{ name, algorithm, digits, period, bytes },
+    }));
+}
+
+async function readFactors(
+  config: Config,
+  state: IdentityState | undefined,
+  now: number,
+): Promise<PresentFactors | undefined> {
+  if (state === undefined) return undefined;
+  const opened = await openSecrets(config, state, now);
+  return { state, fingerprints: opened.map(({ secret, bytes }) => fingerprintOf(bytes, secret)) };
+}
+
+function hashRow(
+  { backupCodeKeys }: Config,
+  { tenantId, identityId }: GuardCall,
+  keyVersion: number,
+  { status, secrets, codes }: SentRow,
+): ImportedRow {
+  const key = keyOf(backupCodeKeys, keyVersion);
+  const hash = (code: ImportedCode) =>
+    hashBackupCode(key, tenantId, identityId, describeImportedCode(code));
+  const recipes = new Set(codes.map(({ recipe }) => recipe).filter((recipe) => recipe !== ""));
+  return {
+    status,
+    secrets: secrets.map((secret) => ({
+      ...secret,
+      fingerprint: fingerprintOf(secret.bytes, secret),
+    })),
+    codes:
+      codes.length === 0 ? null : { recipes: [...recipes], hashes: [...new Set(codes.map(hash))] },
+  };
+}
+
+async function sealSecrets(
+  { sealingKeys }: Config,
+  call: GuardCall,
+  { secrets }: ImportPlan,
+): Promise<readonly SealedSecret[]> {
+  return await Promise.all(
+    secrets.map(async (secret) => {
+      const id = createId(call.now);
+      const context = totpContextOf(call, secret.isPrimary ? undefined : id);
+      return { ...secret, id, sealed: await seal(sealingKeys, context, secret.bytes) };
+    }),
+  );
+}
+
+type Outcomes = Transition<readonly RowOutcome[]>;
+
+/** Creates the identity, or returns `stale` if it exists by now. */
+async function createUser(
+  { sealingKeys }: Config,
+  ledger: GuardLedger,
+  call: GuardCall,
+  externalId: string,
+  found: Promise<FoundRecord>,
+  apply: (state: IdentityState) => Outcomes,
+): Promise<GuardResult<readonly RowOutcome[]> | typeof stale> {
+  const auditKey = await createAuditKey(sealingKeys, call);
+  const creation = apply(create(call, externalId, auditKey).state);
+  return await ledger.create(call, creation, found, (): Outcomes | typeof stale => stale);
+}
+
+/**
+ * Imports the rows of one user, each of which changes all that it has or nothing. @returns their outcomes, in their order
+ * @param found what D1 has of the identity, read beside the call
+ * @throws StoreError; MissingKeyError or BrokenSealError if a box does not open
+ */
+export async function importUser(
+  config: Config,
+  ledger: GuardLedger,
+  call: GuardCall,
+  { externalId, rows, onExisting, isDryRun }: UserImport,
+  found: Promise<FoundRecord>,
+  addReceipt: AddReceipt,
+): Promise<GuardResult<readonly RowOutcome[]>> {
+  const { newest } = config.backupCodeKeys;
+  for (let planning = 0; planning < maxPlans; planning += 1) {
+    const state = await ledger.find(call, found);
+    const keyVersion = state?.backupCodes?.keyVersion ?? newest;
+    const plan = planImport(
+      await readFactors(config, state, call.now),
+      rows.map((row) => hashRow(config, call, keyVersion, row)),
+      onExisting,
+      canBePrimary,
+      call.now,
+    );
+    if (isDryRun || !isChange(plan)) return succeed(plan.outcomes);
+    const [recorded, sealed] = await Promise.all([addReceipt(), sealSecrets(config, call, plan)]);
+    const apply = (present: IdentityState) =>
+      applyImport(present, recorded, plan, sealed, keyVersion);
+    const result = await (state === undefined
+      ? createUser(config, ledger, recorded, externalId, found, apply)
+      : ledger.commit(recorded, (present): Outcomes | typeof stale =>
+          fitsPlan(state, present) ? apply(present) : stale,
+        ));
+    if (result !== stale) return result;
+  }
+  return fail({ code: "unavailable" });
+}
