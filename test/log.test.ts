@@ -9,9 +9,9 @@ it("A log line is one JSON object with the listed fields, and omits any other", 
   const lines: string[] = [];
   vi.spyOn(console, "error").mockImplementation((line) => void lines.push(String(line)));
   const fields = { request_id: "r", count: 2, secret: "leaked", toString: "leaked" };
-  log("error", "something_happened", fields);
+  log("error", "request_failed", fields);
   expect(lines).toEqual([
-    '{"level":"error","event":"something_happened","request_id":"r","count":2}',
+    '{"level":"error","event":"request_failed","request_id":"r","count":2}',
   ]);
 });
 

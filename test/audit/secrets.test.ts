@@ -307,6 +307,7 @@ async function runJourney(answers: string[]): Promise<Secrets> {
   const asOperator = { token: env.OPERATOR_TOKEN };
   for (const name of [
     ...["getUsage", "rebuildStatistics", "listKeys", "listServiceFeeds", "reEncrypt"],
+    ...["getHealth", "findRequest"],
     ...["relocateTenant", "deleteTenant"],
   ]) {
     await ask(name, target, asOperator);

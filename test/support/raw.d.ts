@@ -3,6 +3,10 @@ declare module "*.md?raw" {
   const text: string;
   export default text;
 }
+declare module "*.json?raw" {
+  const text: string;
+  export default text;
+}
 declare module "*.toml?raw" {
   const text: string;
   export default text;

@@ -123,6 +123,8 @@ export function requestTo(name: string, target: RequestTarget) {
     },
     listAssessments: { path: "/v1/sentinel/assessments" },
     simulatePolicy: { path: "/v1/sentinel/simulate", body: { simulation: { sentinel: {} } } },
+    getHealth: { path: "/v1/health" },
+    findRequest: { path: `/v1/requests/${"0".repeat(24)}` },
     listServiceFeeds: { path: "/v1/feeds" },
     listFeeds: { path: "/v1/sentinel/feeds" },
     listAuditEvents: { path: "/v1/audit/events" },
