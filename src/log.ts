@@ -43,7 +43,11 @@ export const logFields: Readonly<Record<keyof LogFields, true>> = {
   milliseconds: true,
 };
 
-export function log(level: "info" | "warn" | "error", event: LogEvent, fields: LogFields = {}): void {
+export function log(
+  level: "info" | "warn" | "error",
+  event: LogEvent,
+  fields: LogFields = {},
+): void {
   const allowed = Object.entries(fields).filter(([name]) => Object.hasOwn(logFields, name));
   const line = { level, event, ...Object.fromEntries(allowed) };
   // biome-ignore lint/suspicious/noConsole: the platform collects logs from the console.

@@ -10,9 +10,7 @@ it("A log line is one JSON object with the listed fields, and omits any other", 
   vi.spyOn(console, "error").mockImplementation((line) => void lines.push(String(line)));
   const fields = { request_id: "r", count: 2, secret: "leaked", toString: "leaked" };
   log("error", "request_failed", fields);
-  expect(lines).toEqual([
-    '{"level":"error","event":"request_failed","request_id":"r","count":2}',
-  ]);
+  expect(lines).toEqual(['{"level":"error","event":"request_failed","request_id":"r","count":2}']);
 });
 
 it("A logged failure has the kinds of its errors, never their messages", () => {

@@ -123,7 +123,11 @@ class Measurement {
   readonly problems: Health["problems"][number][] = [];
 
   /** Null if the part could not be measured. */
-  async part<T>(part: PartName, shard: number | null, measure: () => Promise<T>): Promise<T | null> {
+  async part<T>(
+    part: PartName,
+    shard: number | null,
+    measure: () => Promise<T>,
+  ): Promise<T | null> {
     try {
       return await awaitWithin(partTimeoutMs, measure());
     } catch (error) {
@@ -155,11 +159,14 @@ class Measurement {
       used_percent: size === null ? null : usedPercentOf(size, config.maxDatabaseBytes),
       events_waiting: showWaiting(events),
       deliveries_waiting: showWaiting(deliveries),
-      witness: witness === null ? null : {
-        unwitnessed_since: toRfc3339OrNull(witness.unwitnessedSince),
-        refused_by_bucket: witness.refusedByBucket,
-        refused_by_webhook: witness.refusedByWebhook,
-      },
+      witness:
+        witness === null
+          ? null
+          : {
+              unwitnessed_since: toRfc3339OrNull(witness.unwitnessedSince),
+              refused_by_bucket: witness.refusedByBucket,
+              refused_by_webhook: witness.refusedByWebhook,
+            },
     };
   }
 }

@@ -27,7 +27,10 @@ export async function findLastRuns(
   db: Database,
 ): Promise<readonly { readonly trigger: Trigger; readonly endedAt: number | null }[]> {
   const rows = await awaitStore(
-    db.select().from(jobCursors).where(inArray(jobCursors.job, triggers.map(rowOf))),
+    db
+      .select()
+      .from(jobCursors)
+      .where(inArray(jobCursors.job, triggers.map(rowOf))),
   );
   const endedAt = new Map(rows.map(({ job, cursor }) => [job, Number(cursor)]));
   return triggers.map((trigger) => ({ trigger, endedAt: endedAt.get(rowOf(trigger)) ?? null }));

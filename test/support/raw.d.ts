@@ -19,3 +19,10 @@ declare module "*.csv?raw" {
   const text: string;
   export default text;
 }
+/** Vite replaces the call by the files that match. */
+interface ImportMeta {
+  glob<T>(
+    pattern: string,
+    options: { readonly query: string; readonly import: string; readonly eager: true },
+  ): Record<string, T>;
+}

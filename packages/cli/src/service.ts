@@ -102,3 +102,12 @@ export function findOperatorService(command: Command): Service {
   }
   return { url, token: readSecret(demo.secretsFile, "OPERATOR_TOKEN") };
 }
+
+/** The file of secrets that the operator named, or that of the local service; undefined if neither is known. */
+export function findSecretsFile(command: Command): string | undefined {
+  const { secretsFile } = command.opts<GivenOptions>();
+  if (secretsFile !== undefined) return secretsFile;
+  const demo = findDemoService();
+  if (process.env.OPERATOR_TOKEN !== undefined || demo === undefined) return undefined;
+  return demo.secretsFile;
+}

@@ -13,8 +13,8 @@ import { divideFairly, endTurn } from "../../db/turns.ts";
 import { requireConfig } from "../../env.ts";
 import { runJob } from "../../job.ts";
 import { log } from "../../log.ts";
-import { sumWaiting } from "./measure.ts";
 import { integrateRound, type RoundLimits, type Run } from "./integrate-round.ts";
+import { sumWaiting } from "./measure.ts";
 import { findUnintegrated, type UnintegratedLog } from "./store.ts";
 import type { ListBudget } from "./witness-kv.ts";
 

@@ -6,7 +6,7 @@
  */
 import { DurableObject } from "cloudflare:workers";
 import { Admissions, type Deliverer, type DeliveryOutcome } from "./admissions.ts";
-import { type LateDeliveries, LateDeliverers } from "./late-deliverers.ts";
+import { LateDeliverers, type LateDeliveries } from "./late-deliverers.ts";
 
 export class DeliveryGate extends DurableObject<Env> {
   readonly #admissions = new Admissions();
