@@ -8,14 +8,14 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { Failure } from "../packages/cli/src/failure.ts";
-import { runScript } from "../scripts/support/run-script.ts";
-import type { ImportFigures } from "../scripts/support/sentinel-figures.ts";
+import type { ImportFigures } from "../packages/cli/src/sentinel/import/figures.ts";
+import { fetchTable } from "../packages/cli/src/sentinel/import/geography.ts";
 import {
   countryTables,
-  fetchTable,
   geographyVersion,
-} from "../scripts/support/sentinel-geography.ts";
-import { openLocalStore } from "../scripts/support/sentinel-store.ts";
+} from "../packages/cli/src/sentinel/import/geography-packages.ts";
+import { openLocalStore } from "../packages/cli/src/sentinel/import/store.ts";
+import { runScript } from "../scripts/support/run-script.ts";
 import { Random } from "./sentinel/random.ts";
 import { sampleAddresses, wordsOfAll } from "./support/network-addresses.ts";
 import { cacheStore, compareLookups, timeLookups } from "./support/network-lookups.ts";
@@ -45,7 +45,7 @@ The bench fetches the tables of geography from npm.
 
 const defaultAddresses = 10_000;
 const minAddresses = 4;
-const importScript = join(import.meta.dirname, "..", "scripts", "sentinel-import.ts");
+const edgeIdp = join(import.meta.dirname, "..", "packages", "cli", "bin", "edge-idp.js");
 
 interface Tables {
   readonly name: string;
@@ -76,7 +76,8 @@ function runImport({ feeds, tables }: Plan, folder: string): ImportFigures {
     ...tables.country.flatMap((file) => ["--country", file]),
     ...["--persist-to", folder, "--json"],
   ];
-  const { status, stdout, stderr } = spawnSync(process.execPath, [importScript, ...args], {
+  const command = [edgeIdp, "sentinel", "import", ...args];
+  const { status, stdout, stderr } = spawnSync(process.execPath, command, {
     encoding: "utf8",
   });
   if (status !== 0) throw new Failure(`The import failed:\n${stderr}`);

@@ -122,7 +122,7 @@ class Check {
         -d '{ "user": { "external_id": "idle-'$n'" } }' >/dev/null; done
       SECRET=$(curl -s "$IDP_URL/v1/idp/user/otp?externalUserId=idle-1" -H "$AUTH" -H "$JSON" \\
         -d '{ "otp": { "issuer_name": "Acme", "account_name": "idle" } }' | grep -oE '[A-Z2-7]{32}' | head -1)`;
-    const rotate = "npm run --silent keys:rotate --";
+    const rotate = "npx edge-idp keys rotate";
     await this.#step(
       createStep(
         "a new version of the sealing key is added",
@@ -135,13 +135,13 @@ class Check {
         "a key that is not deployed is refused, and a file of another service without its address",
         `${rotate} run 2>&1 | grep -c 'SEALING_KEYS in .* is 2; the service uses version 1' || true
           cp .dev.vars other.vars
-          ${rotate} status --file other.vars 2>&1 || true
-          ${rotate} add backup-codes --file other.vars --url "$IDP_URL/" | grep -o 'run --file.*' | sed "s|$IDP_URL|URL|"
-          ${rotate} status --file other.vars --url "$IDP_URL/" 2>&1 | grep -c 'the service uses version 1'
+          env -u IDP_URL ${rotate} status --secrets-file other.vars 2>&1 || true
+          ${rotate} add backup-codes --secrets-file other.vars --url "$IDP_URL/" | grep -o 'run --secrets.*' | sed "s|$IDP_URL|URL|"
+          ${rotate} status --secrets-file other.vars --url "$IDP_URL/" 2>&1 | grep -c 'the service uses version 1'
           rm other.vars`,
         `1
-other.vars needs --url: the address of the service that it was deployed to.
-run --file other.vars --url URL/
+Name the service with --url or IDP_URL: the one that other.vars belongs to.
+run --secrets-file other.vars --url URL/
 2`,
       ),
     );
@@ -150,7 +150,7 @@ run --file other.vars --url URL/
     await this.#step(
       createStep(
         "the re-encryption is killed half-way",
-        `node scripts/keys-rotate.ts run --limit 1 >rotate.log & runner=$!
+        `node node_modules/@edge-idp/cli/bin/edge-idp.js keys rotate run --limit 1 >rotate.log & runner=$!
           until grep -q '^Version 2: 2 of' rotate.log; do sleep 0.02; done
           kill -9 $runner; wait $runner 2>/dev/null || true
           grep -c 'newest sealing key' rotate.log || true`,

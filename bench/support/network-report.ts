@@ -1,5 +1,5 @@
 /** Formats the figures of the network data. */
-import type { ImportFigures } from "../../scripts/support/sentinel-figures.ts";
+import type { ImportFigures } from "../../packages/cli/src/sentinel/import/figures.ts";
 import { formatMebibytes, formatSeconds, table, whole } from "./figures.ts";
 import { machine, versions } from "./machine.ts";
 

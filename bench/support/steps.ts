@@ -182,8 +182,9 @@ export interface Verified {
 export async function verifyExport({ folder }: Scene, file: string, checkpoint: string) {
   const checkpointFile = join(folder, "checkpoint.json");
   writeFileSync(checkpointFile, checkpoint);
-  const script = join(root, "scripts", "audit-verify.ts");
-  const { code, output, ms, peakMemory } = await runNode([script, file, checkpointFile]);
+  const edgeIdp = join(root, "packages", "cli", "bin", "edge-idp.js");
+  const command = [edgeIdp, "audit", "verify", file, checkpointFile];
+  const { code, output, ms, peakMemory } = await runNode(command);
   if (code !== 0) throw new Error(`The verifier ended with ${code}:\n${output}`);
   return { ms, peakMemory } satisfies Verified;
 }

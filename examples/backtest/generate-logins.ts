@@ -1,5 +1,5 @@
 /**
- * Writes made-up past logins as CSV, for `npm run sentinel:backtest`: people who log in from a home and from a phone, a
+ * Writes made-up past logins as CSV, for `edge-idp sentinel backtest`: people who log in from a home and from a phone, a
  * bot that tries many of them, and thieves with a victim's browser. The same seed writes the same file.
  *
  *   node scripts/run.js examples/backtest/generate-logins.ts > examples/backtest/logins.csv

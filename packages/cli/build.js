@@ -15,6 +15,8 @@ await build({
   entryPoints: { "edge-idp": join("src", "edge-idp.ts") },
   outdir: dist,
   bundle: true,
+  // A command loads only what it needs.
+  splitting: true,
   packages: "external",
   format: "esm",
   platform: "node",

@@ -115,7 +115,7 @@ export function findSdkProblems(imports: readonly Import[]): string[] {
  */
 export function findCliProblems(imports: readonly Import[]): string[] {
   return imports
-    .filter(({ to }) => !to.startsWith("packages/cli/src/") && !to.startsWith("src/"))
+    .filter(({ to }) => !to.startsWith("packages/cli/") && !to.startsWith("src/"))
     .map(
       ({ from, to }) =>
         `${from} imports ${to}, which is part of neither the command nor the service`,

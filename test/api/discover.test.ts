@@ -1,6 +1,6 @@
 import { env } from "cloudflare:workers";
 import { describe, expect, it, vi } from "vitest";
-import { assessmentsSchema, recompute } from "../../scripts/support/sentinel-recompute.ts";
+import { assessmentsSchema, recompute } from "../../packages/cli/src/sentinel/explain/recompute.ts";
 import { dataKinds } from "../../src/sentinel/network/network-facts.ts";
 import { type Reason, signalNames } from "../../src/sentinel/reason.ts";
 import { parseContent } from "../../src/sentinel/stored-assessment.ts";

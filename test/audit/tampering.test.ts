@@ -1,5 +1,5 @@
 /**
- * An attacker can write to D1, but has no key. Each test attacks the trail in SQL, and `npm run audit:verify`
+ * An attacker can write to D1, but has no key. Each test attacks the trail in SQL, and `edge-idp audit verify`
  * finds the attack in the API's answers.
  */
 import { env } from "cloudflare:workers";

@@ -89,7 +89,7 @@ export class StepUpCheck {
   /** Adds or drops a version, and starts the service with the result. */
   async #rotate(args: readonly string[]): Promise<void> {
     const { project } = this.#copy;
-    await this.#runIn(project, "npm", ["run", "--silent", "keys:rotate", "--", ...args]);
+    await this.#runIn(project, "npx", ["edge-idp", "keys", "rotate", ...args]);
     await this.#service.close();
     this.#service = await LocalService.create(this.#copy, Number(new URL(this.#service.url).port));
     await this.#service.waitUntilReady();

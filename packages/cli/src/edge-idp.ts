@@ -1,11 +1,16 @@
 /** What the command `edge-idp` runs: it parses the arguments, runs one command and sets the exit code. */
+import { IdpError } from "@edge-idp/sdk";
 import { CommanderError } from "commander";
-import { Failure } from "./failure.ts";
+import { describeIdpError } from "./describe-error.ts";
+import { exitCodes, Failure } from "./failure.ts";
 import { createProgram } from "./program.ts";
 import { showProgress } from "./progress.ts";
 
-/** The exit codes of every command. A command with a verdict sets 1 itself when the verdict is bad. */
-const exitCodes = { failed: 1, wrongArguments: 2 };
+/** Whoever reads the output has read enough, such as `head`. That is no failure. */
+process.stdout.on("error", (error) => {
+  if (!("code" in error) || error.code !== "EPIPE") throw error;
+  process.exit();
+});
 
 try {
   await createProgram().parseAsync();
@@ -13,10 +18,17 @@ try {
   showProgress("");
   if (error instanceof Failure) {
     process.stderr.write(`${error.message}\n`);
+    process.exitCode = error.exitCode;
+  } else if (error instanceof IdpError) {
+    process.stderr.write(`${describeIdpError(error)}\n`);
+    process.exitCode = exitCodes.failed;
+  } else if (error instanceof Error && "syscall" in error) {
+    // A file or folder that the user named; the message has its path.
+    process.stderr.write(`${error.message}\n`);
     process.exitCode = exitCodes.failed;
   } else if (error instanceof CommanderError) {
     // Commander has printed the help or what is wrong.
-    process.exitCode = error.exitCode === 0 ? 0 : exitCodes.wrongArguments;
+    process.exitCode = error.exitCode === 0 ? exitCodes.success : exitCodes.unusable;
   } else {
     throw error;
   }

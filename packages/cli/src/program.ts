@@ -1,21 +1,35 @@
 /** Every command of `edge-idp`. Each file in commands/ adds one command, or one group of them. */
 import { Command } from "commander";
+import manifest from "../package.json" with { type: "json" };
+import { addAuditCommand } from "./commands/audit.ts";
 import { addBackupCommand } from "./commands/backup.ts";
 import { addDoctorCommand } from "./commands/doctor.ts";
+import { addKeysCommand } from "./commands/keys.ts";
 import { addQrCommand } from "./commands/qr.ts";
 import { addRestoreCommand } from "./commands/restore.ts";
-import { addTenantsFindCommand } from "./commands/tenants-find.ts";
+import { addSentinelCommand } from "./commands/sentinel.ts";
+import { addStatsCommand } from "./commands/stats.ts";
+import { addTenantsCommand } from "./commands/tenants.ts";
+import { addTrailCommand } from "./commands/trail.ts";
+import { addHelpCommand } from "./help.ts";
 
 export function createProgram(): Command {
   const program = new Command("edge-idp")
     .description("Set up, operate and audit Edge IDP.")
-    .configureHelp({ sortSubcommands: true, showGlobalOptions: true })
+    .version(manifest.version)
+    .configureHelp({ sortSubcommands: true })
     .showSuggestionAfterError()
     .exitOverride();
+  addAuditCommand(program);
   addBackupCommand(program);
   addDoctorCommand(program);
+  addHelpCommand(program);
+  addKeysCommand(program);
   addQrCommand(program);
   addRestoreCommand(program);
-  addTenantsFindCommand(program);
+  addSentinelCommand(program);
+  addStatsCommand(program);
+  addTenantsCommand(program);
+  addTrailCommand(program);
   return program;
 }

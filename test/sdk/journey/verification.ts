@@ -1,4 +1,4 @@
-/** What the tutorial does with `npm run audit:verify`, with the verifier of the package. */
+/** What the tutorial does with `edge-idp audit verify`, with the verifier of the package. */
 import { collect, expectEqual } from "./expect.ts";
 import type { EdgeIdp, Sdk } from "./sdk.ts";
 

@@ -80,6 +80,7 @@ async function judgeKeys({ compareKeys }: Patient): Promise<Finding[]> {
   try {
     await compareKeys();
   } catch (error) {
+    // What the service answers is judged like that of every other part.
     if (!(error instanceof Failure)) throw error;
     const [text = "", ...advice] = error.message.split("\n");
     return [fail("keys", text, advice.join(" "))];
