@@ -18,7 +18,8 @@ async function openScratch(file: string): Promise<DatabaseSync> {
   process.emitWarning = () => {};
   try {
     const { DatabaseSync } = await import("node:sqlite");
-    return new DatabaseSync(file);
+    // An export has the tables in any order.
+    return new DatabaseSync(file, { enableForeignKeyConstraints: false });
   } finally {
     process.emitWarning = emitWarning;
   }
@@ -48,6 +49,9 @@ async function load(db: DatabaseSync, file: string): Promise<void> {
   }
   if (statement.trim() !== "") throw new Failure(`${file} ends within a statement.`);
   db.exec("COMMIT");
+  if (db.prepare("PRAGMA foreign_key_check").get() !== undefined) {
+    throw new Failure(`${file} has a row that refers to another one that is missing.`);
+  }
 }
 
 const names = z.array(z.object({ name: z.string() }));

@@ -32,7 +32,7 @@ async function describeToken(url: string, secret: string, tenantId: string): Pro
     const end = expires_at === null ? "never expires" : `expires at ${expires_at}`;
     return [
       `Token   ${id}, which works: ${permissions.join(", ")}; it ${end}`,
-      `Revoke  DELETE /v1/tenants/${tenantId}/tokens/${id}`,
+      `Revoke  npx edge-idp tenants tokens revoke ${tenantId} ${id}`,
     ].join("\n");
   } catch (error) {
     if (!(error instanceof IdpError)) throw error;
