@@ -103,7 +103,14 @@ class Check {
   }
 
   async #edgeIdp(args: readonly string[]): Promise<Result> {
-    const command = join(this.#copy.project, "node_modules", "@edge-idp", "cli", "bin", "edge-idp.js");
+    const command = join(
+      this.#copy.project,
+      "node_modules",
+      "@edge-idp",
+      "cli",
+      "bin",
+      "edge-idp.js",
+    );
     const process_ = new ProcessGroup(process.execPath, [command, ...args], this.#copy.project);
     this.#closing.push(() => process_.end("SIGTERM"));
     const code = await process_.ended;
@@ -182,7 +189,9 @@ class Check {
     const text = readFileSync(join(this.#copy.project, ".dev.vars"), "utf8");
     const key = createHash("sha256").update("another key").digest("base64");
     const file = join(this.#copy.scratch, "other.vars");
-    writeFileSync(file, text.replace(/^SEALING_KEYS=.*$/m, `SEALING_KEYS=2:${key}`), { mode: 0o600 });
+    writeFileSync(file, text.replace(/^SEALING_KEYS=.*$/m, `SEALING_KEYS=2:${key}`), {
+      mode: 0o600,
+    });
     return file;
   }
 
@@ -192,13 +201,15 @@ class Check {
     const { tenant_id: tenantId } = await idp.settings.get();
     const own = await idp.tokens.own();
     const found = [tenantId, "(Demo; test, active)"];
-    await this.#expect("a leaked token names its tenant", ["tenants", "find", "--token-file", file], 0, [
-      ...found,
-      `npx edge-idp tenants tokens revoke ${tenantId} ${own.id}`,
-    ]);
+    await this.#expect(
+      "a leaked token names its tenant",
+      ["tenants", "find", "--token-file", file],
+      0,
+      [...found, `npx edge-idp tenants tokens revoke ${tenantId} ${own.id}`],
+    );
     const prefix = service.demoToken.slice(0, "idp_test_".length + 21);
     await this.#expect("so does its beginning", ["tenants", "find", "--prefix", prefix], 0, found);
-    const [event] = await Array.fromAsync(idp.audit.events({ action: "user.suspended" }));
+    const [event] = (await idp.audit.events({ action: "user.suspended" }).page()).items;
     await this.#expect(
       "a request names its tenant",
       ["tenants", "find", "--request", event?.request_id ?? ""],
@@ -214,12 +225,18 @@ class Check {
       "the checkpoints of 1 trails",
     ]);
     const manifest = this.#readManifest(folder);
-    const modes = ["manifest.json", "DB.sql"].map((name) => statSync(join(folder, name)).mode & 0o777);
+    const modes = ["manifest.json", "DB.sql"].map(
+      (name) => statSync(join(folder, name)).mode & 0o777,
+    );
     const { checkpoint } = await idp.audit.checkpoint();
     const [database] = manifest.databases;
-    const digest = createHash("sha256").update(readFileSync(join(folder, "DB.sql"))).digest("hex");
+    const digest = createHash("sha256")
+      .update(readFileSync(join(folder, "DB.sql")))
+      .digest("hex");
     this.#report.add("its manifest says what the backup has, and only its owner can read it", [
-      ...modes.flatMap((mode) => (mode === 0o600 ? [] : [`a file has the mode ${mode.toString(8)}`])),
+      ...modes.flatMap((mode) =>
+        mode === 0o600 ? [] : [`a file has the mode ${mode.toString(8)}`],
+      ),
       ...((statSync(folder).mode & 0o777) === 0o700 ? [] : ["others can list the folder"]),
       ...(database?.rows.identities === users ? [] : [`identities: ${database?.rows.identities}`]),
       ...(database?.sha256 === digest ? [] : ["the digest is another one"]),
@@ -296,8 +313,13 @@ class Check {
   /** Has the manifest name the digest of what the files are now. */
   #hideChange(folder: string): void {
     const path = join(folder, "manifest.json");
-    const sha256 = createHash("sha256").update(readFileSync(join(folder, "DB.sql"))).digest("hex");
-    const text = readFileSync(path, "utf8").replace(/"sha256": "[0-9a-f]{64}"/, `"sha256": "${sha256}"`);
+    const sha256 = createHash("sha256")
+      .update(readFileSync(join(folder, "DB.sql")))
+      .digest("hex");
+    const text = readFileSync(path, "utf8").replace(
+      /"sha256": "[0-9a-f]{64}"/,
+      `"sha256": "${sha256}"`,
+    );
     writeFileSync(path, text);
   }
 

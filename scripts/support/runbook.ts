@@ -36,7 +36,9 @@ function readCommand(line: string): RunbookCommand | undefined {
 /** Each line of the document that names a command, joined with the lines that continue it. */
 export function listRunbookCommands(document: string): RunbookCommand[] {
   const joined = document.replaceAll(/ \\\n\s*/g, " ");
-  return joined.split("\n").flatMap((line) =>
-    [...line.matchAll(/npx edge-idp [^`|]*/g)].flatMap(([text]) => readCommand(text) ?? []),
-  );
+  return joined
+    .split("\n")
+    .flatMap((line) =>
+      [...line.matchAll(/npx edge-idp [^`|]*/g)].flatMap(([text]) => readCommand(text) ?? []),
+    );
 }

@@ -3,6 +3,7 @@ import { chmodSync, existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } 
 import { join } from "node:path";
 import packageJson from "../../package.json" with { type: "json" };
 import { Failure } from "../failure.ts";
+import { OrderedDump } from "./dump-order.ts";
 import {
   type BackedUpDatabase,
   digestFile,
@@ -42,25 +43,29 @@ async function backUpDatabase(
 ): Promise<{ database: BackedUpDatabase; trails: Trail[] }> {
   const file = `${binding}.sql`;
   const path = join(folder, file);
-  // Wrangler writes into the file, which nobody else may read from the beginning.
-  writeFileSync(path, "", { mode: modes.file });
-  onProgress(`Exporting ${binding} (${name}) …`);
-  const where = source === "remote" ? ["--remote", "--skip-confirmation"] : ["--local"];
-  const args = ["d1", "export", binding, ...where, "--output", path];
-  await runWrangler(project, args, `export ${binding}`);
-  chmodSync(path, modes.file);
-  onProgress(`Reading ${file} back …`);
-  const scratch = join(folder, `${binding}.scratch`);
-  writeFileSync(scratch, "", { mode: modes.file });
+  const exported = `${path}.export`;
+  const scratch = `${path}.scratch`;
+  // Nobody else may read them from the beginning.
+  for (const one of [exported, scratch]) writeFileSync(one, "", { mode: modes.file });
+  const ordered = new OrderedDump(path);
   try {
-    const { trails, migrations, rows } = await scanDump(path, scratch);
+    onProgress(`Exporting ${binding} (${name}) …`);
+    const where = source === "remote" ? ["--remote", "--skip-confirmation"] : ["--local"];
+    const args = ["d1", "export", binding, ...where, "--output", exported];
+    await runWrangler(project, args, `export ${binding}`);
+    onProgress(`Reading the export of ${binding} back …`);
+    const { trails, migrations, rows } = await scanDump(exported, scratch, (statement) =>
+      ordered.add(statement),
+    );
+    await ordered.finish();
     const digest = await digestFile(path);
     return {
       database: { shard, binding, name, file, ...digest, migrations, rows },
       trails: trails.map((trail) => ({ ...trail, shard })),
     };
   } finally {
-    rmSync(scratch, { force: true });
+    ordered.remove();
+    for (const one of [exported, scratch]) rmSync(one, { force: true });
   }
 }
 

@@ -30,7 +30,11 @@ function isIncomplete(error: unknown): boolean {
 }
 
 /** @throws Failure if a statement cannot be run */
-async function load(db: DatabaseSync, file: string): Promise<void> {
+async function load(
+  db: DatabaseSync,
+  file: string,
+  onStatement: (statement: string) => void,
+): Promise<void> {
   db.exec("PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; BEGIN");
   let statement = "";
   const lines = createInterface({ input: createReadStream(file), crlfDelay: 0 });
@@ -39,6 +43,7 @@ async function load(db: DatabaseSync, file: string): Promise<void> {
     if (!line.endsWith(";")) continue;
     try {
       db.exec(statement);
+      onStatement(statement);
       statement = "";
     } catch (error) {
       if (isIncomplete(error)) continue;
@@ -87,13 +92,18 @@ export interface DumpContents extends Pick<BackedUpDatabase, "migrations" | "row
 }
 
 /**
- * @param scratch the file of the scratch database, which must not exist
+ * @param scratch an empty file for the scratch database
+ * @param onStatement gets each statement, in the order of the file
  * @throws Failure if the export is damaged, or not of this product
  */
-export async function scanDump(file: string, scratch: string): Promise<DumpContents> {
+export async function scanDump(
+  file: string,
+  scratch: string,
+  onStatement: (statement: string) => void = () => {},
+): Promise<DumpContents> {
   const db = await openScratch(scratch);
   try {
-    await load(db, file);
+    await load(db, file, onStatement);
     const rows = countRows(db);
     const { d1_migrations: migrations, audit_trees: trees } = rows;
     if (migrations === undefined || trees === undefined) {
