@@ -7,14 +7,14 @@
  * - Every `edge-idp` command of the document exists, with each option that the document gives it.
  */
 import { createHash } from "node:crypto";
-import { cpSync, readFileSync, statSync, writeFileSync } from "node:fs";
-import { createServer } from "node:http";
+import { cpSync, existsSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { EdgeIdp } from "@edge-idp/sdk";
 import { z } from "zod";
 import { runBounded } from "../test/e2e/bounded-check.ts";
 import { LocalService } from "../test/e2e/local-service.ts";
+import { startPlatform, startReceiver } from "../test/e2e/operations-servers.ts";
 import { ProcessGroup } from "../test/e2e/process-group.ts";
 import { copyProject } from "../test/e2e/project-copy.ts";
 import { Report } from "../test/e2e/report.ts";
@@ -45,24 +45,6 @@ interface Result {
   readonly errors: string;
 }
 
-/** Counts the messages of a webhook. */
-async function startReceiver() {
-  let messages = 0;
-  const server = createServer((request, response) => {
-    messages += 1;
-    request.resume();
-    response.writeHead(204).end();
-  });
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const address = server.address();
-  const port = typeof address === "object" ? address?.port : undefined;
-  return {
-    url: `http://127.0.0.1:${port}`,
-    count: () => messages,
-    close: () => new Promise((resolve) => server.close(resolve)),
-  };
-}
-
 class Check {
   readonly #report: Report;
   readonly #copy = copyProject(root);
@@ -84,6 +66,7 @@ class Check {
     await this.#doctor();
     await this.#find(service, idp);
     const backup = await this.#backUp(idp);
+    await this.#backUpRemotely(backup);
     const sent = receiver.count();
     await this.#drill(backup);
     this.#report.add("the drill sends nothing to the receivers of webhooks", [
@@ -102,7 +85,10 @@ class Check {
     this.#copy.remove();
   }
 
-  async #edgeIdp(args: readonly string[]): Promise<Result> {
+  async #edgeIdp(
+    args: readonly string[],
+    environment: Readonly<Record<string, string>> = {},
+  ): Promise<Result> {
     const command = join(
       this.#copy.project,
       "node_modules",
@@ -111,7 +97,12 @@ class Check {
       "bin",
       "edge-idp.js",
     );
-    const process_ = new ProcessGroup(process.execPath, [command, ...args], this.#copy.project);
+    const process_ = new ProcessGroup(
+      process.execPath,
+      [command, ...args],
+      this.#copy.project,
+      environment,
+    );
     this.#closing.push(() => process_.end("SIGTERM"));
     const code = await process_.ended;
     return { code, output: process_.output, errors: process_.errors };
@@ -246,6 +237,36 @@ class Check {
       "is not empty",
     ]);
     return folder;
+  }
+
+  /** Against a stand-in of Cloudflare's API on this machine. It exports what the local backup has. */
+  async #backUpRemotely(local: string): Promise<void> {
+    const platform = await startPlatform(readFileSync(join(local, "DB.sql")));
+    this.#closing.push(() => platform.close());
+    const folder = join(this.#copy.scratch, "remote");
+    const environment = {
+      CLOUDFLARE_API_BASE_URL: `${platform.url}/client/v4`,
+      CLOUDFLARE_API_TOKEN: "a-token-of-the-check",
+      CLOUDFLARE_ACCOUNT_ID: platform.account,
+    };
+    const { code, errors } = await this.#edgeIdp(
+      ["backup", "--remote", "--out", folder],
+      environment,
+    );
+    const [remote, own] = [folder, local].map((one) => readFileSync(join(one, "DB.sql"), "utf8"));
+    this.#report.add("a backup of a deployed database has what the platform exports", [
+      ...(code === 0 ? [] : [errors]),
+      ...(remote === own ? [] : ["the files differ"]),
+      ...(platform.exports() > 0 ? [] : ["nothing was asked of the platform"]),
+    ]);
+    platform.fail();
+    const failed = join(this.#copy.scratch, "failed");
+    const result = await this.#edgeIdp(["backup", "--remote", "--out", failed], environment);
+    this.#report.add("a backup that the platform refuses leaves no manifest", [
+      ...(result.code === 1 ? [] : [`exit code ${result.code}`]),
+      ...(result.errors.includes("the stand-in refuses") ? [] : [result.errors]),
+      ...(existsSync(join(failed, "manifest.json")) ? ["there is a manifest"] : []),
+    ]);
   }
 
   #readManifest(folder: string) {

@@ -10,7 +10,6 @@ import {
 import { pipeline } from "node:stream/promises";
 import { type Part, parts, StatementSorter } from "./statement-sorter.ts";
 
-
 /** In place of a descriptor. */
 const closed = -1;
 
