@@ -13,7 +13,9 @@ import { otpRoutes } from "./api/otp.ts";
 import { passkeyLoginRoutes } from "./api/passkey-login.ts";
 import { passkeyRoutes } from "./api/passkeys.ts";
 import { relocationRoutes } from "./api/relocation.ts";
+import { requestRoutes } from "./api/requests.ts";
 import { sentinelRoutes } from "./api/sentinel.ts";
+import { serviceHealthRoutes } from "./api/service-health.ts";
 import { sessionHistoryRoutes } from "./api/session-history.ts";
 import { settingsRoutes } from "./api/settings.ts";
 import { statisticsRoutes } from "./api/statistics.ts";
@@ -63,6 +65,8 @@ export const apiRoutes = [
   ...settingsRoutes,
   ...relocationRoutes,
   ...keyRoutes,
+  ...requestRoutes,
+  ...serviceHealthRoutes,
   ...createHealthRoutes(livenessPath),
 ];
 

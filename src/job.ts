@@ -1,5 +1,6 @@
 /** Scheduled work: a job that fails is logged, and its next run continues. */
 import { causeOf, type LogFields, log } from "./log.ts";
+import type { LogEvent } from "./log-events.ts";
 
 type FailureFields = Omit<LogFields, "cause">;
 
@@ -9,7 +10,7 @@ type FailureFields = Omit<LogFields, "cause">;
  * @param fields further fields of that event, or how to derive them from what was thrown
  */
 export async function runJob(
-  failure: string,
+  failure: LogEvent,
   work: () => Promise<void>,
   fields: FailureFields | ((error: unknown) => FailureFields) = {},
 ): Promise<void> {

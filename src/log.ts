@@ -2,6 +2,8 @@
  * Structured logs: one JSON object per line. A field that is not listed here is dropped, so that no secret
  * is logged by accident.
  */
+import type { LogEvent } from "./log-events.ts";
+
 export interface LogFields {
   readonly request_id?: string;
   readonly tenant_id?: string;
@@ -18,10 +20,14 @@ export interface LogFields {
   /** The number of a database: 0 is `DB`, 1 is `DB_1` and so on. */
   readonly shard?: number;
   readonly percent?: number;
+  /** How long the oldest of what waits has waited, or how long deliveries have failed. */
+  readonly age_seconds?: number;
+  /** How long a run took. */
+  readonly milliseconds?: number;
 }
 
 /** The same names at run time, where the type does not exist. */
-const allowedFields: Readonly<Record<keyof LogFields, true>> = {
+export const logFields: Readonly<Record<keyof LogFields, true>> = {
   request_id: true,
   tenant_id: true,
   code: true,
@@ -33,10 +39,16 @@ const allowedFields: Readonly<Record<keyof LogFields, true>> = {
   addresses: true,
   shard: true,
   percent: true,
+  age_seconds: true,
+  milliseconds: true,
 };
 
-export function log(level: "info" | "warn" | "error", event: string, fields: LogFields = {}): void {
-  const allowed = Object.entries(fields).filter(([name]) => Object.hasOwn(allowedFields, name));
+export function log(
+  level: "info" | "warn" | "error",
+  event: LogEvent,
+  fields: LogFields = {},
+): void {
+  const allowed = Object.entries(fields).filter(([name]) => Object.hasOwn(logFields, name));
   const line = { level, event, ...Object.fromEntries(allowed) };
   // biome-ignore lint/suspicious/noConsole: the platform collects logs from the console.
   console[level](JSON.stringify(line));

@@ -26,6 +26,8 @@ interface DeliveryFailure {
   readonly count: number;
   /** The database that the delivery was for, as far as the object knew. */
   readonly shard: number;
+  /** When the first of them was, Unix ms. Undefined in what an older build stored. */
+  readonly since?: number;
 }
 
 export class RetryAlarm {
@@ -142,18 +144,25 @@ export class RetryAlarm {
   }
 
   protected async recordFailure(error: unknown, shard: number): Promise<void> {
-    const count = await this.countFailure(shard);
-    log("error", "outbox_delivery_failed", { source: this.#source, cause: causeOf(error), count });
+    const { count, since } = await this.countFailure(shard);
+    log("error", "outbox_delivery_failed", {
+      source: this.#source,
+      cause: causeOf(error),
+      count,
+      age_seconds: Math.max(0, Math.floor((Date.now() - since) / 1000)),
+    });
   }
 
-  /** Stores a failure, and sets the alarm again. @returns the consecutive failures */
-  protected async countFailure(shard: number): Promise<number> {
-    const count = (this.findFailure()?.count ?? 0) + 1;
-    this.#failure = { count, shard };
+  /** Stores a failure, and sets the alarm again. @returns the consecutive failures, and when the first was, Unix ms */
+  protected async countFailure(shard: number): Promise<Required<DeliveryFailure>> {
+    const known = this.findFailure();
+    const count = (known?.count ?? 0) + 1;
+    const failure = { count, shard, since: known?.since ?? Date.now() };
+    this.#failure = failure;
     this.#ctx.storage.kv.put(failureKey, this.#failure);
     // This replaces an alarm that was set for a new event meanwhile.
     await this.#set(Date.now() + computeRetryDelay(count, Math.random()));
-    return count;
+    return failure;
   }
 
   protected async postpone(delayMs: number): Promise<void> {

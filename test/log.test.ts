@@ -9,10 +9,8 @@ it("A log line is one JSON object with the listed fields, and omits any other", 
   const lines: string[] = [];
   vi.spyOn(console, "error").mockImplementation((line) => void lines.push(String(line)));
   const fields = { request_id: "r", count: 2, secret: "leaked", toString: "leaked" };
-  log("error", "something_happened", fields);
-  expect(lines).toEqual([
-    '{"level":"error","event":"something_happened","request_id":"r","count":2}',
-  ]);
+  log("error", "request_failed", fields);
+  expect(lines).toEqual(['{"level":"error","event":"request_failed","request_id":"r","count":2}']);
 });
 
 it("A logged failure has the kinds of its errors, never their messages", () => {

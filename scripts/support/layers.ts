@@ -37,7 +37,15 @@ export const layers: readonly (readonly string[])[] = [
   ["crypto"],
   ["errors.ts", "job.ts", "location.ts", "retry-alarm.ts"],
   [
-    ...["bounded-map.ts", "concurrent.ts", "deadline.ts", "log.ts", "retry-delay.ts", "rfc3339.ts"],
+    ...[
+      "bounded-map.ts",
+      "concurrent.ts",
+      "deadline.ts",
+      "log-events.ts",
+      "log.ts",
+      "retry-delay.ts",
+      "rfc3339.ts",
+    ],
     "slices.ts",
     "sql-table.ts",
     "text-schema.ts",

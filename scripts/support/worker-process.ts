@@ -16,24 +16,35 @@ const { values } = parseArgs({
     ip: { type: "string" },
     "persist-to": { type: "string" },
     "public-url": { type: "string" },
+    "secrets-file": { type: "string" },
   },
 });
 const { port, ip: hostname, "persist-to": persist, "public-url": publicUrl } = values;
+const { "secrets-file": secretsFile } = values;
 
 /** Wrangler reads only the secrets from .dev.vars that wrangler.toml requires, and this one is optional. */
-function readTokenSigningKeys(): string | undefined {
+function readDevSecrets(): Record<string, string | undefined> {
   const file = join(root, ".dev.vars");
-  return existsSync(file) ? parseEnv(readFileSync(file, "utf8")).TOKEN_SIGNING_KEYS : undefined;
+  if (!existsSync(file)) return {};
+  return { TOKEN_SIGNING_KEYS: parseEnv(readFileSync(file, "utf8")).TOKEN_SIGNING_KEYS };
 }
 
-const tokenSigningKeys = readTokenSigningKeys();
+/** All secrets of another file, except the witness of another service, which must not receive what this one signs. */
+function readSecrets(file: string): Record<string, string | undefined> {
+  const { AUDIT_WITNESS_URL: _, ...secrets } = parseEnv(readFileSync(file, "utf8"));
+  return secrets;
+}
+
+const secrets = secretsFile === undefined ? readDevSecrets() : readSecrets(secretsFile);
 
 const worker = await unstable_startWorker({
   config: join(root, "wrangler.toml"),
   bindings: {
-    ...(tokenSigningKeys && {
-      TOKEN_SIGNING_KEYS: { type: "secret_text", value: tokenSigningKeys },
-    }),
+    ...Object.fromEntries(
+      Object.entries(secrets).flatMap(([name, value]) =>
+        value ? [[name, { type: "secret_text" as const, value }]] : [],
+      ),
+    ),
     ...(publicUrl !== undefined && { PUBLIC_URL: { type: "plain_text", value: publicUrl } }),
   },
   dev: {

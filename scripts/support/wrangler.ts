@@ -5,6 +5,8 @@ import { pathToFileURL } from "node:url";
 import { Failure } from "../../packages/cli/src/failure.ts";
 
 const maxStopMs = 5_000;
+/** From the root of the project, because the bundled command `edge-idp` starts these scripts too. */
+const supportFolder = join("scripts", "support");
 /**
  * Without a bound V8 collects garbage late, and the processes grow. The platform's bound is 128 MB, too:
  * https://developers.cloudflare.com/workers/platform/limits/#memory. With background threads, V8 can deadlock at the
@@ -70,7 +72,7 @@ export function startWorkerProcess(
   args: readonly string[],
   options: WranglerOptions,
 ): Running {
-  return startScript(root, join(import.meta.dirname, "worker-process.ts"), args, options);
+  return startScript(root, join(root, supportFolder, "worker-process.ts"), args, options);
 }
 
 function startScript(
@@ -83,7 +85,7 @@ function startScript(
     process.execPath,
     [
       "--import",
-      pathToFileURL(join(import.meta.dirname, "end-with-parent.ts")).href,
+      pathToFileURL(join(root, supportFolder, "end-with-parent.ts")).href,
       script,
       ...args,
     ],

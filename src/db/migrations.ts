@@ -11,7 +11,7 @@ export const wantedMigrations = journal.entries.length;
 const answer = z.object({ count: z.int() });
 
 /** The number of migrations that `wrangler d1 migrations apply` has recorded. @throws StoreError */
-async function countMigrations(db: Database): Promise<number> {
+export async function countMigrations(db: Database): Promise<number> {
   try {
     const found = await awaitStore(db.get(sql`SELECT count(*) AS count FROM d1_migrations`));
     return answer.parse(found).count;

@@ -6,6 +6,7 @@
 import { type SQL, sql } from "drizzle-orm";
 import type { SQLiteColumn } from "drizzle-orm/sqlite-core";
 import { runJob } from "../job.ts";
+import type { LogEvent } from "../log-events.ts";
 import { awaitStore, type Database } from "./client.ts";
 import { jobCursors } from "./tables.ts";
 
@@ -58,7 +59,7 @@ export async function endTurn(
 interface TurnJob {
   readonly job: JobName;
   /** Name of the log event that reports a failure. */
-  readonly failure: string;
+  readonly failure: LogEvent;
   readonly maxTenants: number;
   /** Whether the run may begin with another tenant. */
   readonly hasBudget?: () => boolean;

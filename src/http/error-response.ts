@@ -39,8 +39,10 @@ function toAppError(error: unknown): AppError {
 export const onError: ErrorHandler<AppEnv> = (error, c) => {
   const appError = toAppError(error);
   if (appError.status >= 500) {
+    const tenantId = c.get("presentedToken")?.tenantId;
     log("error", "request_failed", {
       request_id: c.get("requestId"),
+      ...(tenantId === undefined ? {} : { tenant_id: tenantId }),
       code: appError.code,
       cause: appError.causeName ?? causeOf(error),
     });

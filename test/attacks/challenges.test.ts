@@ -23,7 +23,7 @@ const operationsByAccess: Readonly<Record<string, readonly string[]>> = {
       "createTenantToken",
     ],
     ...["listTenantTokens", "revokeTenantToken", "eraseTenantUser", "relocateTenant", "listKeys"],
-    "listServiceFeeds",
+    ...["listServiceFeeds", "getHealth", "findRequest"],
     ...["getUsage", "rebuildStatistics", "reEncrypt"],
   ],
   "idp:read": ["listUsers", "getUser", "listPasskeys", "listAuthenticators", "listDevices"],

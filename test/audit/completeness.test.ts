@@ -451,6 +451,8 @@ const expectations: Readonly<Record<string, Expectation>> = {
   simulatePolicy: onlyReads,
   listFeeds: onlyReads,
   listServiceFeeds: onlyReads,
+  getHealth: onlyReads,
+  findRequest: onlyReads,
   listAuditEvents: onlyReads,
   exportAudit: onlyReadsLog,
   getCheckpoint: onlyReadsLog,

@@ -356,6 +356,7 @@ async function runJourney(answers: string[]): Promise<Secrets> {
   const asOperator = { token: env.OPERATOR_TOKEN };
   for (const name of [
     ...["getUsage", "rebuildStatistics", "listKeys", "listServiceFeeds", "reEncrypt"],
+    ...["getHealth", "findRequest"],
     ...["relocateTenant", "deleteTenant"],
   ]) {
     await ask(name, target, asOperator);
@@ -403,6 +404,8 @@ async function runJourney(answers: string[]): Promise<Secrets> {
   trail.listed = JSON.stringify([listed, earlier]);
   trail.exported = exported;
   await ask("proveAuditEvent", { ...target, eventId: listed.events.at(-1).id }, asTenant);
+  const requestPath = `/v1/requests/${listed.events.at(-1).request_id}`;
+  await ask("findRequest", target, { token: env.OPERATOR_TOKEN }, requestPath);
   await ask("proveAuditConsistency", target, asTenant);
   await integrateLogs(env, Date.now());
   await witnessHeads(env, Date.now());

@@ -125,7 +125,9 @@ describe("A guard whose delivery fails", () => {
       .map(([line]) => JSON.parse(line))
       .filter(({ event }) => event === "outbox_delivery_failed");
     expect(failures.at(-1)).toMatchObject({ source: "guard", count: 2 });
-    expect(await readStored()).toEqual([["delivery_failure", { count: 2, shard: 0 }]]);
+    expect(await readStored()).toEqual([
+      ["delivery_failure", { count: 2, shard: 0, since: expect.any(Number) }],
+    ]);
     await fireAlarm(user);
     expect(await readStored()).toEqual([]);
   });

@@ -1,3 +1,4 @@
+import { env } from "cloudflare:workers";
 import { describe, expect, it } from "vitest";
 import { apiRoutes } from "../../src/app.ts";
 import { send, Tenant, User } from "../support/client.ts";
@@ -39,9 +40,11 @@ describe("The OpenAPI document", () => {
     const user = await User.provision(tenant);
     await user.configure();
     const [code] = await user.backupCodes();
-    const { body } = await tenant.send("POST", "/v1/tokens", {
+    const asOperator = { token: env.OPERATOR_TOKEN };
+    const { body, headers } = await tenant.send("POST", "/v1/tokens", {
       token: { name: "n", permissions: ["idp:read"], expires_at: "2099-01-01T00:00:00+02:00" },
     });
+    const requestId = headers.get("X-Request-Id");
     const context = { ip: "::ffff:192.168.0.1", ua: "", user_id: "another user" };
     const answers = [
       await tenant.send("GET", "/v1/token"),
@@ -69,6 +72,8 @@ describe("The OpenAPI document", () => {
       await tenant.send("DELETE", user.path()),
       await send("GET", "/healthz"),
       await send("GET", "/readyz"),
+      await send("GET", "/v1/health", asOperator),
+      await send("GET", `/v1/requests/${requestId}`, asOperator),
       await send("GET", "/openapi.json"),
     ];
     for (const { status } of answers) expect(status).toBeLessThan(300);

@@ -38,7 +38,7 @@ const known = [
 ];
 const scenarios = [...known, ...createScenariosWithout(known)];
 /** These operations read the identities of all tenants, so they run first, when few exist. */
-const firstOperations = ["listKeys", "reEncrypt"];
+const firstOperations = ["listKeys", "reEncrypt", "getHealth", "findRequest"];
 
 interface Measured {
   readonly rows: readonly Row[];

@@ -39,6 +39,7 @@ async function prepare({ method, name, path, access }: Route): Promise<Ready> {
     deviceId: "",
     webhookId: attempt?.webhookId ?? "",
     streamId: stream?.id ?? "",
+    requestId: events.body.events[0].request_id,
   };
   if (name === "deleteTenant") {
     await sql("UPDATE tenants SET status = 'suspended', suspended_at = 0 WHERE id = ?", tenant.id);

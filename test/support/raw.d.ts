@@ -3,6 +3,10 @@ declare module "*.md?raw" {
   const text: string;
   export default text;
 }
+declare module "*.json?raw" {
+  const text: string;
+  export default text;
+}
 declare module "*.toml?raw" {
   const text: string;
   export default text;
@@ -14,4 +18,11 @@ declare module "*/_headers?raw" {
 declare module "*.csv?raw" {
   const text: string;
   export default text;
+}
+/** Vite replaces the call by the files that match. */
+interface ImportMeta {
+  glob<T>(
+    pattern: string,
+    options: { readonly query: string; readonly import: string; readonly eager: true },
+  ): Record<string, T>;
 }

@@ -20,6 +20,8 @@ export interface RequestTarget {
   readonly deviceId: string;
   readonly webhookId: string;
   readonly streamId: string;
+  /** Of an earlier request; an unknown one if absent. */
+  readonly requestId?: string;
 }
 
 const session = { ip: "1.1.1.1", ua: "EnterpriseAgent/1.0" };
@@ -136,6 +138,8 @@ export function requestTo(name: string, target: RequestTarget) {
     },
     listAssessments: { path: "/v1/sentinel/assessments" },
     simulatePolicy: { path: "/v1/sentinel/simulate", body: { simulation: { sentinel: {} } } },
+    getHealth: { path: "/v1/health" },
+    findRequest: { path: `/v1/requests/${target.requestId ?? "0".repeat(24)}` },
     listServiceFeeds: { path: "/v1/feeds" },
     listFeeds: { path: "/v1/sentinel/feeds" },
     listAuditEvents: { path: "/v1/audit/events" },

@@ -2,8 +2,11 @@
 import { Command } from "commander";
 import manifest from "../package.json" with { type: "json" };
 import { addAuditCommand } from "./commands/audit.ts";
+import { addBackupCommand } from "./commands/backup.ts";
+import { addDoctorCommand } from "./commands/doctor.ts";
 import { addKeysCommand } from "./commands/keys.ts";
 import { addQrCommand } from "./commands/qr.ts";
+import { addRestoreCommand } from "./commands/restore.ts";
 import { addSentinelCommand } from "./commands/sentinel.ts";
 import { addStatsCommand } from "./commands/stats.ts";
 import { addTenantsCommand } from "./commands/tenants.ts";
@@ -18,8 +21,11 @@ export function createProgram(): Command {
     .showSuggestionAfterError()
     .exitOverride();
   addAuditCommand(program);
+  addBackupCommand(program);
+  addDoctorCommand(program);
   addKeysCommand(program);
   addQrCommand(program);
+  addRestoreCommand(program);
   addSentinelCommand(program);
   addStatsCommand(program);
   addTenantsCommand(program);

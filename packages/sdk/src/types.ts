@@ -144,3 +144,5 @@ export type StatisticsRebuild = Schemas["RebuildStatisticsResult"]["rebuild"];
 export type KeyList = Schemas["ListKeysResult"];
 export type ReEncryption = Schemas["ReEncryption"];
 export type Readiness = Schemas["ReadinessResult"];
+export type ServiceHealth = Schemas["GetHealthResult"]["health"];
+export type FoundRequest = Schemas["FindRequestResult"]["request"];

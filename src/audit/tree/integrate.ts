@@ -8,11 +8,13 @@
  */
 import { mapConcurrently } from "../../concurrent.ts";
 import type { Database } from "../../db/client.ts";
-import { listDatabasesInTurn, runInTenantDb } from "../../db/shards.ts";
+import { listDatabases, listDatabasesInTurn, runInTenantDb } from "../../db/shards.ts";
 import { divideFairly, endTurn } from "../../db/turns.ts";
 import { requireConfig } from "../../env.ts";
 import { runJob } from "../../job.ts";
+import { log } from "../../log.ts";
 import { integrateRound, type RoundLimits, type Run } from "./integrate-round.ts";
+import { sumWaiting } from "./measure.ts";
 import { findUnintegrated, type UnintegratedLog } from "./store.ts";
 import type { ListBudget } from "./witness-kv.ts";
 
@@ -134,6 +136,14 @@ async function integrateDatabase(
   }
 }
 
+/** Logs what waits in a database when a pass begins. */
+function logWaiting(env: Env, db: Database, logs: readonly UnintegratedLog[]): void {
+  const { count, since } = sumWaiting(logs);
+  const ageMs = since === null ? 0 : Math.max(0, Date.now() - since);
+  const shard = listDatabases(env).indexOf(db);
+  log("info", "events_waiting", { shard, count, age_seconds: Math.floor(ageMs / 1000) });
+}
+
 /** Integrates the logs of all tenants. Never throws: a failure is logged, and the next run continues. */
 export async function integrateLogs(
   env: Env,
@@ -145,6 +155,7 @@ export async function integrateLogs(
     let logs: UnintegratedLog[] = [];
     await runJob("audit_seal_failed", async () => {
       logs = await findUnintegrated(db, limits.maxLogs);
+      logWaiting(env, db, logs);
     });
     return { db, logs };
   });

@@ -29,6 +29,8 @@ export interface UnintegratedLog {
   readonly recentCounts: string | null;
   /** Events in the log. */
   readonly length: number;
+  /** When the first of the events that wait was filed, Unix ms; null if D1 does not know. */
+  readonly waitingSince: number | null;
 }
 
 /** The tenant id in the queries of `findUnintegrated`. */
@@ -36,6 +38,8 @@ const residentId = sql<string>`resident.id`;
 const logLength = sql<number>`coalesce((SELECT max(${auditEvents.leafIndex}) + 1 FROM ${auditEvents}
   WHERE ${auditEvents.tenantId} = ${residentId}), 0)`;
 const treeSize = sql<number>`coalesce(${auditTrees.size}, 0)`;
+const waitingSince = sql<number | null>`(SELECT ${auditEvents.arrivedAt} FROM ${auditEvents}
+  WHERE ${auditEvents.tenantId} = ${residentId} AND ${auditEvents.leafIndex} = ${treeSize})`;
 
 /**
  * Finds logs with events to integrate, in turn. Tenants that are moving are left out.
@@ -56,6 +60,7 @@ export async function findUnintegrated(
         note: auditTrees.note,
         recentCounts: auditTrees.recentCounts,
         length: logLength,
+        waitingSince,
       })
       .from(sql`${tenants} AS resident`)
       .leftJoin(auditTrees, eq(auditTrees.tenantId, residentId))

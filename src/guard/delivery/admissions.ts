@@ -22,6 +22,8 @@ export interface Deliverer {
   /** The id of the object. */
   readonly id: string;
   readonly tenantId: string;
+  /** Since when its deliveries have failed, Unix ms; null or undefined if it does not know. */
+  readonly failingSince?: number | null;
 }
 
 /** `moving`: the database refused the tenant's data. */

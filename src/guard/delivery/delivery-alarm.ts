@@ -52,8 +52,9 @@ export class DeliveryAlarm extends RetryAlarm {
       await this.attempt(deliver, findShard);
       return;
     }
-    const deliverer = { id: this.#id, tenantId };
-    const shard = this.findFailure()?.shard ?? findShard();
+    const failure = this.findFailure();
+    const deliverer = { id: this.#id, tenantId, failingSince: failure?.since ?? null };
+    const shard = failure?.shard ?? findShard();
     const resetsBefore = this.resets;
     const waitMs = await enterGate(this.#env, shard, deliverer);
     if (resetsBefore !== this.resets) {

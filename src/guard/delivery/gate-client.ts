@@ -3,6 +3,7 @@ import { awaitWithin } from "../../deadline.ts";
 import { noLocation, stubFor } from "../../location.ts";
 import { causeOf, log } from "../../log.ts";
 import type { Deliverer, DeliveryOutcome } from "./admissions.ts";
+import type { LateDeliveries } from "./late-deliverers.ts";
 
 const gateTimeoutMs = 2_000;
 
@@ -31,6 +32,11 @@ export async function enterGate(
     void answer.then(leave, () => {});
     return undefined;
   }
+}
+
+/** Asks which deliveries to a database are late. @throws DeadlineError, or what the call throws */
+export async function measureLateDeliveries(env: Env, shard: number): Promise<LateDeliveries> {
+  return await awaitWithin(gateTimeoutMs, gateOf(env, shard).reportLate());
 }
 
 /** Reports that an admitted delivery has ended. Never throws: an admission also ends by itself. */

@@ -53,6 +53,8 @@ export async function operate(
   // Other tenants may have records that cannot be opened.
   const { version } = await operator.keys.reEncrypt({ limit: 1 });
   expectEqual("feeds", Array.isArray((await operator.health.feeds()).feeds), true);
+  expectEqual("databases", (await operator.health.measure()).databases.length > 0, true);
+  await expectError(sdk, "not_found", operator.tenants.findRequest("0".repeat(24)));
   const { keys, re_encryption } = await operator.keys.list();
   expectEqual("keys", keys.length > 0, true);
   expectEqual("re-encryption", re_encryption?.version, version);

@@ -2,6 +2,7 @@
 import type { Command } from "commander";
 import { addCreateCommand } from "./tenants/create.ts";
 import { addDeleteCommand } from "./tenants/delete.ts";
+import { addFindCommand } from "./tenants/find.ts";
 import { addMoveCommand } from "./tenants/move.ts";
 import { addListCommand, addShowCommand } from "./tenants/show.ts";
 import { addReactivateCommand, addSuspendCommand } from "./tenants/status.ts";
@@ -15,6 +16,7 @@ export function addTenantsCommand(program: Command): void {
     .description("The tenants of the service, for the operator.");
   addListCommand(group);
   addShowCommand(group);
+  addFindCommand(group);
   addCreateCommand(group);
   addSuspendCommand(group);
   addReactivateCommand(group);

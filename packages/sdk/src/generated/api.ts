@@ -1612,6 +1612,54 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/requests/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Find the tenant of a request by its id
+         * @description Finds the events that a request has caused, over all tenants, without anything about a person. A request that has left no event is a 404, as is one with a test clock; their tenant is only in the log.
+         *
+         *     Permission: `operator`.
+         *
+         *     Error codes: `invalid_request`, `body_too_large`, `internal_error`, `unavailable`, `invalid_json`, `missing_token`, `invalid_token`, `rate_limited`, `not_found`.
+         */
+        get: operations["findRequest"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/health": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Measure what waits in the service, and since when
+         * @description Measures the parts of the service for the operator, each by itself: a part that fails is null and named in `problems`. The answer is 200 as long as the configuration is valid. `edge-idp doctor` judges it.
+         *
+         *     Permission: `operator`.
+         *
+         *     Error codes: `invalid_request`, `body_too_large`, `internal_error`, `unavailable`, `invalid_json`, `missing_token`, `invalid_token`, `rate_limited`.
+         */
+        get: operations["getHealth"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/healthz": {
         parameters: {
             query?: never;
@@ -6312,6 +6360,183 @@ export interface components {
         };
         ReEncryptResult: {
             re_encryption: components["schemas"]["ReEncryption"];
+        } & {
+            [key: string]: unknown;
+        };
+        FindRequestResult: {
+            request: {
+                /** @example 6908bffd1c2e4a5b9d7f0a31 */
+                id: string;
+                /**
+                 * Format: date-time
+                 * @description When the request began; its id says so.
+                 * @example 2026-08-15T09:30:00.000Z
+                 */
+                begun_at: string;
+                events: ({
+                    /** @example 6908bffd1c2e4a5b9d7f0a31 */
+                    tenant_id: string;
+                    /** @example 6908bffd1c2e4a5b9d7f0a31 */
+                    id: string;
+                    /**
+                     * Format: date-time
+                     * @example 2026-08-15T09:30:00.000Z
+                     */
+                    at: string;
+                    /**
+                     * @description Values: `tenant.created`, `tenant.relocated`, `tenant.deletion_started`, `tenant.deleted`, `tenant.renamed`, `tenant.suspended`, `tenant.reactivated`, `settings.changed`, `token.created`, `token.rotated`, `token.revoked`, `user.provisioned`, `user.suspended`, `user.reactivated`, `user.locked`, `user.unlocked`, `user.erased`, `otp.configured`, `otp.imported`, `otp.confirmed`, `otp.verified`, `otp.disabled`, `otp.removed`, `authenticator.added`, `authenticator.renamed`, `authenticator.removed`, `backup_codes.generated`, `passkey.registered`, `passkey.verified`, `passkey.renamed`, `passkey.removed`, `device.remembered`, `device.removed`, `session.assessed`, `session.judged`, `session.imported`, `secrets.exported`, `request.refused`, `webhook.created`, `webhook.changed`, `webhook.rotated`, `webhook.replayed`, `webhook.disabled`, `webhook.removed`, `stream.created`, `stream.changed`, `stream.replayed`, `stream.removed`; expect further ones.
+                     * @example tenant.created
+                     */
+                    action: string;
+                    /**
+                     * @description Values: `success`, `failure`, `refused`; expect further ones.
+                     * @example success
+                     */
+                    outcome: string;
+                    reason: string | null;
+                } & {
+                    [key: string]: unknown;
+                })[];
+            } & {
+                [key: string]: unknown;
+            };
+        } & {
+            [key: string]: unknown;
+        };
+        GetHealthResult: {
+            health: {
+                /**
+                 * Format: date-time
+                 * @description The service's clock.
+                 * @example 2026-08-15T09:30:00.000Z
+                 */
+                now: string;
+                bindings: {
+                    /** Format: int64 */
+                    databases: number;
+                    queue: boolean;
+                    archive: boolean;
+                    witness_webhook: boolean;
+                    step_up_tokens: boolean;
+                    /**
+                     * @description The lists that the service fetches by itself.
+                     * @example [
+                     *       "ipsum",
+                     *       "tor-exits"
+                     *     ]
+                     */
+                    feeds: string[];
+                } & {
+                    [key: string]: unknown;
+                };
+                /** @description Whether a guard responds. */
+                guard: boolean;
+                databases: ({
+                    /**
+                     * Format: int64
+                     * @description The database: 0 is `DB`, 1 is `DB_1` and so on.
+                     */
+                    shard: number;
+                    migrations: ({
+                        /** Format: int64 */
+                        applied: number;
+                        /** Format: int64 */
+                        wanted: number;
+                    } & {
+                        [key: string]: unknown;
+                    }) | null;
+                    size_bytes: number | null;
+                    used_percent: number | null;
+                    /** @description Events that are filed and not integrated into the trails yet. */
+                    events_waiting: components["schemas"]["Waiting"] | null;
+                    /** @description Guards and refusal logs whose deliveries to this database fail. */
+                    deliveries_waiting: components["schemas"]["Waiting"] | null;
+                    witness: ({
+                        /** @description Since when the first event has waited for a tree head in KV that covers it. Heads are sent once an hour. */
+                        unwitnessed_since: string | null;
+                        /**
+                         * Format: int64
+                         * @description Logs whose newest tree head the bucket did not accept.
+                         */
+                        refused_by_bucket: number;
+                        /** Format: int64 */
+                        refused_by_webhook: number;
+                    } & {
+                        [key: string]: unknown;
+                    }) | null;
+                } & {
+                    [key: string]: unknown;
+                })[];
+                /** @description When the scheduled work of each trigger last ended. */
+                runs: ({
+                    /**
+                     * @description Values: `every_minute`, `housekeeping`, `data`; expect further ones.
+                     * @example every_minute
+                     */
+                    trigger: string;
+                    last_ended_at: string | null;
+                } & {
+                    [key: string]: unknown;
+                })[] | null;
+                clocks: ({
+                    /**
+                     * Format: int64
+                     * @description Codes that were rejected in the last hour.
+                     */
+                    rejected: number;
+                    /**
+                     * Format: int64
+                     * @description Those of them that another time within ten minutes has.
+                     */
+                    off: number;
+                    /** @description Above zero if the users' clocks are ahead of the service's. */
+                    median_off_by_seconds: number | null;
+                } & {
+                    [key: string]: unknown;
+                }) | null;
+                destinations: ({
+                    /** Format: int64 */
+                    enabled: number;
+                    /**
+                     * Format: int64
+                     * @description How many of them the request has looked at: up to 20, chosen at random.
+                     */
+                    measured: number;
+                    /** Format: int64 */
+                    behind: number;
+                    /** Format: int64 */
+                    failing: number;
+                    /** Format: int64 */
+                    unreachable: number;
+                    /** Format: int64 */
+                    oldest_seconds: number;
+                } & {
+                    [key: string]: unknown;
+                }) | null;
+                /** @description The parts that could not be measured. They are null above. */
+                problems: ({
+                    /**
+                     * @description Values: `size`, `migrations`, `events`, `deliveries`, `witness`, `guard`, `runs`, `clocks`, `destinations`; expect further ones.
+                     * @example size
+                     */
+                    part: string;
+                    shard: number | null;
+                    /** @example migrations_missing */
+                    cause: string;
+                } & {
+                    [key: string]: unknown;
+                })[];
+            } & {
+                [key: string]: unknown;
+            };
+        } & {
+            [key: string]: unknown;
+        };
+        Waiting: {
+            /** Format: int64 */
+            count: number;
+            /** @description Since when the first of them has waited. */
+            since: string | null;
         } & {
             [key: string]: unknown;
         };
@@ -20131,6 +20356,298 @@ export interface operations {
             };
             /** @description `idempotency_mismatch`: This Idempotency-Key was used for a different request; use a new key for each new request. */
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `rate_limited`: Too many requests were sent; wait as long as Retry-After states. */
+            429: {
+                headers: {
+                    /** @description Seconds until the limit resets. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `internal_error`: The service failed to process the request; report the request_id to its operator. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `unavailable`: Temporarily unavailable. The request may have been applied; retry it with the same Idempotency-Key. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description An error with a status that a later version may add. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    findRequest: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description An `id` that the service returned.
+                 * @example 6908bffd1c2e4a5b9d7f0a31
+                 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The events of the request. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "request": {
+                     *         "id": "6908bffd1c2e4a5b9d7f0a31",
+                     *         "begun_at": "2026-08-15T09:30:00.000Z",
+                     *         "events": [
+                     *           {
+                     *             "tenant_id": "6908bffd1c2e4a5b9d7f0a31",
+                     *             "id": "6908bffd1c2e4a5b9d7f0a31",
+                     *             "at": "2026-08-15T09:30:00.000Z",
+                     *             "action": "tenant.created",
+                     *             "outcome": "success",
+                     *             "reason": "…"
+                     *           }
+                     *         ]
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["FindRequestResult"];
+                };
+            };
+            /**
+             * @description `invalid_request`: The request is not valid; see issues.
+             *
+             *     `invalid_json`: The body is not valid JSON in UTF-8; send one JSON object.
+             */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /**
+             * @description `missing_token`: No API token was sent; send one as 'Authorization: Bearer <token>'.
+             *
+             *     `invalid_token`: The API token is unknown, revoked, expired or mistyped; use a valid one.
+             */
+            401: {
+                headers: {
+                    /** @description The challenge of RFC 6750. */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `not_found`: Nothing exists at this URL; check the path and the id. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `body_too_large`: The body is too large; send a smaller one. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `rate_limited`: Too many requests were sent; wait as long as Retry-After states. */
+            429: {
+                headers: {
+                    /** @description Seconds until the limit resets. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `internal_error`: The service failed to process the request; report the request_id to its operator. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `unavailable`: Temporarily unavailable. The request may have been applied; retry it with the same Idempotency-Key. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description An error with a status that a later version may add. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    getHealth: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The measurements. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "health": {
+                     *         "now": "2026-08-15T09:30:00.000Z",
+                     *         "bindings": {
+                     *           "databases": 1,
+                     *           "queue": true,
+                     *           "archive": true,
+                     *           "witness_webhook": true,
+                     *           "step_up_tokens": true,
+                     *           "feeds": [
+                     *             "ipsum",
+                     *             "tor-exits"
+                     *           ]
+                     *         },
+                     *         "guard": true,
+                     *         "databases": [
+                     *           {
+                     *             "shard": 0,
+                     *             "migrations": {
+                     *               "applied": 0,
+                     *               "wanted": 0
+                     *             },
+                     *             "size_bytes": 0,
+                     *             "used_percent": 0,
+                     *             "events_waiting": {
+                     *               "count": 0,
+                     *               "since": "2026-08-15T09:30:00.000Z"
+                     *             },
+                     *             "deliveries_waiting": {
+                     *               "count": 0,
+                     *               "since": "2026-08-15T09:30:00.000Z"
+                     *             },
+                     *             "witness": {
+                     *               "unwitnessed_since": "2026-08-15T09:30:00.000Z",
+                     *               "refused_by_bucket": 0,
+                     *               "refused_by_webhook": 0
+                     *             }
+                     *           }
+                     *         ],
+                     *         "runs": [
+                     *           {
+                     *             "trigger": "every_minute",
+                     *             "last_ended_at": "2026-08-15T09:30:00.000Z"
+                     *           }
+                     *         ],
+                     *         "clocks": {
+                     *           "rejected": 0,
+                     *           "off": 0,
+                     *           "median_off_by_seconds": 0
+                     *         },
+                     *         "destinations": {
+                     *           "enabled": 0,
+                     *           "measured": 0,
+                     *           "behind": 0,
+                     *           "failing": 0,
+                     *           "unreachable": 0,
+                     *           "oldest_seconds": 0
+                     *         },
+                     *         "problems": [
+                     *           {
+                     *             "part": "size",
+                     *             "shard": 0,
+                     *             "cause": "migrations_missing"
+                     *           }
+                     *         ]
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["GetHealthResult"];
+                };
+            };
+            /**
+             * @description `invalid_request`: The request is not valid; see issues.
+             *
+             *     `invalid_json`: The body is not valid JSON in UTF-8; send one JSON object.
+             */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /**
+             * @description `missing_token`: No API token was sent; send one as 'Authorization: Bearer <token>'.
+             *
+             *     `invalid_token`: The API token is unknown, revoked, expired or mistyped; use a valid one.
+             */
+            401: {
+                headers: {
+                    /** @description The challenge of RFC 6750. */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `body_too_large`: The body is too large; send a smaller one. */
+            413: {
                 headers: {
                     [name: string]: unknown;
                 };

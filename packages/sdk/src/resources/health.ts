@@ -1,6 +1,6 @@
 import { bodyOf, type Connection } from "../connection.ts";
 import type { RequestOptions } from "../options.ts";
-import type { Feeds, Readiness } from "../types.ts";
+import type { Feeds, Readiness, ServiceHealth } from "../types.ts";
 
 /** The state of the service at this moment. */
 export class Health {
@@ -28,5 +28,10 @@ export class Health {
   /** Lists the imported network data of the service, with its age. It needs the operator token. */
   feeds(options?: RequestOptions): Promise<Feeds> {
     return bodyOf(this.#connection.api(options).GET("/v1/feeds"));
+  }
+
+  /** Measures what waits in the service, and since when. It needs the operator token. */
+  async measure(options?: RequestOptions): Promise<ServiceHealth> {
+    return (await bodyOf(this.#connection.api(options).GET("/v1/health"))).health;
   }
 }

@@ -3,6 +3,7 @@ import type { RequestOptions } from "../options.ts";
 import { Pages, queryOf } from "../pages.ts";
 import type {
   CreatedTenant,
+  FoundRequest,
   NewTenant,
   Relocation,
   StatisticsRebuild,
@@ -40,6 +41,16 @@ export class Tenants {
   async get(id: string, options?: RequestOptions): Promise<Tenant> {
     const params = { path: { id } };
     return (await bodyOf(this.#connection.api(options).GET("/v1/tenants/{id}", { params }))).tenant;
+  }
+
+  /**
+   * Finds the events of a request of any tenant, by its `request_id`.
+   *
+   * @throws IdpError `not_found` if the request has left no event
+   */
+  async findRequest(id: string, options?: RequestOptions): Promise<FoundRequest> {
+    const init = { params: { path: { id } } };
+    return (await bodyOf(this.#connection.api(options).GET("/v1/requests/{id}", init))).request;
   }
 
   /** Changes name or status. @throws IdpError `tenant_deleting` */

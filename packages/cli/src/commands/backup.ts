@@ -1,0 +1,40 @@
+/** `edge-idp backup`: exports every database of the service. */
+import { resolve } from "node:path";
+import type { Command } from "commander";
+import { backUp } from "../backup/back-up.ts";
+import { printLine } from "../progress.ts";
+import { requireProjectFolder } from "../project.ts";
+
+interface Options {
+  readonly out: string;
+  readonly remote?: boolean;
+}
+
+export function addBackupCommand(program: Command): void {
+  program
+    .command("backup")
+    .summary("export every database, with a manifest")
+    .description(
+      "Exports every database of wrangler.toml into a new folder that only you can read, reads each export back, and writes a manifest: time, version, migrations, rows, the checkpoint of each tenant's trail, and the SHA-256 of each file. The secrets are not in it, and neither is the storage of the guards: docs/operations.md says what that means.",
+    )
+    .requiredOption("--out <folder>", "the new folder")
+    .option(
+      "--remote",
+      "export the deployed databases, which answer nothing else meanwhile (default: those of `npm run dev`)",
+    )
+    .action(async ({ out, remote }: Options) => {
+      const folder = resolve(out);
+      const manifest = await backUp({
+        project: requireProjectFolder(),
+        folder,
+        source: remote === true ? "remote" : "local",
+        now: Date.now(),
+        onProgress: printLine,
+      });
+      const rows = manifest.databases.flatMap((database) => Object.values(database.rows));
+      const total = rows.reduce((sum, count) => sum + count, 0);
+      process.stdout.write(
+        `${folder} has ${manifest.databases.length} database(s) with ${total} rows, and the checkpoints of ${manifest.trails.length} trails.\nRehearse a restore: npx edge-idp restore drill ${out} --secrets-file FILE\n`,
+      );
+    });
+}
