@@ -1,7 +1,7 @@
 /** Help, wrong arguments, and how a command finds its service. */
 
 import { spawnSync } from "node:child_process";
-import { existsSync, globSync, mkdirSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { World } from "./world.ts";
 
@@ -23,14 +23,14 @@ function findOldNode(): string | undefined {
 export async function checkHelp({ commands, report }: World): Promise<void> {
   await commands.check("the help lists the commands", ["help"], {
     code: 0,
-    output: /audit[^]*keys[^]*sentinel[^]*tenants[^]*trail/,
+    output: /audit[\s\S]*keys[\s\S]*sentinel[\s\S]*tenants[\s\S]*trail/,
   });
   await commands.check(
     "the help takes a command of three words",
     ["help", "keys", "rotate", "add"],
     {
       code: 0,
-      output: /Usage: edge-idp keys rotate add[^]*Examples:/,
+      output: /Usage: edge-idp keys rotate add[\s\S]*Examples:/,
     },
   );
   await commands.check("an unknown command suggests the nearest", ["tennants"], {
@@ -128,6 +128,6 @@ export async function checkAddressing({
   await commands.check(
     "an address that is none exits with 2 and is not repeated",
     [...list, "--url", "https://admin:pass-word@idp.example.com", ...secrets],
-    { code: 2, errors: /^(?![^]*pass-word).*url must be/ },
+    { code: 2, errors: /^(?![\s\S]*pass-word).*url must be/ },
   );
 }

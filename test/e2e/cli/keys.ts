@@ -62,7 +62,7 @@ export async function checkKeys({
   await commands.check("after the deployment all data is re-encrypted", [...rotate, "run"], {
     code: 0,
     output:
-      /^Version 2: [^]*Everything is under the newest sealing key\.\n[^]*sealing 1: unused\n/m,
+      /^Version 2: [\s\S]*Everything is under the newest sealing key\.\n[\s\S]*sealing 1: unused\n/m,
   });
   await commands.check("the newest version is not dropped", [...rotate, "drop", "sealing", "2"], {
     code: 1,

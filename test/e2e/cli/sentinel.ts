@@ -19,7 +19,7 @@ export async function checkImport({ commands, scratch }: World): Promise<void> {
   const feed = (name: string, file: string) => ["--feed", `${name}=${file}`];
   await commands.check("a list is imported", [...run, ...feed("vpn", vpn)], {
     code: 0,
-    output: /^Coverage: [^]*vpn: 257 IPv4 addresses/m,
+    output: /^Coverage: [\s\S]*vpn: 257 IPv4 addresses/m,
     errors: /vpn\.txt:3: /,
   });
   const missing = /would remove what it does not name:\n {2}vpn \(vpn, 2 rows\)\n.*--replace/;

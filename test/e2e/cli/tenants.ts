@@ -40,11 +40,11 @@ export async function checkTenants(world: World): Promise<CheckedTenant> {
   );
   const shown = await commands.check("a token is shown once", ["tenants", "create", "Beta"], {
     code: 0,
-    output: /^Token +idp_live_\w+$[^]*not shown again[^]*tokens create [0-9a-f]{24}/m,
+    output: /^Token +idp_live_\w+$[\s\S]*not shown again[\s\S]*tokens create [0-9a-f]{24}/m,
   });
   const listed = await commands.check("the list has both", ["tenants", "list", "--json"], {
     code: 0,
-    output: /"Acme"[^]*"Beta"/,
+    output: /"Acme"[\s\S]*"Beta"/,
   });
   const printedToken = /idp_live_\w+/.exec(shown)?.[0] ?? "none";
   report.add("no list shows a token", listed.includes(printedToken) ? ["it does"] : []);
@@ -108,7 +108,7 @@ async function checkTokens({ commands }: World, id: string, first: string): Prom
   );
   await commands.check("the tokens are listed", [...tokens, "list", id], {
     code: 0,
-    output: new RegExp(`^${first} [^]*recovery`, "m"),
+    output: new RegExp(`^${first} [\\s\\S]*recovery`, "m"),
   });
   const { id: tokenId } = issued.parse(JSON.parse(recovery));
   await commands.check("a token is revoked", [...tokens, "revoke", id, tokenId], {

@@ -67,7 +67,7 @@ export async function checkAudit(
   const save = ["audit", "export", "--token-file", tokenFile, "--url", service().url, "--out"];
   await commands.check("a trail is saved", [...save, folder], {
     code: 0,
-    output: /^\d+ events: .*export\.ndjson$[^]*audit verify/m,
+    output: /^\d+ events: .*export\.ndjson$[\s\S]*audit verify/m,
   });
   await commands.check("a saved checkpoint is not replaced", [...save, folder], {
     code: 1,
@@ -89,7 +89,7 @@ export async function checkAudit(
   );
   await commands.check("a changed event is found", [...verify, changed, checkpoint], {
     code: 1,
-    output: /^NOT VERIFIED[^]*leaf \d+ was changed/m,
+    output: /^NOT VERIFIED[\s\S]*leaf \d+ was changed/m,
   });
   await commands.check(
     "the verdict in JSON has the same exit code",
