@@ -120,6 +120,7 @@ const areas: Record<string, string[]> = {
     "{bench,console,crypto,db,history,log,otp,passkeys,reference,supply}/**/*.test.ts",
     "*.test.ts",
   ),
+  cli: filesOf("cli/**/*.test.ts"),
   destinations: filesOf("destinations/**/*.test.ts"),
   "faults-1": filesOf("faults/[a-k]*.test.ts"),
   "faults-2": filesOf("faults/[l-z]*.test.ts"),

@@ -54,6 +54,11 @@ export class ProcessGroup {
     this.#child.stdin?.write(text);
   }
 
+  /** Writes the rest of the input, and ends it. */
+  endInput(text = ""): void {
+    this.#child.stdin?.end(text);
+  }
+
   /** Waits until the condition holds, and checks it after each output. False when the command ended first. */
   async until(condition: () => boolean): Promise<boolean> {
     while (!condition()) {

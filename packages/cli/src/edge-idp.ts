@@ -6,11 +6,13 @@ import { exitCodes, Failure } from "./failure.ts";
 import { createProgram } from "./program.ts";
 import { showProgress } from "./progress.ts";
 
-/** Whoever reads the output has read enough, such as `head`. That is no failure. */
-process.stdout.on("error", (error) => {
-  if (!("code" in error) || error.code !== "EPIPE") throw error;
-  process.exit();
-});
+for (const stream of [process.stdout, process.stderr]) {
+  // A reader that has read enough closes the pipe, such as `head`. That is no failure.
+  stream.on("error", (error) => {
+    if (!("code" in error) || error.code !== "EPIPE") throw error;
+    process.exit();
+  });
+}
 
 try {
   await createProgram().parseAsync();

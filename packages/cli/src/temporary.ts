@@ -1,5 +1,4 @@
 /** Failures of the service that pass, such as a restart. */
-import { setTimeout as sleep } from "node:timers/promises";
 import { IdpError } from "@edge-idp/sdk";
 import { describeIdpError } from "./describe-error.ts";
 import { printLine } from "./progress.ts";
@@ -17,11 +16,12 @@ export function isTemporary(error: unknown): error is IdpError {
 
 /**
  * Repeats work until it succeeds, and reports the first failure and the recovery on standard error.
- * @throws an error that does not pass; the reason of the signal
+ * @param pause waits before the next try
+ * @throws an error that does not pass, or that of the pause
  */
 export async function repeatUntilDone<T>(
   work: () => Promise<T>,
-  { pauseMs, signal }: { readonly pauseMs: number; readonly signal?: AbortSignal | undefined },
+  { pause }: { readonly pause: () => Promise<void> },
 ): Promise<T> {
   let hasFailed = false;
   for (;;) {
@@ -33,8 +33,7 @@ export async function repeatUntilDone<T>(
       if (!isTemporary(error)) throw error;
       if (!hasFailed) printLine(`${describeIdpError(error)}; still trying`);
       hasFailed = true;
-      const waitMs = Math.max(pauseMs, (error.retryAfterSeconds ?? 0) * 1000);
-      await sleep(waitMs, undefined, signal === undefined ? {} : { signal });
     }
+    await pause();
   }
 }

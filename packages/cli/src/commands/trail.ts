@@ -1,5 +1,6 @@
 /** `edge-idp trail tail`: prints a tenant's audit events as they arrive. */
 import { once } from "node:events";
+import { setTimeout as sleep } from "node:timers/promises";
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { auditActions, auditOutcomes } from "../../../../src/audit/event.ts";
 import { parseForwardedAddress } from "../../../../src/sentinel/network/forwarded-address.ts";
@@ -60,7 +61,8 @@ async function tail(command: Command, options: TailOptions): Promise<void> {
     process.once(signal, () => stopping.abort());
   }
   const { signal } = stopping;
-  const following = { idp: connectAsTenant(command), pauseMs, signal };
+  const pause = async () => await sleep(pauseMs, undefined, { signal });
+  const following = { idp: connectAsTenant(command), pause, signal };
   try {
     const start = await findStart(following, filter.since);
     for await (const event of followTrail(following, start)) {

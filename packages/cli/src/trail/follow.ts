@@ -3,7 +3,6 @@
  * known to miss none and to read none twice, whatever happens to the service and the connection meanwhile. The list of
  * events has no such order: one that arrives late stands among earlier ones.
  */
-import { setTimeout as sleep } from "node:timers/promises";
 import { type EdgeIdp, type ExportedEvent, IdpError } from "@edge-idp/sdk";
 import { Failure } from "../failure.ts";
 import { isTemporary, repeatUntilDone } from "../temporary.ts";
@@ -12,8 +11,8 @@ const pageSize = 100;
 
 export interface Following {
   readonly idp: EdgeIdp;
-  /** How long to wait for further events. */
-  readonly pauseMs: number;
+  /** Waits for further events; rejects when the signal ends the iteration. */
+  readonly pause: () => Promise<void>;
   /** Ends the iteration. */
   readonly signal: AbortSignal;
 }
@@ -54,10 +53,10 @@ export async function* followTrail(
   following: Following,
   start: number,
 ): AsyncGenerator<ExportedEvent> {
-  const { idp, pauseMs, signal } = following;
+  const { idp, pause, signal } = following;
   let next = start;
   for (;;) {
-    const size = await repeatUntilDone(() => countLeaves(following), { pauseMs, signal });
+    const size = await repeatUntilDone(() => countLeaves(following), { pause });
     if (size < next) {
       throw new Failure(
         `The trail had ${next} events, and has ${size} now: the service was restored to an earlier time, or the log was cut. Verify the trail with an older checkpoint.`,
@@ -74,6 +73,6 @@ export async function* followTrail(
       // The events that arrived are valid, and the next round goes on after them.
       if (!isTemporary(error)) throw error;
     }
-    await sleep(pauseMs, undefined, { signal });
+    await pause();
   }
 }

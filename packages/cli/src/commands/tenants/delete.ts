@@ -3,9 +3,8 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { Command } from "commander";
 import { exitCodes, Failure } from "../../failure.ts";
 import { addExamples } from "../../help.ts";
-import { longRequest } from "../../long-request.ts";
 import { addOperatorOptions, connectAsOperator } from "../../service.ts";
-import { repeatUntilDone } from "../../temporary.ts";
+import { deleteTenant } from "../../tenants/delete-tenant.ts";
 import { toPrintable } from "../../text.ts";
 import { addTenantArgument, exampleId } from "./tenant-argument.ts";
 
@@ -26,20 +25,13 @@ export function addDeleteCommand(group: Command): void {
   addOperatorOptions(command);
   command.action(async (id: string, { confirm: name }: { readonly confirm: string }) => {
     if (name === "") throw new Failure("--confirm is empty.", exitCodes.unusable);
-    const idp = connectAsOperator(command);
-    // The first request decides whether the deletion begins, so its failure is the command's.
-    let deletion = await idp.tenants.delete(id, name, longRequest);
-    let shown = "";
-    while (deletion !== undefined) {
-      const { state, done, total } = deletion;
-      const line = `${state}: ${done} of ${total} users erased\n`;
-      if (line !== shown) process.stdout.write(line);
-      shown = line;
-      await sleep(pauseMs);
-      deletion = await repeatUntilDone(() => idp.tenants.delete(id, name, longRequest), {
-        pauseMs,
-      });
-    }
+    await deleteTenant({
+      idp: connectAsOperator(command),
+      id,
+      name,
+      print: (line) => process.stdout.write(`${line}\n`),
+      pause: async () => await sleep(pauseMs),
+    });
     process.stdout.write(
       `The tenant "${toPrintable(name)}" is deleted. Its sealed audit trail stays for its retention.\n`,
     );
