@@ -56,6 +56,7 @@ class Check {
 
   async run(): Promise<void> {
     await this.#findCommands();
+    await this.#addDatabase();
     const service = await LocalService.create(this.#copy);
     this.#closing.push(() => service.close());
     await service.waitUntilReady();
@@ -63,6 +64,7 @@ class Check {
     this.#closing.push(() => receiver.close());
     const idp = new EdgeIdp({ url: service.url, token: service.demoToken });
     await this.#cause(idp, receiver.url);
+    await this.#useSecondDatabase(service);
     await this.#doctor();
     await this.#find(service, idp);
     const backup = await this.#backUp(idp);
@@ -114,8 +116,9 @@ class Check {
     args: readonly string[],
     code: number,
     parts: readonly string[],
+    environment: Readonly<Record<string, string>> = {},
   ): Promise<Result> {
-    const result = await this.#edgeIdp(args);
+    const result = await this.#edgeIdp(args, environment);
     const shown = result.output + result.errors;
     const missing = parts.filter((part) => !shown.includes(part));
     this.#report.add(title, [
@@ -123,6 +126,34 @@ class Check {
       ...missing.map((part) => `it does not print "${part}":\n${shown}`),
     ]);
     return result;
+  }
+
+  /** Binds `DB_1` in the copy, as docs/operations.md says. */
+  async #addDatabase(): Promise<void> {
+    const file = join(this.#copy.project, "wrangler.toml");
+    const section = /# \[\[d1_databases\]\]\n(?:# .*\n)+/;
+    const text = readFileSync(file, "utf8");
+    const changed = text.replace(section, (lines) => lines.replaceAll(/^# /gm, ""));
+    if (changed === text) throw new Error("wrangler.toml has no section of DB_1");
+    writeFileSync(file, changed);
+    const args = ["wrangler", "d1", "migrations", "apply", "DB_1", "--local"];
+    const group = new ProcessGroup("npx", args, this.#copy.project, { CI: "true" });
+    this.#closing.push(() => group.end("SIGTERM"));
+    if ((await group.ended) !== 0) throw new Error(group.output + group.errors);
+  }
+
+  /** A suspended tenant in `DB_1`, with a trail. */
+  async #useSecondDatabase({ url, operatorToken }: LocalService): Promise<void> {
+    const operator = new EdgeIdp({ url, token: operatorToken });
+    const { tenant, token } = await operator.tenants.create({
+      name: "Second",
+      mode: "live",
+      shard: 1,
+    });
+    const idp = new EdgeIdp({ url, token: token.secret });
+    await idp.users.provision("alice");
+    await idp.audit.checkpoint();
+    await operator.tenants.suspend(tenant.id);
   }
 
   /** Users with events of several kinds, and a webhook. */
@@ -212,8 +243,8 @@ class Check {
   async #backUp(idp: EdgeIdp): Promise<string> {
     const folder = join(this.#copy.scratch, "backup");
     await this.#expect("a backup has every database", ["backup", "--out", folder], 0, [
-      "1 database(s)",
-      "the checkpoints of 1 trails",
+      "2 database(s)",
+      "the checkpoints of 2 trails",
     ]);
     const manifest = this.#readManifest(folder);
     const modes = ["manifest.json", "DB.sql"].map(
@@ -231,7 +262,9 @@ class Check {
       ...((statSync(folder).mode & 0o777) === 0o700 ? [] : ["others can list the folder"]),
       ...(database?.rows.identities === users ? [] : [`identities: ${database?.rows.identities}`]),
       ...(database?.sha256 === digest ? [] : ["the digest is another one"]),
-      ...(manifest.trails[0]?.size === checkpoint.tree_size ? [] : ["the trail has another size"]),
+      ...(manifest.trails.some(({ size }) => size === checkpoint.tree_size)
+        ? []
+        : ["the trail has another size"]),
     ]);
     await this.#expect("a folder with files is not overwritten", ["backup", "--out", folder], 1, [
       "is not empty",
@@ -259,6 +292,15 @@ class Check {
       ...(remote === own ? [] : ["the files differ"]),
       ...(platform.exports() > 0 ? [] : ["nothing was asked of the platform"]),
     ]);
+    platform.cut();
+    const cut = join(this.#copy.scratch, "cut");
+    await this.#expect(
+      "an export that was cut off is no backup",
+      ["backup", "--remote", "--out", cut],
+      1,
+      ["ends within a statement"],
+      environment,
+    );
     platform.fail();
     const failed = join(this.#copy.scratch, "failed");
     const result = await this.#edgeIdp(["backup", "--remote", "--out", failed], environment);
@@ -278,7 +320,7 @@ class Check {
     const { output } = await this.#expect("the backup can be restored", drill, 0, [
       "ok    each table has as many rows as in the manifest",
       "ok    the restored service is ready",
-      "ok    1 trails extend their checkpoints",
+      "ok    2 trails extend their checkpoints",
       "The backup can be restored.",
     ]);
     process.stdout.write(`      ${output.trimEnd().split("\n").at(-1)}\n`);
@@ -316,7 +358,7 @@ class Check {
       "a changed event is noticed by the verifier, although the manifest has the new digest",
       (text) => text.replace(suspended, "'user.unlocked'"),
       true,
-      "FAIL  1 trails extend",
+      "FAIL  2 trails extend",
     );
     await damage(
       "a missing row is noticed, although the manifest has the new digest",
@@ -337,6 +379,7 @@ class Check {
     const sha256 = createHash("sha256")
       .update(readFileSync(join(folder, "DB.sql")))
       .digest("hex");
+    // The first digest is that of DB.sql.
     const text = readFileSync(path, "utf8").replace(
       /"sha256": "[0-9a-f]{64}"/,
       `"sha256": "${sha256}"`,
