@@ -75,6 +75,10 @@ function checkOpenApi(): Outcome {
   return runNode(join("scripts", "openapi.ts"), "--check");
 }
 
+function checkCliReference(): Outcome {
+  return runNode(join("scripts", "cli-reference.ts"), "--check");
+}
+
 /** The package itself says how its types are generated. */
 function checkSdkTypes(): Outcome {
   const args = ["run", "--silent", "generate", "--workspace", "@edge-idp/sdk", "--", "--check"];
@@ -85,6 +89,7 @@ const checks = [
   ["worker-configuration.d.ts", checkWorkerTypes],
   ["migrations", checkMigrations],
   ["docs/openapi.json", checkOpenApi],
+  ["docs/cli.md", checkCliReference],
   ["packages/sdk/src/generated/api.ts", checkSdkTypes],
 ] as const;
 

@@ -6,7 +6,7 @@ import { idPattern } from "../../../src/crypto/id-time.ts";
 const rfc3339 = z.regexes.datetime({ offset: true });
 
 /** For an option that may be repeated: all its values. */
-export function collect(value: string, earlier: readonly string[]): string[] {
+export function collect(value: string, earlier: readonly string[] = []): string[] {
   return [...earlier, value];
 }
 

@@ -7,15 +7,9 @@ export function messageOf(error: unknown): string {
   return error.cause === undefined ? error.message : `${error.message} (${messageOf(error.cause)})`;
 }
 
-/** The service's sentence, which field is wrong, and by which id its log has the request. */
+/** The service's sentence, and by which id its log has the request. */
 export function describeIdpError(error: IdpError): string {
-  const { code, status, requestId, issues = [] } = error;
-  const fields = issues.map(({ path, message }) => `  ${path} ${message}`);
-  const origin =
-    status === 0
-      ? code
-      : [`${status} ${code}`, ...(requestId === undefined ? [] : [`request ${requestId}`])].join(
-          ", ",
-        );
-  return [`${messageOf(error)} [${origin}]`, ...fields].join("\n");
+  const { code, status, requestId } = error;
+  const request = requestId === undefined ? "" : `, request ${requestId}`;
+  return `${messageOf(error)} [${status === 0 ? "" : `${status} `}${code}${request}]`;
 }

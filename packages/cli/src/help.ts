@@ -9,20 +9,38 @@ interface Example {
 
 /** Adds examples to the end of the command's help. */
 export function addExamples(command: Command, examples: readonly Example[]): Command {
-  const lines = examples.flatMap(({ line, what }) => [`  # ${what}`, `  edge-idp ${line}`]);
+  const lines = examples.flatMap(({ line, what }) => [`  # ${what}`, `  npx edge-idp ${line}`]);
   return command.addHelpText("after", `\nExamples:\n${lines.join("\n")}`);
 }
 
-/** Replaces commander's own help command, which knows only the first word of a command. */
+/** Adds the help command, in place of commander's own ones, which know only the next word. */
 export function addHelpCommand(program: Command): void {
-  program.helpCommand(false);
   const help = program
     .command("help")
     .summary("show the help of a command")
     .description("Shows all commands, or the help of one command or group.")
     .argument("[words...]", "the words of a command, such as audit verify")
-    .action(async (words: readonly string[]) => {
-      await program.parseAsync([...words, "--help"], { from: "user" });
-    });
+    .action(async (words: readonly string[]) => await showHelp(program, words));
   addExamples(help, [{ line: "help audit verify", what: "the arguments of one command" }]);
+  for (const command of listCommands(program)) command.helpCommand(false);
+}
+
+/** All commands and groups, the program first. */
+export function listCommands(program: Command): Command[] {
+  return [program, ...program.commands.flatMap(listCommands)];
+}
+
+async function showHelp(program: Command, words: readonly string[]): Promise<void> {
+  let shown = program;
+  for (const [index, word] of words.entries()) {
+    const next = shown.commands.find(
+      (command) => command.name() === word || command.aliases().includes(word),
+    );
+    if (next === undefined && shown.commands.length > 0) {
+      // Commander reports the unknown command, and suggests the nearest one.
+      await program.parseAsync(words.slice(0, index + 1), { from: "user" });
+    }
+    shown = next ?? shown;
+  }
+  shown.help();
 }

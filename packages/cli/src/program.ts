@@ -23,7 +23,6 @@ export function createProgram(): Command {
   addAuditCommand(program);
   addBackupCommand(program);
   addDoctorCommand(program);
-  addHelpCommand(program);
   addKeysCommand(program);
   addQrCommand(program);
   addRestoreCommand(program);
@@ -31,5 +30,7 @@ export function createProgram(): Command {
   addStatsCommand(program);
   addTenantsCommand(program);
   addTrailCommand(program);
+  // The last one, because it looks at the others.
+  addHelpCommand(program);
   return program;
 }

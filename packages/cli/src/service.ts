@@ -54,6 +54,14 @@ export function addOperatorOptions(command: Command): Command {
   );
 }
 
+/** Adds the options of a command that compares the file of secrets with the service. */
+export function addSecretsOptions(command: Command): Command {
+  return addUrlOption(command).option(
+    "--secrets-file <file>",
+    "the file of secrets that the service was deployed with (default: .dev.vars)",
+  );
+}
+
 /** The options of service and authority as they were given, with a space before each, for a command in a message. */
 export function repeatGivenOptions(command: Command): string {
   const { url, tokenFile, secretsFile } = command.opts<GivenOptions>();

@@ -236,7 +236,7 @@ function countFailures(table: string): number {
 }
 
 describe("The options", () => {
-  const none = { feed: [], asn: [], country: [], out: "out", kind: [], signalOff: [] };
+  const none = { out: "out" };
 
   it("take thresholds, kinds and signals, and are those of the service otherwise", () => {
     expect(readOptions(none)).toEqual({

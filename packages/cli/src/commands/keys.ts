@@ -5,7 +5,7 @@ import { addExamples } from "../help.ts";
 import { type RotatedName, rotatedNames } from "../keys/keyrings.ts";
 import { addVersion, dropVersion, printStatus, type Rotation, reEncrypt } from "../keys/rotate.ts";
 import {
-  addOperatorOptions,
+  addSecretsOptions,
   connect,
   findNamedUrl,
   findSecretsFile,
@@ -41,7 +41,7 @@ function addAddCommand(group: Command): void {
       "Adds a new version of a key to the file of secrets, and prints what to do next. The service does not change before it is deployed with the file.",
     );
   addKeyringArgument(command);
-  addOperatorOptions(command);
+  addSecretsOptions(command);
   command.action((keyring: RotatedName) => {
     const file = findSecretsFile(command);
     const given = repeatGivenOptions(command);
@@ -70,7 +70,7 @@ function addRunCommand(group: Command): void {
       parseCount,
       defaultIdentities,
     );
-  addOperatorOptions(command);
+  addSecretsOptions(command);
   command.action(async ({ limit }: { readonly limit: number }) => {
     const rotation = findRotation(command);
     await reEncrypt(rotation, limit);
@@ -91,7 +91,7 @@ function addStatusCommand(group: Command): void {
     .description(
       "Prints each version of each key, and whether data needs it. Refuses to answer if the service does not use the newest versions of the file.",
     );
-  addOperatorOptions(command);
+  addSecretsOptions(command);
   command.action(async () => await printStatus(findRotation(command)));
   addExamples(command, [{ line: "keys rotate status", what: "of the local service" }]);
 }
@@ -104,7 +104,7 @@ function addDropCommand(group: Command): void {
       "Removes a version from the file of secrets. Refuses to remove a version that data needs, and to work on a file that the service was not deployed with.",
     );
   addKeyringArgument(command).argument("<version>", "the number of the version", parseCount);
-  addOperatorOptions(command);
+  addSecretsOptions(command);
   command.action(async (keyring: RotatedName, version: number) => {
     process.stdout.write(await dropVersion(findRotation(command), keyring, version));
   });

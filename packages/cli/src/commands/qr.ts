@@ -3,6 +3,7 @@ import { text } from "node:stream/consumers";
 import type { Command } from "commander";
 import { z } from "zod";
 import { Failure } from "../failure.ts";
+import { addExamples } from "../help.ts";
 import { drawQrForTerminal } from "../terminal-qr.ts";
 
 const configured = z.object({
@@ -19,7 +20,7 @@ function parseAnswer(json: string) {
 }
 
 export function addQrCommand(program: Command): void {
-  program
+  const command = program
     .command("qr")
     .summary("draw the QR code of an enrolment")
     .description(
@@ -32,4 +33,8 @@ export function addQrCommand(program: Command): void {
       });
       process.stdout.write(`${drawing}\nSecret: ${user.new_otp_secret}\n`);
     });
+  addExamples(command, [
+    { line: "qr < answer.json", what: "an answer that was saved" },
+    { line: 'qr <<< "$ANSWER"', what: "one in a variable of the shell" },
+  ]);
 }

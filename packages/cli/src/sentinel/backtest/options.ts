@@ -17,8 +17,8 @@ export interface BacktestValues extends NetworkValues {
   readonly out: string;
   readonly challengeAt?: string | undefined;
   readonly denyAt?: string | undefined;
-  readonly kind: readonly string[];
-  readonly signalOff: readonly string[];
+  readonly kind?: readonly string[] | undefined;
+  readonly signalOff?: readonly string[] | undefined;
 }
 
 export function addBacktestOptions(command: Command): Command {
@@ -35,9 +35,8 @@ export function addBacktestOptions(command: Command): Command {
       "--kind <kind=from[,deny]>",
       `thresholds by kind, such as phisher=0.2 or phisher=0.2,0.6; repeatable; one of ${attackerKinds.join(", ")}`,
       collect,
-      [],
     )
-    .option("--signal-off <name>", "a signal that scores nothing; repeatable", collect, []);
+    .option("--signal-off <name>", "a signal that scores nothing; repeatable", collect);
   return addNetworkOptions(command);
 }
 
@@ -72,8 +71,8 @@ export function readOptions(values: BacktestValues): BacktestOptions {
   const policy = {
     challengeAt: readThreshold("--challenge-at", values.challengeAt, challengeAt),
     denyAt: readThreshold("--deny-at", values.denyAt, denyAt),
-    signalsOff: values.signalOff,
-    kinds: Object.fromEntries(values.kind.map(parseKind)),
+    signalsOff: values.signalOff ?? [],
+    kinds: Object.fromEntries((values.kind ?? []).map(parseKind)),
   };
   if (policy.denyAt < policy.challengeAt) {
     throw new Failure("--deny-at must not be less than --challenge-at.");

@@ -5,13 +5,13 @@ import { type CountryTable, countryTables, geographyVersion } from "./geography-
 
 /** The options that name lists and geography, as commander parses them. */
 export interface NetworkValues {
-  readonly feed: readonly string[];
+  readonly feed?: readonly string[] | undefined;
   readonly catalogue?: boolean | undefined;
   readonly geography?: boolean | undefined;
   readonly countryTable?: CountryTable | undefined;
   readonly geographyVersion?: string | undefined;
-  readonly asn: readonly string[];
-  readonly country: readonly string[];
+  readonly asn?: readonly string[] | undefined;
+  readonly country?: readonly string[] | undefined;
 }
 
 export interface ImportValues extends NetworkValues {
@@ -37,7 +37,6 @@ export function addNetworkOptions(command: Command): Command {
       "--feed <name[:kind]=file>",
       "a list from a file or https URL; repeat it for more, and files with one name form one list",
       collect,
-      [],
     )
     .option("--catalogue", "every list of the catalogue, from its URL")
     .option(
@@ -52,13 +51,8 @@ export function addNetworkOptions(command: Command): Command {
       `another version of these packages than ${geographyVersion}`,
       parseVersion,
     )
-    .option("--asn <file>", 'networks from a file: "first,last,number,…"; repeatable', collect, [])
-    .option(
-      "--country <file>",
-      'countries from a file: "first,last,country"; repeatable',
-      collect,
-      [],
-    );
+    .option("--asn <file>", 'networks from a file: "first,last,number,…"; repeatable', collect)
+    .option("--country <file>", 'countries from a file: "first,last,country"; repeatable', collect);
 }
 
 export function addImportOptions(command: Command): Command {

@@ -20,7 +20,7 @@ export interface ImportPlan extends NetworkPlan {
 }
 
 function planGeography(values: NetworkValues): GeographyPlan {
-  const { asn, country, countryTable = countryTables[0] } = values;
+  const { asn = [], country = [], countryTable = countryTables[0] } = values;
   const { geographyVersion: version = geographyVersion } = values;
   const isNamed =
     values.geography ??
@@ -30,7 +30,7 @@ function planGeography(values: NetworkValues): GeographyPlan {
 
 /** @returns undefined if no list and no table is named. @throws Failure for an invalid list */
 export function planNetwork(values: NetworkValues): NetworkPlan | undefined {
-  const given = planFeeds(values.feed);
+  const given = planFeeds(values.feed ?? []);
   const feeds = values.catalogue ? [...given, ...planCatalogue(given)] : given;
   const geography = planGeography(values);
   const tables = geography.asn.length + geography.country.length;
