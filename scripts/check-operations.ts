@@ -23,7 +23,7 @@ import { runScript } from "./support/run-script.ts";
 import { listRunbookCommands } from "./support/runbook.ts";
 
 const root = join(import.meta.dirname, "..");
-const timeLimitMs = 900_000;
+const timeLimitMs = 1_800_000;
 /** The first run of the scheduled work takes half a minute, and a loaded machine longer. */
 const maxRunMs = 180_000;
 const pollMs = 2_000;
