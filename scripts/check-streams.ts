@@ -14,6 +14,7 @@ import { gunzipSync } from "node:zlib";
 import { EdgeIdp } from "@edge-idp/sdk";
 import { AwsClient } from "aws4fetch";
 import { z } from "zod";
+import { findFreePort } from "../packages/cli/src/local/port.ts";
 import { runBounded } from "../test/e2e/bounded-check.ts";
 import { Commands } from "../test/e2e/commands.ts";
 import { LocalService } from "../test/e2e/local-service.ts";
@@ -22,7 +23,6 @@ import { Report } from "../test/e2e/report.ts";
 import { hasTools } from "../test/e2e/tools.ts";
 import { causeEvents } from "../test/streams/cause-events.ts";
 import { type StartedReceivers, startReceivers, token } from "../test/streams/receivers.ts";
-import { findFreePort } from "./support/port.ts";
 import { runScript } from "./support/run-script.ts";
 
 const root = join(import.meta.dirname, "..");

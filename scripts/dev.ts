@@ -9,6 +9,7 @@ import { join } from "node:path";
 import { parseEnv } from "node:util";
 import { writeConsole } from "../console/write-console.ts";
 import { Failure } from "../packages/cli/src/failure.ts";
+import { findFreePort, isPortFree } from "../packages/cli/src/local/port.ts";
 import { writeReference } from "../packages/reference/write-reference.ts";
 import { runClock } from "./support/clock.ts";
 import { ensureDevVars } from "./support/dev-vars.ts";
@@ -18,7 +19,6 @@ import {
   startLocalService,
 } from "./support/local-service.ts";
 import { whenNpmEnds } from "./support/parent.ts";
-import { findFreePort, isPortFree } from "./support/port.ts";
 import { runScript } from "./support/run-script.ts";
 import { createDemoTenant, isTokenAccepted } from "./support/service.ts";
 

@@ -7,6 +7,7 @@ import { spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { findFreePort, isPortFree } from "../packages/cli/src/local/port.ts";
 import { runBounded } from "../test/e2e/bounded-check.ts";
 import { findDifferences } from "../test/e2e/compare.ts";
 import { readItems, type Step } from "../test/e2e/document.ts";
@@ -16,7 +17,6 @@ import { ProcessGroup } from "../test/e2e/process-group.ts";
 import { copyProject, type ProjectCopy } from "../test/e2e/project-copy.ts";
 import { Report } from "../test/e2e/report.ts";
 import { Shell } from "../test/e2e/shell.ts";
-import { findFreePort, isPortFree } from "./support/port.ts";
 import { runScript } from "./support/run-script.ts";
 
 const root = join(import.meta.dirname, "..");

@@ -11,8 +11,8 @@ import {
   unstable_readConfig,
   unstable_splitSqlQuery,
 } from "wrangler";
+import { finishWrangler, startWrangler } from "../../packages/cli/src/local/wrangler-process.ts";
 import { ensureDevVars } from "../../scripts/support/dev-vars.ts";
-import { finishWrangler, startWrangler } from "../../scripts/support/wrangler.ts";
 import { type Config, requireConfig } from "../../src/env.ts";
 import { findChildPids } from "./process.ts";
 

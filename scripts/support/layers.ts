@@ -37,19 +37,12 @@ export const layers: readonly (readonly string[])[] = [
   ["crypto"],
   ["errors.ts", "job.ts", "location.ts", "retry-alarm.ts"],
   [
-    ...[
-      "bounded-map.ts",
-      "concurrent.ts",
-      "deadline.ts",
-      "log-events.ts",
-      "log.ts",
-      "retry-delay.ts",
-      "rfc3339.ts",
-    ],
+    ...["bounded-map.ts", "concurrent.ts", "deadline.ts", "log.ts", "retry-delay.ts", "rfc3339.ts"],
     "slices.ts",
     "sql-table.ts",
     "text-schema.ts",
   ],
+  ["log-events.ts"],
 ];
 
 /** The index of a file's layer from the top; undefined if its folder is in none. */

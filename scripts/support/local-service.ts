@@ -1,9 +1,14 @@
 /** Runs the whole service on this machine. */
 import { rmSync } from "node:fs";
 import { join, resolve } from "node:path";
+import { waitUntilReady } from "../../packages/cli/src/local/wait-until-ready.ts";
+import {
+  finishWrangler,
+  type Running,
+  startWorkerProcess,
+  startWrangler,
+} from "../../packages/cli/src/local/wrangler-process.ts";
 import { addressOf, findPublicUrl } from "./local-address.ts";
-import { waitUntilReady } from "./service.ts";
-import { finishWrangler, type Running, startWorkerProcess, startWrangler } from "./wrangler.ts";
 
 const root = join(import.meta.dirname, "..", "..");
 /** Where wrangler keeps data unless `--persist-to` names another folder. */

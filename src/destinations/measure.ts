@@ -1,12 +1,9 @@
 /** Measures how far destinations are behind, over all tenants, for the operator. */
-import { eq, sql } from "drizzle-orm";
 import { mapConcurrently } from "../concurrent.ts";
-import { awaitStore, type Database } from "../db/client.ts";
 import { controlDbOf } from "../db/shards.ts";
 import { findLocations } from "../tenancy/find-locations.ts";
-import { destinations } from "../tenancy/tables.ts";
 import { describeDestinations } from "./describe.ts";
-import type { StoredDestination } from "./destination.ts";
+import { countEnabled, listAnyEnabled } from "./store.ts";
 
 /** Each takes one call of its follower; the platform's free plan allows 50 subrequests. */
 const maxMeasured = 20;
@@ -24,23 +21,12 @@ export interface DestinationLag {
   readonly oldestSeconds: number;
 }
 
-async function listSome(control: Database): Promise<StoredDestination[]> {
-  return await awaitStore(
-    control
-      .select()
-      .from(destinations)
-      .where(eq(destinations.status, "enabled"))
-      .orderBy(sql`random()`)
-      .limit(maxMeasured),
-  );
-}
-
 /** @param now real time, Unix ms @throws StoreError */
 export async function measureDestinations(env: Env, now: number): Promise<DestinationLag> {
   const control = controlDbOf(env);
   const [enabled, some] = await Promise.all([
-    awaitStore(control.$count(destinations, eq(destinations.status, "enabled"))),
-    listSome(control),
+    countEnabled(control),
+    listAnyEnabled(control, maxMeasured),
   ]);
   const byTenant = [...Map.groupBy(some, ({ tenantId }) => tenantId)];
   const locations = await findLocations(

@@ -100,6 +100,23 @@ export async function listDestinations(
   );
 }
 
+/** How many destinations of all tenants are enabled. */
+export async function countEnabled(db: Database): Promise<number> {
+  return await awaitStore(db.$count(destinations, eq(destinations.status, "enabled")));
+}
+
+/** Lists some enabled destinations of all tenants, others each time. */
+export async function listAnyEnabled(db: Database, limit: number): Promise<StoredDestination[]> {
+  return await awaitStore(
+    db
+      .select()
+      .from(destinations)
+      .where(eq(destinations.status, "enabled"))
+      .orderBy(sql`random()`)
+      .limit(limit),
+  );
+}
+
 /** Statements that replace a destination. Their batch throws StaleReadError if it is not as it was read. */
 export function replaceDestination(
   db: Database,

@@ -2,7 +2,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseEnv } from "node:util";
-import { findFreePort } from "../../scripts/support/port.ts";
+import { findFreePort } from "../../packages/cli/src/local/port.ts";
 import { ProcessGroup } from "./process-group.ts";
 import type { ProjectCopy } from "./project-copy.ts";
 

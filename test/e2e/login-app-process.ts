@@ -1,5 +1,5 @@
 /** The running example, which uses the demo tenant of `npm run dev`. */
-import { findFreePort } from "../../scripts/support/port.ts";
+import { findFreePort } from "../../packages/cli/src/local/port.ts";
 import { ProcessGroup } from "./process-group.ts";
 
 export class LoginAppProcess {

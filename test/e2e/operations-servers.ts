@@ -29,6 +29,7 @@ export async function startPlatform(dump: Buffer) {
   const uuid = "01234567-89ab-cdef-0123-456789abcdef";
   let exports = 0;
   let isFailing = false;
+  let sent = dump;
   const server = await listen((request, response) => {
     request.resume();
     const { pathname } = new URL(request.url ?? "/", "http://localhost");
@@ -37,7 +38,7 @@ export async function startPlatform(dump: Buffer) {
         .writeHead(200, { "Content-Type": "application/json" })
         .end(JSON.stringify({ success: true, errors: [], messages: [], result }));
     if (pathname === "/dump.sql") {
-      response.writeHead(200).end(dump);
+      response.writeHead(200).end(sent);
     } else if (pathname === `/client/v4/accounts/${account}/d1/database/${uuid}/export`) {
       exports += 1;
       const signed_url = `http://${request.headers.host}/dump.sql`;
@@ -58,6 +59,10 @@ export async function startPlatform(dump: Buffer) {
     ...server,
     account,
     exports: () => exports,
+    /** From now on an export ends in the middle of its last row. */
+    cut: () => {
+      sent = dump.subarray(0, dump.lastIndexOf("INSERT INTO") + 40);
+    },
     fail: () => {
       isFailing = true;
     },

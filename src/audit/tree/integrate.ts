@@ -14,7 +14,7 @@ import { requireConfig } from "../../env.ts";
 import { runJob } from "../../job.ts";
 import { log } from "../../log.ts";
 import { integrateRound, type RoundLimits, type Run } from "./integrate-round.ts";
-import { sumWaiting } from "./measure.ts";
+import { sumWaiting } from "./measure-store.ts";
 import { findUnintegrated, type UnintegratedLog } from "./store.ts";
 import type { ListBudget } from "./witness-kv.ts";
 

@@ -1,8 +1,8 @@
 /** What backups need of wrangler: the databases of the project, and its commands for D1. */
 import { join } from "node:path";
 import { z } from "zod";
-import { finishWrangler, startWrangler } from "../../../../scripts/support/wrangler.ts";
 import { Failure } from "../failure.ts";
+import { finishWrangler, startWrangler } from "../local/wrangler-process.ts";
 
 export interface ProjectDatabase {
   readonly shard: number;

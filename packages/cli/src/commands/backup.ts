@@ -2,6 +2,7 @@
 import { resolve } from "node:path";
 import type { Command } from "commander";
 import { backUp } from "../backup/back-up.ts";
+import { addExamples } from "../help.ts";
 import { printLine } from "../progress.ts";
 import { requireProjectFolder } from "../project.ts";
 
@@ -11,7 +12,7 @@ interface Options {
 }
 
 export function addBackupCommand(program: Command): void {
-  program
+  const command = program
     .command("backup")
     .summary("export every database, with a manifest")
     .description(
@@ -37,4 +38,8 @@ export function addBackupCommand(program: Command): void {
         `${folder} has ${manifest.databases.length} database(s) with ${total} rows, and the checkpoints of ${manifest.trails.length} trails.\nRehearse a restore: npx edge-idp restore drill ${out} --secrets-file FILE\n`,
       );
     });
+  addExamples(command, [
+    { line: "backup --out backup-2026-11", what: "of the service of npm run dev" },
+    { line: "backup --remote --out backup-2026-11", what: "of the deployed databases" },
+  ]);
 }

@@ -3,6 +3,7 @@ import { resolve } from "node:path";
 import { performance } from "node:perf_hooks";
 import type { Command } from "commander";
 import { Failure } from "../failure.ts";
+import { addExamples } from "../help.ts";
 import { printLine, showProgress } from "../progress.ts";
 import { findDemoService, requireProjectFolder } from "../project.ts";
 import { rehearseRestore } from "../restore/drill.ts";
@@ -18,7 +19,7 @@ function findDefaultSecrets(): string {
 }
 
 export function addRestoreCommand(program: Command): void {
-  program
+  const command = program
     .command("restore")
     .summary("rehearse a restore")
     .description("Rehearses a restore. docs/operations.md has the steps of a real one.")
@@ -53,4 +54,10 @@ export function addRestoreCommand(program: Command): void {
       );
       if (!isOk) process.exitCode = 1;
     });
+  addExamples(command, [
+    {
+      line: "restore drill backup-2026-11 --secrets-file .prod.vars",
+      what: "can the backup be restored, and how long does it take?",
+    },
+  ]);
 }

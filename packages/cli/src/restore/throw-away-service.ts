@@ -3,12 +3,12 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { z } from "zod";
-import { findFreePort } from "../../../../scripts/support/port.ts";
-import { waitUntilReady } from "../../../../scripts/support/service.ts";
-import { type Running, startWorkerProcess } from "../../../../scripts/support/wrangler.ts";
 import type { BackedUpDatabase } from "../backup/manifest.ts";
 import { runWrangler } from "../backup/wrangler.ts";
 import { Failure } from "../failure.ts";
+import { findFreePort } from "../local/port.ts";
+import { waitUntilReady } from "../local/wait-until-ready.ts";
+import { type Running, startWorkerProcess } from "../local/wrangler-process.ts";
 
 const answers = z.array(z.object({ results: z.array(z.record(z.string(), z.unknown())) }));
 

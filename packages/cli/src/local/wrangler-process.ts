@@ -2,7 +2,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
-import { Failure } from "../../packages/cli/src/failure.ts";
+import { Failure } from "../failure.ts";
 
 const maxStopMs = 5_000;
 /** From the root of the project, because the bundled command `edge-idp` starts these scripts too. */
