@@ -15,3 +15,15 @@ declare module "*.csv?raw" {
   const text: string;
   export default text;
 }
+declare module "*.json?raw" {
+  const text: string;
+  export default text;
+}
+declare module "*.ndjson?raw" {
+  const text: string;
+  export default text;
+}
+declare module "*.txt?raw" {
+  const text: string;
+  export default text;
+}
