@@ -66,6 +66,7 @@ interface Exported {
   readonly secrets: number;
   readonly codes: number;
   readonly withoutSecret: number;
+  readonly withColon: number;
 }
 
 async function writeUsers(
@@ -73,13 +74,14 @@ async function writeUsers(
   file: PrivateFile,
   format: Options["format"],
 ): Promise<Exported> {
-  const counts = { users: 0, secrets: 0, codes: 0, withoutSecret: 0 };
+  const counts = { users: 0, secrets: 0, codes: 0, withoutSecret: 0, withColon: 0 };
   for await (const user of idp.users.export()) {
     file.write(showLines(user, format));
     counts.users += 1;
     counts.secrets += user.authenticators.length;
     counts.codes += user.backup_codes_remaining;
     if (user.authenticators.length === 0) counts.withoutSecret += 1;
+    if (user.external_id.includes(":")) counts.withColon += 1;
     if (counts.users % 100 === 0) showProgress(`${showWhole(counts.users)} users`);
   }
   return counts;
@@ -97,7 +99,7 @@ async function runExport(options: Options, { url, token }: Service): Promise<voi
   }
   file.keep();
   showProgress("");
-  const { users, secrets, codes, withoutSecret } = exported;
+  const { users, secrets, codes, withoutSecret, withColon } = exported;
   process.stdout.write(
     `${out}: ${showWhole(users)} users with ${showWhole(secrets)} TOTP secrets.\n`,
   );
@@ -106,8 +108,14 @@ async function runExport(options: Options, { url, token }: Service): Promise<voi
       `${showWhole(codes)} backup codes are not in the file, because the service has only keyed hashes of them.`,
     );
   }
-  if (format === "otpauth" && withoutSecret > 0) {
+  if (format !== "otpauth") return;
+  if (withoutSecret > 0) {
     printLine(`${showWhole(withoutSecret)} users without a TOTP secret are not in the file.`);
+  }
+  if (withColon > 0) {
+    printLine(
+      `${showWhole(withColon)} users have an external_id with a colon, which a key URI cannot have; the file has a space instead.`,
+    );
   }
 }
 
