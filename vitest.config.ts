@@ -117,7 +117,7 @@ const areas: Record<string, string[]> = {
   "audit-1": filesOf("audit/*.test.ts"),
   "audit-2": filesOf("audit/*/**/*.test.ts"),
   basics: filesOf(
-    "{bench,console,crypto,db,history,log,otp,passkeys,reference,supply}/**/*.test.ts",
+    "{bench,cli,console,crypto,db,history,log,otp,passkeys,reference,supply}/**/*.test.ts",
     "*.test.ts",
   ),
   cli: filesOf("cli/**/*.test.ts"),

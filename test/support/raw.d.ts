@@ -26,3 +26,15 @@ interface ImportMeta {
     options: { readonly query: string; readonly import: string; readonly eager: true },
   ): Record<string, T>;
 }
+declare module "*.json?raw" {
+  const text: string;
+  export default text;
+}
+declare module "*.ndjson?raw" {
+  const text: string;
+  export default text;
+}
+declare module "*.txt?raw" {
+  const text: string;
+  export default text;
+}

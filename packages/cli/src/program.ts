@@ -11,6 +11,7 @@ import { addSentinelCommand } from "./commands/sentinel.ts";
 import { addStatsCommand } from "./commands/stats.ts";
 import { addTenantsCommand } from "./commands/tenants.ts";
 import { addTrailCommand } from "./commands/trail.ts";
+import { addUsersCommand } from "./commands/users/index.ts";
 import { addHelpCommand } from "./help.ts";
 
 export function createProgram(): Command {
@@ -30,6 +31,7 @@ export function createProgram(): Command {
   addStatsCommand(program);
   addTenantsCommand(program);
   addTrailCommand(program);
+  addUsersCommand(program);
   // The last one, because it looks at the others.
   addHelpCommand(program);
   return program;
