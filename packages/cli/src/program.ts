@@ -1,6 +1,8 @@
 /** Every command of `edge-idp`. Each file in commands/ adds one command, or one group of them. */
 import { Command } from "commander";
 import { addQrCommand } from "./commands/qr.ts";
+import { addSetupCommand } from "./commands/setup.ts";
+import { addUpgradeCommand } from "./commands/upgrade.ts";
 
 export function createProgram(): Command {
   const program = new Command("edge-idp")
@@ -9,5 +11,7 @@ export function createProgram(): Command {
     .showSuggestionAfterError()
     .exitOverride();
   addQrCommand(program);
+  addSetupCommand(program);
+  addUpgradeCommand(program);
   return program;
 }
