@@ -10,9 +10,9 @@ import { parseEnv } from "node:util";
 import { writeConsole } from "../console/write-console.ts";
 import { Failure } from "../packages/cli/src/failure.ts";
 import { findFreePort, isPortFree } from "../packages/cli/src/local/port.ts";
+import { ensureServiceSecrets } from "../packages/cli/src/service-secrets.ts";
 import { writeReference } from "../packages/reference/write-reference.ts";
 import { runClock } from "./support/clock.ts";
-import { ensureDevVars } from "./support/dev-vars.ts";
 import {
   type LocalService,
   type LocalServiceOptions,
@@ -119,7 +119,7 @@ async function main(): Promise<number> {
 
   let service: LocalService | undefined;
   try {
-    const { added, operatorToken } = ensureDevVars(devVarsFile);
+    const { added, operatorToken } = ensureServiceSecrets(devVarsFile);
     if (added.length > 0) process.stdout.write(`Created in .dev.vars: ${added.join(", ")}\n`);
 
     writeReference();

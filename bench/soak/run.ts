@@ -8,8 +8,8 @@ import { parseArgs } from "node:util";
 import { Failure } from "../../packages/cli/src/failure.ts";
 import { findFreePort } from "../../packages/cli/src/local/port.ts";
 import { readSecret } from "../../packages/cli/src/secret-file.ts";
+import { ensureServiceSecrets } from "../../packages/cli/src/service-secrets.ts";
 import { runClock } from "../../scripts/support/clock.ts";
-import { ensureDevVars } from "../../scripts/support/dev-vars.ts";
 import { startLocalService } from "../../scripts/support/local-service.ts";
 import { runScript } from "../../scripts/support/run-script.ts";
 import { createBenchFolder } from "../support/folder.ts";
@@ -80,7 +80,7 @@ async function findTarget(
     const operatorToken = readSecret(file, "OPERATOR_TOKEN");
     return { url, operatorToken, pid, died: forever };
   }
-  const { operatorToken } = ensureDevVars(devVarsFile);
+  const { operatorToken } = ensureServiceSecrets(devVarsFile);
   const service = await startLocalService(
     {
       port: await findFreePort(),

@@ -12,7 +12,7 @@ import {
   unstable_splitSqlQuery,
 } from "wrangler";
 import { finishWrangler, startWrangler } from "../../packages/cli/src/local/wrangler-process.ts";
-import { ensureDevVars } from "../../scripts/support/dev-vars.ts";
+import { ensureServiceSecrets } from "../../packages/cli/src/service-secrets.ts";
 import { type Config, requireConfig } from "../../src/env.ts";
 import { findChildPids } from "./process.ts";
 
@@ -99,7 +99,7 @@ export async function startService(
   { bundle, shards = 0, main = "src/index.ts", hasArchive = false }: Options = {},
 ): Promise<Service> {
   const secretsFile = join(folder, "secrets");
-  const { operatorToken } = ensureDevVars(secretsFile);
+  const { operatorToken } = ensureServiceSecrets(secretsFile);
   const secrets = parseEnv(readFileSync(secretsFile, "utf8"));
   Object.assign(process.env, {
     // Wrangler reads secrets from the environment, and would otherwise warn of missing ones.

@@ -8,10 +8,12 @@ import { addKeysCommand } from "./commands/keys.ts";
 import { addQrCommand } from "./commands/qr.ts";
 import { addRestoreCommand } from "./commands/restore.ts";
 import { addSentinelCommand } from "./commands/sentinel.ts";
+import { addSetupCommand } from "./commands/setup.ts";
 import { addStatsCommand } from "./commands/stats.ts";
 import { addTenantsCommand } from "./commands/tenants.ts";
 import { addTrailCommand } from "./commands/trail.ts";
-import { addUsersCommand } from "./commands/users/index.ts";
+import { addUpgradeCommand } from "./commands/upgrade.ts";
+import { addUsersCommand } from "./commands/users.ts";
 import { addHelpCommand } from "./help.ts";
 
 export function createProgram(): Command {
@@ -28,9 +30,11 @@ export function createProgram(): Command {
   addQrCommand(program);
   addRestoreCommand(program);
   addSentinelCommand(program);
+  addSetupCommand(program);
   addStatsCommand(program);
   addTenantsCommand(program);
   addTrailCommand(program);
+  addUpgradeCommand(program);
   addUsersCommand(program);
   // The last one, because it looks at the others.
   addHelpCommand(program);

@@ -1,6 +1,6 @@
-/** `.dev.vars` holds the random secrets of a local service. Git ignores it. */
+/** The secrets that the service runs with, in a file with lines `NAME=value`: `.dev.vars` or `.prod.vars`. */
 import { randomBytes } from "node:crypto";
-import { chmodSync, existsSync, readFileSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { parseEnv } from "node:util";
 
 const newKey = () => randomBytes(32).toString("base64");
@@ -16,14 +16,29 @@ const generators = {
   TOKEN_SIGNING_KEYS: () => `1:${newKey()},2:${newKey()}`,
 };
 
-export interface DevVars {
+export interface ServiceSecrets {
   /** The names that had no value before. */
   readonly added: readonly string[];
   readonly operatorToken: string;
 }
 
-/** Gives every secret without a value a random one, and keeps existing values. */
-export function ensureDevVars(file: string): DevVars {
+export interface SecretFile {
+  readonly present: Readonly<Record<string, string | undefined>>;
+  /** The names of secrets that have no value. */
+  readonly missing: readonly string[];
+}
+
+/** A file that does not exist has no secrets. */
+export function readServiceSecrets(file: string): SecretFile {
+  const present = existsSync(file) ? parseEnv(readFileSync(file, "utf8")) : {};
+  return { present, missing: Object.keys(generators).filter((name) => !present[name]) };
+}
+
+/**
+ * Gives every secret without a value a random one, and keeps existing values. An interrupted write leaves the old file
+ * intact.
+ */
+export function ensureServiceSecrets(file: string): ServiceSecrets {
   let text = existsSync(file) ? readFileSync(file, "utf8") : "";
   const present = parseEnv(text);
   const added: string[] = [];
@@ -39,11 +54,16 @@ export function ensureDevVars(file: string): DevVars {
     }
     added.push(name);
   }
-  if (added.length > 0) {
-    writeFileSync(file, text, { mode: 0o600 });
-    // The mode above applies only to a new file.
-    chmodSync(file, 0o600);
-  }
+  if (added.length > 0) writePrivately(file, text);
   const { OPERATOR_TOKEN: operatorToken = "" } = parseEnv(text);
   return { added, operatorToken };
+}
+
+/** Writes a file that only its owner can read. An interrupted write leaves the old file intact. */
+export function writePrivately(file: string, text: string): void {
+  const beside = `${file}.new`;
+  writeFileSync(beside, text, { mode: 0o600 });
+  // The mode above applies only to a new file.
+  chmodSync(beside, 0o600);
+  renameSync(beside, file);
 }

@@ -1,7 +1,7 @@
 /** `edge-idp users`: brings users from another system, and takes them to one. */
 import type { Command } from "commander";
-import { addExportCommand } from "./export.ts";
-import { addImportCommand } from "./import.ts";
+import { addExportCommand } from "./users/export.ts";
+import { addImportCommand } from "./users/import.ts";
 
 export function addUsersCommand(program: Command): void {
   const users = program
