@@ -90,7 +90,7 @@ export const tenantRoutes = [
       name: "createTenant",
       summary: "Create a tenant and its first API token",
       description:
-        "Creates a tenant and its first API token, which has all permissions. The secret of the token is shown once.",
+        "Creates a tenant and its first API token, which has all permissions but `idp:export`. The secret of the token is shown once.",
       tag: "Tenancy",
       access: operator,
       body: z.strictObject({
@@ -110,7 +110,7 @@ export const tenantRoutes = [
       responses: {
         201: {
           description:
-            "The tenant, and a token with all permissions. The token's secret is shown once.",
+            "The tenant, and a token with all permissions but `idp:export`. The token's secret is shown once.",
           body: z.object({
             tenant: z.object({
               id,

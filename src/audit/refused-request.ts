@@ -37,6 +37,7 @@ const reportedCodes: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   "not_found",
   "too_many",
   "last_token",
+  "export_not_allowed",
 ]);
 
 export function isReportedRefusal(code: ErrorCode): boolean {

@@ -196,7 +196,9 @@ export async function importUser(
       : ledger.commit(recorded, (present): Outcomes | typeof stale =>
           fitsPlan(state, present) ? apply(present) : stale,
         ));
-    if (result !== stale) return result;
+    if (result === stale) continue;
+    // The user was erased meanwhile, and may be created.
+    if (result.ok || result.error.code !== "user_not_found") return result;
   }
   return fail({ code: "unavailable" });
 }

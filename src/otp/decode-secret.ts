@@ -7,6 +7,7 @@ export type SecretEncoding = (typeof secretEncodings)[number];
 export const minSecretBytes = 10;
 export const maxSecretBytes = 128;
 
+const base32Form = /^[A-Za-z2-7]+=*$/;
 const base32Letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
 
 /**
@@ -20,8 +21,14 @@ function clearSpareBits(text: string): string {
   return text.slice(0, -1) + base32Letters.charAt((value >> spareBits) << spareBits);
 }
 
+function decodeBase32(text: string): Uint8Array {
+  // Other letters become ASCII ones in upper case.
+  if (!base32Form.test(text)) throw new RangeError("not base32");
+  return base32nopad.decode(clearSpareBits(text.toUpperCase().replace(/=+$/, "")));
+}
+
 const decoders: Readonly<Record<SecretEncoding, (text: string) => Uint8Array>> = {
-  base32: (text) => base32nopad.decode(clearSpareBits(text.toUpperCase().replace(/=+$/, ""))),
+  base32: decodeBase32,
   hex: (text) => hex.decode(text.toLowerCase()),
   base64: (text) =>
     base64nopad.decode(text.replaceAll("-", "+").replaceAll("_", "/").replace(/=+$/, "")),

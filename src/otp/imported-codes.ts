@@ -12,17 +12,21 @@ export type HashScheme = (typeof hashSchemes)[number];
 export const maxImportedCodes = 20;
 /** The platform computes no more iterations in one derivation. */
 export const maxIterations = 100_000;
+const minPbkdf2Bytes = 16;
+/** Enough for each scheme with a salt of 64 bytes. */
+const maxHashLength = 256;
 /** Every attempt with a backup code computes those of the whole set. */
 export const maxIterationsOfSet = 200_000;
 
 /** Six letters or digits have at least the entropy of the service's own codes if they are drawn from 36. */
-const foreignCode = /^[A-Z0-9]{6,64}$/;
+const foreignCode = /^[A-Za-z0-9]{6,64}$/;
 const totpLength = /^[0-9]{6,8}$/;
 
 /** A code without its dashes, in upper case; undefined for a text that cannot be one of another provider. */
 export function stripImportedCode(text: string): string | undefined {
-  const code = text.replaceAll("-", "").toUpperCase();
-  return foreignCode.test(code) ? code : undefined;
+  const code = text.replaceAll("-", "");
+  // Tested first, because other letters become ASCII ones in upper case.
+  return foreignCode.test(code) ? code.toUpperCase() : undefined;
 }
 
 /** The one spelling of a code in clear. One that has the form of the service's own codes has their spelling. */
@@ -87,14 +91,18 @@ function readPbkdf2(text: string): ImportedCode | undefined {
   const digest = decodeBase64(checksum.replaceAll(".", "+"));
   if (hash === undefined || iterations === undefined) return undefined;
   if (saltBytes === undefined || digest === undefined) return undefined;
-  if (Number(iterations) > maxIterations || digest.length < 16 || digest.length > 64)
-    return undefined;
+  const isPossible =
+    Number(iterations) <= maxIterations &&
+    digest.length >= minPbkdf2Bytes &&
+    digest.length <= digestBytes[hash === "sha512" ? "sha512" : "sha256"];
+  if (!isPossible) return undefined;
   const recipe = ["pbkdf2", hash, iterations, base64.encode(saltBytes), digest.length].join(" ");
   return { recipe, value: toHex(digest) };
 }
 
 /** Reads a hash that another provider stored; undefined for a text that is none of the scheme. */
 export function readImportedHash(scheme: HashScheme, text: string): ImportedCode | undefined {
+  if (text.length > maxHashLength) return undefined;
   return scheme === "pbkdf2" ? readPbkdf2(text) : readDigest(scheme, text);
 }
 

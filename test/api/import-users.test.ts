@@ -134,7 +134,7 @@ describe("RFC 6238, appendix B", () => {
     "The codes of $algorithm are accepted, at 8 and at 6 digits",
     async ({ algorithm, bytes, codes }) => {
       const tenant = await createTenant();
-        const authenticator = { secret: hexOf(bytes), encoding: "hex", algorithm };
+      const authenticator = { secret: hexOf(bytes), encoding: "hex", algorithm };
       await importRows(tenant, [
         { external_id: "eight", authenticators: [{ ...authenticator, digits: 8 }] },
         { external_id: "six", authenticators: [authenticator] },
@@ -252,6 +252,7 @@ describe("An existing user", () => {
     await tenant.setSettings({ lockout: { max_failed_attempts: 1, disable_after: 1 } });
     const user = await User.withTotp(tenant, "a");
     await user.verify(user.wrongCode(now));
+    await tenant.send("POST", user.path("/unlock"));
     expect((await user.profile()).otp_status).toBe("disabled");
     const secret = createSecret();
     const row = { external_id: "a", authenticators: [{ secret }] };

@@ -31,9 +31,10 @@ const operationsByAccess: Readonly<Record<string, readonly string[]>> = {
     ...["provisionUser", "setUserStatus", "unlockUser", "eraseUser", "configureOtp", "removeOtp"],
     ...["addAuthenticator", "renameAuthenticator", "removeAuthenticator"],
     ...["verifyOtp", "regenerateBackupCodes", "createPasskeyRegistrationOptions"],
-    ...["registerPasskey", "renamePasskey", "removePasskey", "verifyPasskey"],
+    ...["importUsers", "registerPasskey", "renamePasskey", "removePasskey", "verifyPasskey"],
     ...["createPasskeyAuthenticationOptions", "removeDevice", "removeDevices"],
   ],
+  "idp:export": ["exportUsers"],
   "sentinel:write": ["discover", "judgeSession", "importSessions"],
   "sentinel:read": ["listAssessments", "simulatePolicy", "listFeeds"],
   "audit:read": [
@@ -65,6 +66,7 @@ const narrow = new Map<string, string>();
 
 beforeAll(async () => {
   tenant = await Tenant.create();
+  await tenant.allowExport();
   for (const permission of permissions)
     narrow.set(permission, await tenant.tokenWith([permission]));
 });
@@ -106,7 +108,8 @@ describe.each(protectedOperations)("$method $template", ({ name, method, isForOp
   });
 
   it("refuses a token in the query string, even beside a valid header", async () => {
-    const good = isForOperator ? env.OPERATOR_TOKEN : tenant.token;
+    const ofTenant = required === "idp:export" ? narrow.get(required) : tenant.token;
+    const good = isForOperator ? env.OPERATOR_TOKEN : (ofTenant ?? "");
     for (const parameter of ["access_token", "api_key"]) {
       const bare = await ask({}, withQuery(`${parameter}=${good}`));
       expect([400, 401]).toContain(bare.status);

@@ -96,6 +96,14 @@ const deletingTenant: Case = {
 
 const onlyReadsTenant: Expectation = { ...onlyReads, errors: { not_found: unknownTenant } };
 
+const allowExport = async ({ tenant }: World) => await tenant.allowExport();
+const exportTokens = new Map<string, string>();
+/** A token that may export secrets, which a tenant's first token may not. */
+async function exportTokenOf(tenant: Tenant): Promise<string> {
+  const token = exportTokens.get(tenant.id) ?? (await tenant.tokenWith(["idp:export"]));
+  exportTokens.set(tenant.id, token);
+  return token;
+}
 const configureOtp = async ({ user }: World) => await user.configure();
 const suspendUser = async ({ tenant, user }: World) => {
   await user.configure();
@@ -425,6 +433,19 @@ const expectations: Readonly<Record<string, Expectation>> = {
     },
   },
   judgeSession: { success: { expectedEvents: ["session.judged success legitimate"] } },
+  importUsers: { success: { expectedEvents: ["otp.imported success"] } },
+  exportUsers: {
+    success: {
+      given: async (world) => {
+        await configureOtp(world);
+        await allowExport(world);
+      },
+      expectedEvents: ["secrets.exported success"],
+    },
+    errors: {
+      export_not_allowed: { expectedEvents: ["request.refused refused export_not_allowed"] },
+    },
+  },
   importSessions: { success: { expectedEvents: ["session.imported success"] } },
   listAssessments: onlyReads,
   simulatePolicy: onlyReads,
@@ -655,7 +676,8 @@ describe.each(protectedRoutes)("$method $path ($name)", ({ name, method, access,
 
   const ask = async ({ tenant }: World, target: RequestTarget, call: Call = {}) => {
     const { path, body } = requestTo(name, target);
-    const token = isOperators ? env.OPERATOR_TOKEN : tenant.token;
+    const ofTenant = access.kind === "idp:export" ? await exportTokenOf(tenant) : tenant.token;
+    const token = isOperators ? env.OPERATOR_TOKEN : ofTenant;
     return await send(method.toUpperCase(), path, { token, body, ...call });
   };
 

@@ -52,6 +52,7 @@ const shownOnce: Readonly<Record<string, readonly string[]>> = {
   configureOtp: ["new_otp_secret", "qrcode_payload", "qrcode_svg"],
   addAuthenticator: ["new_otp_secret", "qrcode_payload"],
   regenerateBackupCodes: ["backupCodes"],
+  exportUsers: ["secret", "uri"],
   verifyOtp: ["token"],
   verifyPasskey: ["token"],
 };
@@ -200,6 +201,53 @@ async function runJourney(answers: string[]): Promise<Secrets> {
       await ask(name, about, asTenant);
     }
   };
+  /** What is imported is shown by no answer but that of the export. */
+  const importSecrets = async () => {
+    const imported = collectSecret("MNQW4YLSPEQG6ZRAMFXCA2LNOBXXE5BA");
+    const [clear, hashed] = ["QWERTZUIOP77", "asdfghjkl999"];
+    const digest = new Uint8Array(
+      await crypto.subtle.digest("SHA-512", new TextEncoder().encode(hashed)),
+    );
+    const hash = base64.encode(digest);
+    secrets.push(clear, hashed, hash, hex.encode(digest));
+    const send = async (users: readonly object[], options: object = {}) =>
+      await ask("importUsers", target, { ...asTenant, body: { users, ...options } });
+    const uri = `otpauth://totp/Acme:alexander?secret=${imported}&issuer=Acme`;
+    const factors = { authenticators: [{ uri }], backup_codes: [clear] };
+    const hashes = { backup_codes: { scheme: "sha512", hashes: [hash] } };
+    const users = [
+      { external_id: "imported", ...factors },
+      { external_id: "hashed", ...hashes },
+      { external_id: "failed", authenticators: [{ secret: `${imported}!` }] },
+      { external_id: "failed too", authenticators: [{ uri: uri.replace("totp", "hotp") }] },
+      { external_id: "failed as well", backup_codes: [`${clear}?`] },
+    ];
+    await send(users, { dry_run: true });
+    await send(users);
+    await send(users, { on_existing: "add" });
+    // Requests that are refused as a whole.
+    await send([]);
+    await send([{ external_id: 1, authenticators: [{ secret: imported }], backup_codes: clear }]);
+    await withD1Fault("throws", async () => void (await send(users)));
+    for (const [id, code] of [
+      ["imported", clear],
+      ["hashed", hashed],
+    ]) {
+      await ask("verifyOtp", target, { ...asTenant, body: { otp: { id, code } } });
+    }
+    const code = codeFor(imported, Date.now());
+    codes.push(code);
+    await ask("verifyOtp", target, { ...asTenant, body: { otp: { id: "imported", code } } });
+    await ask("exportUsers", target, asTenant);
+    const settings = { export: { secrets: true } };
+    await ask("changeSettings", target, { ...asTenant, body: { settings } });
+    const permitted = { name: "exporting", permissions: ["idp:export"] };
+    const exporting = (
+      await ask("createToken", target, { ...asTenant, body: { token: permitted } })
+    ).body.token;
+    collectToken(exporting.secret);
+    await ask("exportUsers", target, { token: exporting.secret });
+  };
   const verify = async (code: string, call: Call = asTenant) => {
     const otp = { id: externalId, code, token: { audience: "https://api.example.com" } };
     const { body } = await ask("verifyOtp", target, { ...call, body: { otp } });
@@ -259,6 +307,7 @@ async function runJourney(answers: string[]): Promise<Secrets> {
   await ask("discover", second, { ...asTenant, body: secondSession });
   await ask("judgeSession", { ...target, assessmentId }, asTenant);
   await ask("importSessions", target, asTenant);
+  await importSecrets();
   await ask("listAssessments", target, asTenant);
   await ask("simulatePolicy", target, asTenant);
   await ask("listFeeds", target, asTenant);

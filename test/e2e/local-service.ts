@@ -34,7 +34,7 @@ export class LocalService {
     return this.#readSecret(".dev.vars", "OPERATOR_TOKEN");
   }
 
-  /** The API token of the demo tenant, with all permissions. */
+  /** The API token of the demo tenant, with all permissions but `idp:export`. */
   get demoToken(): string {
     return this.#readSecret(join(".dev", "demo.env"), "IDP_TOKEN");
   }

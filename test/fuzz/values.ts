@@ -38,6 +38,22 @@ const byName: Readonly<Record<string, Arbitrary<string>>> = {
   endpoint: fc.constantFrom("https://s3.example.com", "https://s3.example.com:8443/path/"),
   token: fc.constant("12345678-1234-1234-1234-1234567890ab"),
   api_key: fc.constant("0123456789abcdef0123456789abcdef"),
+  secret: fc.constantFrom("JBSWY3DPEHPK3PXP", "4a424a424a424a424a42", "not a secret"),
+  uri: fc.constantFrom(
+    "otpauth://totp/Acme:alexander?secret=JBSWY3DPEHPK3PXP&issuer=Acme&digits=8",
+    "otpauth://hotp/a?secret=JBSWY3DPEHPK3PXP",
+    "https://example.com",
+  ),
+  encoding: fc.constantFrom("base32", "hex", "base64", "ascii"),
+  algorithm: fc.constantFrom("SHA1", "SHA256", "SHA512", "MD5"),
+  status: fc.constantFrom("active", "suspended", "locked"),
+  backup_codes: fc.constantFrom("7KQ2-XM4P-0RTZ", "ABCD-1234", "12345678"),
+  scheme: fc.constantFrom("sha256", "sha512", "pbkdf2", "bcrypt"),
+  hashes: fc.constantFrom(
+    "0a1b".repeat(16),
+    "$pbkdf2-sha512$1000$c2FsdHNhbHQ$AAAAAAAAAAAAAAAAAAAAAAAAAAA",
+    "not a hash",
+  ),
   index: fc.constantFrom("main", "security_2"),
   bucket: fc.constantFrom("acme-audit", "a.b.c"),
   region: fc.constantFrom("auto", "eu-central-1"),
@@ -99,6 +115,8 @@ const rangeByName: Readonly<Record<string, readonly [number, number]>> = {
   lock_seconds: [1, 60],
   max_lock_seconds: [60, 3_600],
   disable_after: [10, 100],
+  digits: [5, 9],
+  period: [10, 310],
   // A log is that long at least.
   from: [0, 5],
   // The tests have these databases; the service refuses any other.

@@ -8,6 +8,7 @@ import type { Purpose } from "../../src/guard/decisions/evaluation.ts";
 import type { GuardCall, GuardResult } from "../../src/guard/decisions/transition.ts";
 import { digestDeviceToken } from "../../src/guard/device-token.ts";
 import { IdentityGuard } from "../../src/guard/identity-guard.ts";
+import type { UserImport } from "../../src/guard/imports.ts";
 import { streamArgument } from "../../src/guard/streamed-argument.ts";
 import { normaliseBackupCode } from "../../src/otp/backup-codes.ts";
 import { defaultParameters } from "../../src/otp/totp.ts";
@@ -27,6 +28,12 @@ import { passkeyCases } from "./passkey-cases.ts";
 const pastSession = (at: number) =>
   createSession({ at, verdict: null, risk: { score: 0.05, recommendation: "allow" } });
 const noCases: readonly Case[] = [];
+
+function importOf(externalId: string): UserImport {
+  const secret = { ...defaultParameters, bytes: new Uint8Array(20).fill(7), name: null };
+  const row = { status: "active" as const, secrets: [secret], codes: [] };
+  return { externalId, rows: [row], onExisting: "add", isDryRun: false };
+}
 
 const configureUser = async ({ user }: Scene) => await user.configure();
 const eraseUser = async ({ user }: Scene) => await user.tenant.send("DELETE", user.path());
@@ -288,6 +295,23 @@ const casesByMethod: Readonly<Record<string, readonly Case[]>> = {
     { "for a suspended user": suspendUser },
   ),
   listAuthenticators: noCases,
+  importUser: [
+    {
+      title: "for a new user",
+      before: eraseUser,
+      act: async ({ guard, call, user }) =>
+        await guard.importUser(call, importOf(user.externalId), { record: null }),
+      expectedEvents: ["otp.imported success"],
+    },
+    {
+      title: "for a user that exists",
+      act: async ({ guard, call, user }) =>
+        await guard.importUser(call, importOf(user.externalId), { record: null }),
+      expectedEvents: ["otp.imported success"],
+    },
+  ],
+  // The edge reports a page of exported users.
+  exportUser: noCases,
   addAuthenticator: buildCases(
     async ({ guard, call }) =>
       await guard.addAuthenticator(call, { ...defaultParameters, name: null }, "immediate"),

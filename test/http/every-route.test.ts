@@ -30,6 +30,8 @@ let tenantsWebhookId: string;
 let tenantsStreamId: string;
 /** A token with all permissions, which ends and is restored for each test. */
 let ended: { id: string; secret: string };
+/** A token of the tenant that may export secrets. */
+let exporting: string;
 /** A tenant that is suspended and reactivated in each test, and a token of it with one permission. */
 let suspended: Tenant;
 let suspendedNarrow: string;
@@ -50,6 +52,7 @@ beforeAll(async () => {
   otherTenantsTokenId = body.tokens[0].id;
   usersEventId = (await user.events())[0].id;
   usersAssessmentId = (await user.assess()).assessment_id;
+  exporting = await tenant.allowExport();
   suspended = await Tenant.create();
   suspendedNarrow = await suspended.tokenWith(["idp:read"]);
   const token = { name: "ended", permissions };
@@ -175,7 +178,8 @@ describe.each(guarded)("$method $path ($name)", (definition) => {
     });
   }
 
-  const token = () => (isForOperator ? env.OPERATOR_TOKEN : tenant.token);
+  const ofTenant = () => (access.kind === "idp:export" ? exporting : tenant.token);
+  const token = () => (isForOperator ? env.OPERATOR_TOKEN : ofTenant());
 
   const good = requestTo(name, unknownUser);
   const [route = "", query] = good.path.split("?");

@@ -61,6 +61,10 @@ describe("The OpenAPI document", () => {
       }),
       await tenant.send("POST", "/v1/sentinel/discover", { sentinel: { id: user.id, context } }),
       await tenant.send("GET", "/v1/audit/events"),
+      await tenant.send("POST", "/v1/idp/users/import", {
+        users: [{ external_id: "new" }, { external_id: "", backup_codes: ["none"] }],
+      }),
+      await tenant.send("GET", "/v1/idp/users/export", undefined, await tenant.allowExport()),
       await tenant.send("DELETE", user.path("/otp")),
       await tenant.send("DELETE", user.path()),
       await send("GET", "/healthz"),

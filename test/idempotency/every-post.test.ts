@@ -139,6 +139,7 @@ function otherBodyOf(name: string, { user, target, body }: Scene): object {
   if (name === "judgeSession") {
     return { feedback: { assessment_id: target.assessmentId, outcome: "fraud" } };
   }
+  if (name === "importUsers") return { users: [{ external_id: "another" }] };
   if (name === "importSessions") {
     const context = { ip: "9.9.9.9", ua: "other" };
     return { sessions: [{ external_id: "other", time: "2026-03-02T09:00:00Z", context }] };

@@ -73,7 +73,9 @@ async function collectStatuses(tenant: Tenant): Promise<string[]> {
   const statuses: string[] = [];
   for (const { name, method } of routes) {
     const { path, body } = requestTo(name, about);
-    statuses.push(`${name} ${(await tenant.send(method.toUpperCase(), path, body)).status}`);
+    const token = name === "exportUsers" ? await tenant.allowExport() : tenant.token;
+    const { status } = await tenant.send(method.toUpperCase(), path, body, token);
+    statuses.push(`${name} ${status}`);
   }
   return statuses;
 }

@@ -44,7 +44,10 @@ async function prepare({ method, name, path, access }: Route): Promise<Ready> {
     await sql("UPDATE tenants SET status = 'suspended', suspended_at = 0 WHERE id = ?", tenant.id);
   }
   const request = access.kind === "public" ? { path } : requestTo(name, about);
-  const token = access.kind === "operator" ? env.OPERATOR_TOKEN : tenant.token;
+  const ofTenant = access.kind === "idp:export" ? await tenant.allowExport() : tenant.token;
+  // The settings have changed, and what is known of the token is read again.
+  if (ofTenant !== tenant.token) await send("GET", "/v1/token", { token: ofTenant });
+  const token = access.kind === "operator" ? env.OPERATOR_TOKEN : ofTenant;
   const call = { token, body: "body" in request ? request.body : undefined };
   const act = () => send(method.toUpperCase(), request.path, call);
   // The first request erases identities at the same time, so its number of round trips varies; the next one waits.

@@ -103,6 +103,12 @@ export class Tenant {
     return body.token.secret;
   }
 
+  /** Allows the export of secrets, and creates a token that may do it. */
+  async allowExport(): Promise<string> {
+    await this.setSettings({ export: { secrets: true } });
+    return await this.tokenWith(["idp:export"]);
+  }
+
   async setSettings(settings: unknown): Promise<void> {
     const { status, body } = await this.send("PATCH", "/v1/settings", { settings });
     if (status !== 200) throw new Error(`No settings: ${status} ${JSON.stringify(body)}`);

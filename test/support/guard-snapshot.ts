@@ -6,7 +6,7 @@ import { evict, guardOf } from "./guard.ts";
 type Row = Record<string, SqlStorageValue>;
 
 /** Every table of the guard, with its rows. */
-export async function readTables(user: User) {
+export async function readTables(user: Parameters<typeof guardOf>[0]) {
   return await runInDurableObject(guardOf(user), (_guard, { storage }) =>
     storage.sql
       .exec<{ name: string; sql: string }>(

@@ -1,7 +1,8 @@
 /** Users who come from another system. */
 import { base32nopad } from "@scure/base";
 import { TOTP } from "otpauth";
-import { type Answer, Tenant, User } from "./client.ts";
+import type { Answer, Tenant } from "./client.ts";
+import { guardOf } from "./guard.ts";
 
 export interface RowResult {
   readonly external_id: string;
@@ -81,4 +82,15 @@ export async function authenticatorsOf(
   const query = `externalUserId=${encodeURIComponent(externalId)}`;
   const { body } = await tenant.send("GET", `/v1/idp/user/authenticators?${query}`);
   return body.authenticators;
+}
+
+export async function idOf(tenant: Tenant, externalId: string): Promise<string> {
+  return (await profileOf(tenant, externalId)).id;
+}
+
+/** Delivers what the guards of users have recorded, so that lists show it. */
+export async function drainAll(tenant: Tenant, externalIds: readonly string[]): Promise<void> {
+  for (const externalId of externalIds) {
+    await guardOf({ tenant, id: await idOf(tenant, externalId) }).deliver();
+  }
 }

@@ -31,6 +31,19 @@ export function requestTo(name: string, target: RequestTarget) {
   const requests: Record<string, { path: string; body?: object; hasTarget?: boolean }> = {
     provisionUser: { path: "/v1/idp/users", body: { user: { external_id: "new" } } },
     listUsers: { path: "/v1/idp/users" },
+    importUsers: {
+      path: "/v1/idp/users/import",
+      body: {
+        users: [
+          {
+            external_id: "imported",
+            authenticators: [{ secret: "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP" }],
+            backup_codes: ["7KQ2-XM4P-0RTZ"],
+          },
+        ],
+      },
+    },
+    exportUsers: { path: "/v1/idp/users/export" },
     getUser: { path: `/v1/idp/user${query}`, hasTarget: true },
     setUserStatus: {
       path: `/v1/idp/user${query}`,

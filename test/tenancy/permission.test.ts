@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import {
   documentPermissions,
+  firstPermissions,
   isPermitted,
   permissionOf,
   permissions,
@@ -10,6 +11,7 @@ import {
 const table = [
   ["idp:read", "IDP_READ"],
   ["idp:write", "IDP_WRITE"],
+  ["idp:export", "IDP_EXPORT"],
   ["sentinel:write", "SENTINEL_WRITE"],
   ["sentinel:read", "SENTINEL_READ"],
   ["audit:read", "AUDIT_READ"],
@@ -19,7 +21,7 @@ const table = [
   ["settings:write", "SETTINGS_WRITE"],
 ] as const;
 
-test("there are nine permissions", () => {
+test("there are ten permissions", () => {
   expect([...permissions].sort()).toEqual(table.map(([permission]) => permission).sort());
 });
 
@@ -41,6 +43,10 @@ test("each permission gives itself, and only tokens:write and settings:write giv
     return [one, one === "settings:write" ? ["settings:read", one] : [one]];
   });
   expect(given).toEqual(expected);
+});
+
+test("a tenant's first token has every permission but that to export secrets", () => {
+  expect([...firstPermissions, "idp:export"].toSorted()).toEqual([...permissions].toSorted());
 });
 
 test("each permission has two spellings in the source document", () => {

@@ -30,6 +30,7 @@ const defaults = {
   sentinel: { challenge_at: 0.5, deny_at: 0.8, allow: [], deny: [], signals_off: [], kinds: {} },
   audit: { retention_days: 400 },
   retention: { assessment_days: 90 },
+  export: { secrets: false },
   location: { hint: null },
 } as const;
 
@@ -91,6 +92,7 @@ describe("a patch", () => {
       },
       audit: { retention_days: 30 },
       retention: { assessment_days: 7 },
+      export: { secrets: true },
       location: { hint: "weur" },
     });
     expect(policy).toEqual({
@@ -114,6 +116,7 @@ describe("a patch", () => {
       },
       audit: { retentionDays: 30 },
       retention: { assessmentDays: 7 },
+      export: { secrets: true },
       location: { hint: "weur" },
     });
   });
@@ -139,6 +142,7 @@ describe("a patch", () => {
       },
       audit: defaults.audit,
       retention: defaults.retention,
+      export: defaults.export,
       location: defaults.location,
     });
   });
@@ -225,6 +229,8 @@ describe("the patch schema", () => {
     { sentinel: { kinds: { phisher: { challenge_at: 0.2 }, stuffing: { deny_at: 0.9 } } } },
     { sentinel: { kinds: { phisher: null, proxy: { challenge_at: null, deny_at: null } } } },
     { retention: { assessment_days: 7 } },
+    { export: { secrets: true } },
+    { export: {} },
     { retention: { assessment_days: 400 } },
     { location: { hint: "apac-ne" } },
     { location: { hint: null } },
@@ -294,6 +300,7 @@ describe("the patch schema", () => {
     ["sentinel.signals_off", { sentinel: { signals_off: "vpn" } }],
     ["sentinel.allow", { sentinel: { allow: "192.0.2.0/24" } }],
     ["retention.assessment_days", { retention: { assessment_days: 6 } }],
+    ["export.secrets", { export: { secrets: "yes" } }],
     ["retention.assessment_days", { retention: { assessment_days: 401 } }],
     ["location.hint", { location: { hint: "mars" } }],
     ["location.hint", { location: { hint: "WEUR" } }],

@@ -424,6 +424,7 @@ export const texts = {
       sentinel: "Sentinel",
       audit: "Audit trail",
       retention: "Retention",
+      export: "Export",
       location: "Location",
     },
     review: "Review the changes",

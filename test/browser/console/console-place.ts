@@ -19,7 +19,7 @@ export interface TestTenant {
 /** @returns problems */
 export type Scenario = (place: ConsolePlace) => Promise<string[]>;
 
-/** Creates a test tenant, with a client that has all permissions. */
+/** Creates a test tenant, with a client whose token is its first one. */
 export async function createTenant({ url, operator }: ConsolePlace, name: string) {
   const { tenant, token } = await operator.tenants.create({ name, mode: "test" });
   const idp = new EdgeIdp({ url, token: token.secret });

@@ -97,11 +97,15 @@ const states: fc.Arbitrary<IdentityState> = fc.record({
   lastAuthenticatorId: orNull(text),
   otpDisabled: fc.boolean(),
   backupCodes: orNull(
-    fc.record({
-      keyVersion: fc.nat(),
-      unspent: fc.oneof(fc.array(digest), fc.array(text)),
-      spent: fc.array(digest),
-    }),
+    fc.record(
+      {
+        keyVersion: fc.nat(),
+        unspent: fc.oneof(fc.array(digest), fc.array(text)),
+        spent: fc.array(digest),
+        imported: fc.record({ recipes: fc.array(text, { maxLength: 2 }) }),
+      },
+      { requiredKeys: ["keyVersion", "unspent", "spent"] },
+    ),
   ),
   passkeys: orNull(
     fc.record({

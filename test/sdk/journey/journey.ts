@@ -6,6 +6,7 @@ import type { Sdk } from "./sdk.ts";
 import { stepUp } from "./step-up.ts";
 import { useStreams } from "./streams.ts";
 import { readTrail, replaceSecretAndErase } from "./trail.ts";
+import { transferUsers } from "./transfer.ts";
 import { verifyTrail } from "./verification.ts";
 import { useWebhooks } from "./webhooks.ts";
 
@@ -30,6 +31,7 @@ export async function makeJourney(sdk: Sdk, place: Place): Promise<void> {
   await stepUp(sdk, idp, place, tenant.id);
   await replaceSecretAndErase(sdk, idp);
   await useWebhooks(sdk, idp);
+  await transferUsers(sdk, idp, withToken);
   await manageTokens(sdk, idp, withToken);
   await operate(sdk, operator, tenant);
 }

@@ -4,6 +4,7 @@ import type { Permission } from "@edge-idp/sdk";
 export const permissions = [
   "idp:read",
   "idp:write",
+  "idp:export",
   "sentinel:read",
   "sentinel:write",
   "audit:read",

@@ -1223,7 +1223,7 @@ export interface paths {
         put?: never;
         /**
          * Create a tenant and its first API token
-         * @description Creates a tenant and its first API token, which has all permissions. The secret of the token is shown once.
+         * @description Creates a tenant and its first API token, which has all permissions but `idp:export`. The secret of the token is shown once.
          *
          *     Permission: `operator`.
          *
@@ -17017,7 +17017,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description The tenant, and a token with all permissions. The token's secret is shown once. */
+            /** @description The tenant, and a token with all permissions but `idp:export`. The token's secret is shown once. */
             201: {
                 headers: {
                     /** @description `true` if this is the response of an earlier request with the same key. */
