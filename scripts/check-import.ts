@@ -23,11 +23,15 @@ import { type ImportFixture, importFixtures } from "../test/cli/e2e/fixtures.ts"
 import {
   type Account,
   type Finished,
-  finish,
   runUsersCommand,
-  startUsersCommand,
+  UsersCommand,
 } from "../test/cli/e2e/import-command.ts";
-import { type ExpectedUser, expectedSchema, verifyUsers } from "../test/cli/e2e/imported-users.ts";
+import {
+  type ExpectedUser,
+  expectedSchema,
+  listUsers,
+  verifyUsers,
+} from "../test/cli/e2e/imported-users.ts";
 import { runBounded } from "../test/e2e/bounded-check.ts";
 import { LocalService } from "../test/e2e/local-service.ts";
 import { ProcessGroup } from "../test/e2e/process-group.ts";
@@ -40,6 +44,8 @@ const root = join(import.meta.dirname, "..");
 const fixtures = join(root, "test", "cli", "fixtures");
 const timeLimitMs = 900_000;
 const pollMs = 10;
+const catchUpMs = 60_000;
+const catchUpPollMs = 500;
 const manyUsers = 1_200;
 /** Batches after which the import is ended, first by Ctrl-C and then by SIGKILL. */
 const endings = [2, 6] as const;
@@ -164,13 +170,13 @@ class Check {
     const problems: string[] = [];
     for (const [index, batches] of endings.entries()) {
       const isKill = index > 0;
-      const running = startUsersCommand(tenant, this.#folder, args);
+      const running = new UsersCommand(tenant, this.#folder, args);
       const isOver = running.ended.then(() => true);
       while (countLines(`${file}.journal`) <= batches) {
         if (await Promise.race([isOver, sleep(pollMs, false)])) break;
       }
-      await running.end(isKill ? "SIGKILL" : "SIGINT");
-      const ended = await finish(running);
+      running.signal(isKill ? "SIGKILL" : "SIGINT");
+      const ended = await running.ended;
       const isRight = isKill
         ? ended.code === null
         : ended.code === 1 && ended.errors.includes("repeat the command to go on");
@@ -187,18 +193,29 @@ class Check {
     if (ids.length !== manyUsers || new Set(ids).size !== manyUsers) {
       problems.push(`the report has ${ids.length} lines of ${new Set(ids).size} users`);
     }
-    let events = 0;
-    for await (const { action } of tenant.idp.audit.export()) {
-      if (action === "otp.imported") events += 1;
+    const listed = await listUsers(tenant.idp, manyUsers);
+    if (listed.length !== manyUsers || new Set(listed).size !== manyUsers) {
+      problems.push(`the tenant has ${listed.length} users`);
     }
+    const events = await this.#countImports(tenant.idp, manyUsers);
     if (events !== manyUsers) problems.push(`${events} events report an import`);
-    const listed: string[] = [];
-    for await (const { external_id } of tenant.idp.users.list()) listed.push(external_id);
-    if (new Set(listed).size !== manyUsers) problems.push(`the tenant has ${listed.length} users`);
     this.#report.add(
       `${manyUsers} users: ended by Ctrl-C, killed, and resumed without a double or a loss`,
       [...problems, ...findLeaks([readFileSync(`${file}.journal`, "utf8")], users.slice(0, 100))],
     );
+  }
+
+  /** Waits until as many imports are in the trail as there should be. */
+  async #countImports(idp: EdgeIdp, count: number): Promise<number> {
+    const end = Date.now() + catchUpMs;
+    for (;;) {
+      let imports = 0;
+      for await (const { action } of idp.audit.export()) {
+        if (action === "otp.imported") imports += 1;
+      }
+      if (imports >= count || Date.now() > end) return imports;
+      await sleep(catchUpPollMs);
+    }
   }
 
   async #exportAndImport(): Promise<void> {
@@ -221,6 +238,7 @@ class Check {
         : [showFailure(refused)]),
       ...(existsSync(out) || existsSync(`${out}.part`) ? ["a file is there"] : []),
     ]);
+    await listUsers(source.idp, expected.length);
     await source.idp.settings.change({ export: { secrets: true } });
     for (const format of ["edge-idp", "otpauth"] as const) {
       await this.#carryOver(leaving, format, join(this.#folder, `export-${format}`), expected);
