@@ -30,6 +30,8 @@ const command = join(import.meta.dirname, "..", "packages", "cli", "bin", "edge-
 const sampleMs = 500;
 const intervals = 10;
 const sampledUsers = 100;
+const maxAttempts = 30;
+const attemptMs = 2_000;
 const megabyte = 1024 * 1024;
 
 /** @returns secrets by user, of a sample */
@@ -117,16 +119,21 @@ async function checkUsers(
   count: number,
   sample: ReadonlyMap<string, string>,
 ): Promise<void> {
-  const ids = new Set<string>();
-  let listed = 0;
-  for await (const { external_id } of idp.users.list({ limit: 100 })) {
-    ids.add(external_id);
-    listed += 1;
-  }
-  let imported = 0;
-  for await (const { action } of idp.audit.export()) if (action === "otp.imported") imported += 1;
-  if (ids.size !== count || listed !== count || imported !== count) {
-    throw new Error(`${listed} users are listed, and ${imported} events report an import`);
+  // List and trail follow the guards within seconds.
+  for (let attempts = 1; ; attempts += 1) {
+    const ids = new Set<string>();
+    let listed = 0;
+    for await (const { external_id } of idp.users.list({ limit: 100 })) {
+      ids.add(external_id);
+      listed += 1;
+    }
+    let imports = 0;
+    for await (const { action } of idp.audit.export()) if (action === "otp.imported") imports += 1;
+    if (ids.size === count && listed === count && imports === count) break;
+    if (attempts === maxAttempts || listed > count || imports > count) {
+      throw new Error(`${listed} users are listed, and ${imports} events report an import`);
+    }
+    await sleep(attemptMs);
   }
   for (const [id, secret] of sample) {
     await idp.otp.verify(id, new TOTP({ secret: Secret.fromBase32(secret) }).generate());

@@ -8,10 +8,12 @@
  * - No output, report or journal has a secret.
  */
 import {
+  appendFileSync,
   copyFileSync,
   existsSync,
   mkdirSync,
   readFileSync,
+  rmSync,
   statSync,
   writeFileSync,
 } from "node:fs";
@@ -23,11 +25,16 @@ import { type ImportFixture, importFixtures } from "../test/cli/e2e/fixtures.ts"
 import {
   type Account,
   type Finished,
-  finish,
   runUsersCommand,
-  startUsersCommand,
+  UsersCommand,
 } from "../test/cli/e2e/import-command.ts";
-import { type ExpectedUser, expectedSchema, verifyUsers } from "../test/cli/e2e/imported-users.ts";
+import {
+  type ExpectedUser,
+  expectedSchema,
+  listUsers,
+  verifyUsers,
+} from "../test/cli/e2e/imported-users.ts";
+import { patientFetch } from "../test/cli/e2e/patient-fetch.ts";
 import { runBounded } from "../test/e2e/bounded-check.ts";
 import { LocalService } from "../test/e2e/local-service.ts";
 import { ProcessGroup } from "../test/e2e/process-group.ts";
@@ -38,8 +45,10 @@ import { runScript } from "./support/run-script.ts";
 
 const root = join(import.meta.dirname, "..");
 const fixtures = join(root, "test", "cli", "fixtures");
-const timeLimitMs = 900_000;
+const timeLimitMs = 1_200_000;
 const pollMs = 10;
+const catchUpMs = 60_000;
+const catchUpPollMs = 500;
 const manyUsers = 1_200;
 /** Batches after which the import is ended, first by Ctrl-C and then by SIGKILL. */
 const endings = [2, 6] as const;
@@ -84,6 +93,7 @@ class Check {
     if ((await build.ended) !== 0) throw new Error(build.output + build.errors);
     await this.#service.waitUntilReady();
     for (const fixture of importFixtures) await this.#importFixture(fixture);
+    await this.#refuse();
     await this.#endAndResume();
     await this.#exportAndImport();
   }
@@ -97,12 +107,16 @@ class Check {
     if (this.#service === undefined) throw new Error("There is no service");
     const { url, operatorToken } = this.#service;
     this.#tenants += 1;
-    const operator = new EdgeIdp({ url, token: operatorToken });
+    const operator = new EdgeIdp({ url, token: operatorToken, fetch: patientFetch });
     const { token } = await operator.tenants.create({
       name: `Import ${this.#tenants}`,
       mode: "live",
     });
-    return { url, token: token.secret, idp: new EdgeIdp({ url, token: token.secret }) };
+    return {
+      url,
+      token: token.secret,
+      idp: new EdgeIdp({ url, token: token.secret, fetch: patientFetch }),
+    };
   }
 
   /** A copy of the export, because the journal is written beside it. */
@@ -140,6 +154,32 @@ class Check {
     ]);
   }
 
+  /** Files and journals that the command cannot use. */
+  async #refuse(): Promise<void> {
+    const [first, second] = [await this.#createTenant(), await this.#createTenant()];
+    const file = join(this.#folder, "one.csv");
+    const args = ["import", "--from", "csv", file];
+    writeFileSync(file, "external_id\nalice\n");
+    const imported = await runUsersCommand(first, this.#folder, args);
+    const problems = imported.code === 0 ? [] : [showFailure(imported)];
+    const expectRefusal = async (tenant: Tenant, sentence: string) => {
+      const refused = await runUsersCommand(tenant, this.#folder, args);
+      const isRefused = refused.code === 1 && refused.errors.includes(sentence);
+      if (!isRefused) problems.push(`not "${sentence}": ${showFailure(refused)}`);
+    };
+    await expectRefusal(second, "belongs to another import: another tenant");
+    appendFileSync(file, "bob\n");
+    await expectRefusal(first, "belongs to another import: another file");
+    rmSync(`${file}.journal`);
+    writeFileSync(file, Buffer.from("external_id\ncarol\nzo\u00eb\n", "latin1"));
+    await expectRefusal(first, "is not a text in UTF-8");
+    writeFileSync(file, 'external_id\ncarol\n"dave\n');
+    await expectRefusal(first, "is not CSV in line");
+    const listed = await listUsers(first.idp, 1);
+    if (listed.join() !== "alice") problems.push(`the tenant has ${listed.join(", ")}`);
+    this.#report.add("a file or a journal that cannot be used imports nothing", problems);
+  }
+
   /** A CSV of many users, with their secrets. */
   #writeMany(): { readonly file: string; readonly users: readonly ExpectedUser[] } {
     const users = Array.from({ length: manyUsers }, (_, n) => {
@@ -164,13 +204,15 @@ class Check {
     const problems: string[] = [];
     for (const [index, batches] of endings.entries()) {
       const isKill = index > 0;
-      const running = startUsersCommand(tenant, this.#folder, args);
+      const running = new UsersCommand(tenant, this.#folder, args);
       const isOver = running.ended.then(() => true);
       while (countLines(`${file}.journal`) <= batches) {
         if (await Promise.race([isOver, sleep(pollMs, false)])) break;
       }
-      await running.end(isKill ? "SIGKILL" : "SIGINT");
-      const ended = await finish(running);
+      running.signal(isKill ? "SIGKILL" : "SIGINT");
+      const ended = await running.ended;
+      // As if the kill had cut off a line.
+      if (isKill) appendFileSync(`${file}.journal`, '{"batch":');
       const isRight = isKill
         ? ended.code === null
         : ended.code === 1 && ended.errors.includes("repeat the command to go on");
@@ -187,18 +229,29 @@ class Check {
     if (ids.length !== manyUsers || new Set(ids).size !== manyUsers) {
       problems.push(`the report has ${ids.length} lines of ${new Set(ids).size} users`);
     }
-    let events = 0;
-    for await (const { action } of tenant.idp.audit.export()) {
-      if (action === "otp.imported") events += 1;
+    const listed = await listUsers(tenant.idp, manyUsers);
+    if (listed.length !== manyUsers || new Set(listed).size !== manyUsers) {
+      problems.push(`the tenant has ${listed.length} users`);
     }
+    const events = await this.#countImports(tenant.idp, manyUsers);
     if (events !== manyUsers) problems.push(`${events} events report an import`);
-    const listed: string[] = [];
-    for await (const { external_id } of tenant.idp.users.list()) listed.push(external_id);
-    if (new Set(listed).size !== manyUsers) problems.push(`the tenant has ${listed.length} users`);
     this.#report.add(
       `${manyUsers} users: ended by Ctrl-C, killed, and resumed without a double or a loss`,
       [...problems, ...findLeaks([readFileSync(`${file}.journal`, "utf8")], users.slice(0, 100))],
     );
+  }
+
+  /** Waits until as many imports are in the trail as there should be. */
+  async #countImports(idp: EdgeIdp, count: number): Promise<number> {
+    const end = Date.now() + catchUpMs;
+    for (;;) {
+      let imports = 0;
+      for await (const { action } of idp.audit.export()) {
+        if (action === "otp.imported") imports += 1;
+      }
+      if (imports >= count || Date.now() > end) return imports;
+      await sleep(catchUpPollMs);
+    }
   }
 
   async #exportAndImport(): Promise<void> {
@@ -221,6 +274,7 @@ class Check {
         : [showFailure(refused)]),
       ...(existsSync(out) || existsSync(`${out}.part`) ? ["a file is there"] : []),
     ]);
+    await listUsers(source.idp, expected.length);
     await source.idp.settings.change({ export: { secrets: true } });
     for (const format of ["edge-idp", "otpauth"] as const) {
       await this.#carryOver(leaving, format, join(this.#folder, `export-${format}`), expected);

@@ -1,6 +1,6 @@
 /** Runs `edge-idp users` as an operator does. */
+import { type ChildProcess, spawn } from "node:child_process";
 import { join } from "node:path";
-import { ProcessGroup } from "../../e2e/process-group.ts";
 
 const root = join(import.meta.dirname, "..", "..", "..");
 const command = join(root, "packages", "cli", "bin", "edge-idp.js");
@@ -11,32 +11,45 @@ export interface Account {
 }
 
 export interface Finished {
-  /** Null after a signal. */
+  /** Null after a signal that ended it. */
   readonly code: number | null;
   readonly output: string;
   readonly errors: string;
 }
 
-/** @param cwd a folder outside of any clone, so that nothing but the environment names the service */
-export function startUsersCommand(
-  { url, token }: Account,
-  cwd: string,
-  args: readonly string[],
-): ProcessGroup {
-  return new ProcessGroup(process.execPath, [command, "users", ...args], cwd, {
-    IDP_URL: url,
-    IDP_TOKEN: token,
-  });
+export class UsersCommand {
+  readonly ended: Promise<Finished>;
+  readonly #child: ChildProcess;
+
+  /** @param cwd a folder outside of any clone, so that nothing but the environment names the service */
+  constructor({ url, token }: Account, cwd: string, args: readonly string[]) {
+    this.#child = spawn(process.execPath, [command, "users", ...args], {
+      cwd,
+      env: { ...process.env, IDP_URL: url, IDP_TOKEN: token },
+      stdio: ["ignore", "pipe", "pipe"],
+    });
+    const texts = { output: "", errors: "" };
+    this.#child.stdout?.on("data", (chunk: Buffer) => {
+      texts.output += chunk.toString("utf8");
+    });
+    this.#child.stderr?.on("data", (chunk: Buffer) => {
+      texts.errors += chunk.toString("utf8");
+    });
+    this.ended = new Promise((resolve, reject) => {
+      this.#child.once("error", reject);
+      this.#child.once("close", (code) => resolve({ code, ...texts }));
+    });
+  }
+
+  signal(name: "SIGINT" | "SIGKILL"): void {
+    this.#child.kill(name);
+  }
 }
 
-export async function finish(group: ProcessGroup): Promise<Finished> {
-  return { code: await group.ended, output: group.output, errors: group.errors };
-}
-
-export async function runUsersCommand(
+export function runUsersCommand(
   account: Account,
   cwd: string,
   args: readonly string[],
 ): Promise<Finished> {
-  return await finish(startUsersCommand(account, cwd, args));
+  return new UsersCommand(account, cwd, args).ended;
 }

@@ -1,8 +1,12 @@
 /** Verifies imported users over HTTP, with codes that oathtool and the npm package otpauth compute alike. */
 import { spawnSync } from "node:child_process";
+import { setTimeout as sleep } from "node:timers/promises";
 import { type EdgeIdp, IdpError } from "@edge-idp/sdk";
 import { Secret, TOTP } from "otpauth";
 import { z } from "zod";
+
+const catchUpMs = 60_000;
+const pollMs = 250;
 
 export const expectedSchema = z.array(
   z.strictObject({
@@ -76,6 +80,17 @@ async function verifyUser(idp: EdgeIdp, user: ExpectedUser): Promise<readonly st
   return problems;
 }
 
+/** Reads the list until it has as many users as there should be, for it follows an import within seconds. */
+export async function listUsers(idp: EdgeIdp, count: number): Promise<readonly string[]> {
+  const end = Date.now() + catchUpMs;
+  for (;;) {
+    const ids: string[] = [];
+    for await (const { external_id } of idp.users.list({ limit: 100 })) ids.push(external_id);
+    if (ids.length >= count || Date.now() > end) return ids.toSorted();
+    await sleep(pollMs);
+  }
+}
+
 /**
  * Verifies a code of every secret, and every backup code, of every user. Other users must not exist.
  * @returns a sentence for each problem
@@ -85,14 +100,12 @@ export async function verifyUsers(
   expected: readonly ExpectedUser[],
 ): Promise<readonly string[]> {
   const problems: string[] = [];
-  const ids: string[] = [];
-  for await (const { external_id } of idp.users.list()) ids.push(external_id);
-  const wanted = expected.map(({ external_id }) => external_id);
-  if (ids.toSorted().join("\n") !== wanted.toSorted().join("\n")) {
-    problems.push(
-      `the tenant has ${ids.toSorted().join(", ")}, not ${wanted.toSorted().join(", ")}`,
-    );
-  }
+  const listed = (await listUsers(idp, expected.length)).join(", ");
+  const wanted = expected
+    .map(({ external_id }) => external_id)
+    .toSorted()
+    .join(", ");
+  if (listed !== wanted) problems.push(`the tenant has ${listed}, not ${wanted}`);
   for (const user of expected) problems.push(...(await verifyUser(idp, user)));
   return problems;
 }

@@ -126,7 +126,7 @@ export const keycloak: Form = {
     }
     if (count > 0) return;
     throw new ReadError(
-      "has no users; export the realm with `kc.sh export --users realm_file`, because the admin console leaves out secrets.",
+      "has no users; export the realm with `kc.sh export --file`, because the admin console leaves out users.",
     );
   },
 };
