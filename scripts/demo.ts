@@ -4,9 +4,11 @@
  *
  * It finds the service as `edge-idp` does. Its own options are `--users` and `--seed`.
  */
-import { EdgeIdp } from "@edge-idp/sdk";
+import { EdgeIdp, IdpError } from "@edge-idp/sdk";
 import { Command, CommanderError } from "commander";
 import { parseCount } from "../packages/cli/src/arguments.ts";
+import { describeIdpError } from "../packages/cli/src/describe-error.ts";
+import { Failure } from "../packages/cli/src/failure.ts";
 import { addOperatorOptions, connect, findOperatorService } from "../packages/cli/src/service.ts";
 import { fillDemoTenant } from "./support/demo-fill.ts";
 import { runScript } from "./support/run-script.ts";
@@ -45,6 +47,7 @@ async function main(): Promise<number> {
   } catch (error) {
     // Commander has printed the help or what is wrong.
     if (error instanceof CommanderError) return error.exitCode;
+    if (error instanceof IdpError) throw new Failure(describeIdpError(error));
     throw error;
   }
 }

@@ -10,8 +10,10 @@ const stack = /^\s+at .*:\d+:\d+\)?$/m;
 export async function checkTail(world: World, { tokenFile, idp }: CheckedTenant): Promise<void> {
   const { commands, report, service } = world;
   const authority = ["--token-file", tokenFile, "--url", service().url];
-  const all = commands.start(["trail", "tail", "--since", "1h", "--json", ...authority]);
-  const filtered = commands.start(["trail", "tail", "--action", "user.provisioned", ...authority]);
+  // Both begin in the past, so that they cannot begin too late.
+  const tail = ["trail", "tail", "--since", "1h", ...authority];
+  const all = commands.start([...tail, "--json"]);
+  const filtered = commands.start([...tail, "--action", "user.provisioned"]);
   const hasBegun = await all.until(() => all.output.includes('"tenant.created"'));
   await idp.users.provision("before-the-restart");
   const hasSeen = await filtered.until(() => filtered.output.includes('user="before-the-restart"'));
