@@ -140,8 +140,7 @@ export async function rehearseRestore(options: DrillOptions): Promise<boolean> {
     add({ title: "each table has as many rows as in the manifest", problems: rows });
     for (const database of manifest.databases) {
       onProgress(`Preparing ${database.binding} …`);
-      await service.migrate(database);
-      await service.stopDestinations(database);
+      await service.prepare(database);
     }
     onProgress("Starting the service …");
     const url = await service.start(secretsFile);
