@@ -87,13 +87,10 @@ class Check {
     const changed = text.replace(section, (lines) => lines.replaceAll(/^# /gm, ""));
     if (changed === text) throw new Error("wrangler.toml has no section of DB_1");
     writeFileSync(file, changed);
-    const args = ["wrangler", "d1", "migrations", "apply", "DB_1", "--local"];
-    const group = new ProcessGroup("npx", args, this.#copy.project, { CI: "true" });
-    this.#closing.push(() => group.end("SIGTERM"));
-    if ((await group.ended) !== 0) throw new Error(group.output + group.errors);
+    await this.#wrangler(["d1", "migrations", "apply", "DB_1", "--local"]);
   }
 
-  /** A suspended tenant in `DB_1`, with a trail. */
+  /** A suspended tenant in `DB_1`, with a trail and a jurisdiction. */
   async #useSecondDatabase({ url, operatorToken }: LocalService): Promise<void> {
     const operator = new EdgeIdp({ url, token: operatorToken });
     const { tenant, token } = await operator.tenants.create({
@@ -105,6 +102,18 @@ class Check {
     await idp.users.provision("alice");
     await idp.audit.checkpoint();
     await operator.tenants.suspend(tenant.id);
+    // No local service creates such a tenant, but the backup of a deployed one has them.
+    const change = `UPDATE tenants SET jurisdiction = 'eu' WHERE id = '${tenant.id}'`;
+    await this.#wrangler(["d1", "execute", "DB", "--local", "--command", change]);
+  }
+
+  /** @throws Error with the output if it fails */
+  async #wrangler(args: readonly string[]): Promise<void> {
+    const group = new ProcessGroup("npx", ["wrangler", ...args], this.#copy.project, {
+      CI: "true",
+    });
+    this.#closing.push(() => group.end("SIGTERM"));
+    if ((await group.ended) !== 0) throw new Error(group.output + group.errors);
   }
 
   /** Users with events of several kinds, and a webhook. */

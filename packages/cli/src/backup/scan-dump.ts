@@ -3,10 +3,10 @@
  * contains.
  */
 import { createReadStream } from "node:fs";
-import { createInterface } from "node:readline";
 import type { DatabaseSync } from "node:sqlite";
 import { z } from "zod";
 import { Failure } from "../failure.ts";
+import { splitLines } from "./lines.ts";
 import type { BackedUpDatabase, Trail } from "./manifest.ts";
 
 /** SQLite says so of a statement that does not end yet: a text with line breaks, or the body of a trigger. */
@@ -37,8 +37,7 @@ async function load(
 ): Promise<void> {
   db.exec("PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; BEGIN");
   let statement = "";
-  const lines = createInterface({ input: createReadStream(file), crlfDelay: 0 });
-  for await (const line of lines) {
+  for await (const line of splitLines(createReadStream(file, "utf8"))) {
     statement += statement === "" ? line : `\n${line}`;
     if (!line.endsWith(";")) continue;
     try {

@@ -14,6 +14,8 @@ import { ThrowAwayService } from "./throw-away-service.ts";
 import { verifyRestoredTrail } from "./verify-trail.ts";
 
 const requestTimeoutMs = 60_000;
+/** Wrangler reads a file into one text, and V8 allows it 512 MB. */
+const maxFileBytes = 500_000_000;
 
 export interface Check {
   readonly title: string;
@@ -41,6 +43,15 @@ async function compareDigests(folder: string, { databases }: Manifest): Promise<
     }
   }
   return problems;
+}
+
+/** @throws Failure if a file is too large for this machine's wrangler */
+function requireLoadable({ databases }: Manifest): void {
+  const large = databases.find(({ bytes }) => bytes > maxFileBytes);
+  if (large === undefined) return;
+  throw new Failure(
+    `${large.file} has more than ${maxFileBytes / 1e6} MB, which wrangler cannot load here. Rehearse with a new D1 database: docs/operations.md, "From a backup".`,
+  );
 }
 
 /** @throws Failure if the project binds other databases than the backup has */
@@ -113,6 +124,7 @@ export async function rehearseRestore(options: DrillOptions): Promise<boolean> {
   };
   const manifest = readManifest(folder);
   const token = readSecret(secretsFile, "OPERATOR_TOKEN");
+  requireLoadable(manifest);
   await requireSameDatabases(project, manifest);
   const problems = await compareDigests(folder, manifest);
   const title = `the files of ${manifest.made_at} are those that the backup has written`;
@@ -128,8 +140,7 @@ export async function rehearseRestore(options: DrillOptions): Promise<boolean> {
     add({ title: "each table has as many rows as in the manifest", problems: rows });
     for (const database of manifest.databases) {
       onProgress(`Preparing ${database.binding} …`);
-      await service.migrate(database);
-      await service.stopDestinations(database);
+      await service.prepare(database);
     }
     onProgress("Starting the service …");
     const url = await service.start(secretsFile);

@@ -5,16 +5,27 @@ import { join } from "node:path";
 import { z } from "zod";
 import type { BackedUpDatabase } from "../backup/manifest.ts";
 import { runWrangler } from "../backup/wrangler.ts";
-import { Failure } from "../failure.ts";
+import { exitCodes, Failure } from "../failure.ts";
 import { findFreePort } from "../local/port.ts";
 import { waitUntilReady } from "../local/wait-until-ready.ts";
 import { type Running, startWorkerProcess } from "../local/wrangler-process.ts";
 
 const answers = z.array(z.object({ results: z.array(z.record(z.string(), z.unknown())) }));
 
-/** The copy must not send to the receivers of tenants, who would take the events for new ones. */
-const stopDestinations =
-  "UPDATE destinations SET status = 'disabled'; UPDATE tenants SET destinations = '[]'";
+/**
+ * The copy must not send to the receivers of tenants, who would take the events for new ones. And no local runtime has
+ * jurisdictions; the copy has no Durable Objects that could be in one.
+ */
+const isolate = [
+  "UPDATE destinations SET status = 'disabled'",
+  "UPDATE tenants SET destinations = '[]', jurisdiction = NULL",
+].join("; ");
+const endSignals = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
+
+/** Ends this command, and with it the processes that it has started. */
+function exit(): void {
+  process.exit(exitCodes.failed);
+}
 
 export class ThrowAwayService {
   readonly #project: string;
@@ -24,6 +35,9 @@ export class ThrowAwayService {
   /** @param project the clone whose code runs */
   constructor(project: string) {
     this.#project = project;
+    // An interrupted drill leaves no copy of the data behind either.
+    process.once("exit", this.#remove);
+    for (const signal of endSignals) process.once(signal, exit);
   }
 
   async load({ binding }: BackedUpDatabase, file: string): Promise<void> {
@@ -39,16 +53,11 @@ export class ThrowAwayService {
     return z.record(z.string(), z.number()).parse(text[0] ?? {});
   }
 
-  /** Whether the table exists in the copy. */
-  async stopDestinations({ binding, rows }: BackedUpDatabase): Promise<void> {
-    if (rows.destinations === undefined) return;
-    await this.#execute(binding, ["--command", stopDestinations], "stop the destinations");
-  }
-
-  /** Applies migrations that are newer than the backup. */
-  async migrate({ binding }: BackedUpDatabase): Promise<void> {
+  /** Applies migrations that are newer than the backup, and has the copy send nothing. */
+  async prepare({ binding }: BackedUpDatabase): Promise<void> {
     const args = ["d1", "migrations", "apply", binding, "--local", "--persist-to", this.#state];
     await runWrangler(this.#project, args, `apply the migrations to ${binding}`);
+    await this.#execute(binding, ["--command", isolate], "disable the destinations of the copy");
   }
 
   /** Starts the service with these secrets. @returns its address @throws Failure if it does not become ready */
@@ -81,8 +90,14 @@ export class ThrowAwayService {
   /** Ends the service and deletes the copy. */
   async close(): Promise<void> {
     await this.#process?.stop();
-    rmSync(this.#state, { recursive: true, force: true, maxRetries: 5 });
+    this.#remove();
+    process.off("exit", this.#remove);
+    for (const signal of endSignals) process.off(signal, exit);
   }
+
+  readonly #remove = () => {
+    rmSync(this.#state, { recursive: true, force: true, maxRetries: 5 });
+  };
 
   /** What the service has logged as an error: it names the secret or the version that is wrong. */
   #listProblems(): string {
