@@ -9,12 +9,14 @@
  */
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
+import type { AccountOptions } from "../test/cloudflare/account.ts";
 import {
   compareEnds,
   failInTurn,
   failOnce,
   type InTurn,
   loseSecrets,
+  setUpDomain,
   setUpOnce,
   upgradeOnce,
   upgradeToBroken,
@@ -133,6 +135,14 @@ class SetupCheck {
           return [...problems, ...compareEnds(operator, this.#afterUpgrade)];
         },
       },
+      {
+        title: "setup serves at a domain, on an account whose plan it cannot read",
+        act: async () => {
+          const operator = await this.#createOperator({ subdomain: null, plan: "hidden" });
+          const problems = await setUpDomain(operator);
+          return [...problems, ...operator.findLeaks(), ...operator.standIn.unknown];
+        },
+      },
       ...this.#listSingleTasks(),
     ];
   }
@@ -143,11 +153,11 @@ class SetupCheck {
     return problems;
   }
 
-  async #createOperator(): Promise<Operator> {
+  async #createOperator(options: AccountOptions = {}): Promise<Operator> {
     this.#created += 1;
     const folder = join(this.#copy.scratch, String(this.#created));
     mkdirSync(folder);
-    const operator = await Operator.create(this.#copy.project, folder);
+    const operator = await Operator.create(this.#copy.project, folder, options);
     this.#operators.push(operator);
     return operator;
   }

@@ -50,7 +50,8 @@ export interface Queue {
 
 export interface AccountOptions {
   readonly plan?: "paid" | "free" | "hidden";
-  readonly subdomain?: string | undefined;
+  /** Of workers.dev; null: the account has none yet. */
+  readonly subdomain?: string | null;
 }
 
 export class Account {
@@ -58,7 +59,7 @@ export class Account {
   readonly name = "Example's account";
   readonly token = `cf_${randomBytes(20).toString("hex")}`;
   readonly plan: "paid" | "free" | "hidden";
-  readonly subdomain: string | undefined;
+  readonly subdomain: string | null;
   readonly databases = new Map<string, Database>();
   /** Title by id. */
   readonly namespaces = new Map<string, string>();
@@ -68,6 +69,10 @@ export class Account {
   readonly scripts = new Map<string, Script>();
   /** Hashes of the static files that were uploaded. */
   readonly assets = new Set<string>();
+  /** The zone that the account has. */
+  readonly zone = { id: randomBytes(16).toString("hex"), name: "example.com" };
+  /** Hosts with a DNS record of type A. */
+  readonly hosts = new Set(["taken.example.com"]);
   /** Script by host name. */
   readonly domains = new Map<string, string>();
 

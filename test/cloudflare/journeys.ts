@@ -91,6 +91,29 @@ export async function loseSecrets(operator: Operator): Promise<string[]> {
   ];
 }
 
+/** An account without a subdomain of workers.dev needs a domain, and a later run keeps it. */
+export async function setUpDomain(operator: Operator): Promise<string[]> {
+  const without = await operator.setup();
+  const isUntouched = without.requests.every(({ writes }) => !writes);
+  const taken = await operator.setup(["--domain", "taken.example.com"]);
+  const first = await operator.setup(["--domain", "idp.example.com"]);
+  return [
+    ...(taken.code === 1 && taken.output.includes("DNS record")
+      ? []
+      : [`setup at a host with a DNS record: ${taken.output}`]),
+    ...(taken.requests.some(({ writes }) => writes) ? ["it changed something"] : []),
+    ...(without.code === 1 && isUntouched && without.output.includes("--domain")
+      ? []
+      : [`setup without an address: ${without.output}`]),
+    ...requireSuccess("setup with a domain", first),
+    ...(first.output.includes("https://idp.example.com") ? [] : ["setup does not show the domain"]),
+    ...(await requireNoChange("a second setup", () => operator.setup())),
+    ...(operator.account.domains.get("idp.example.com") === "edge-idp"
+      ? []
+      : ["no domain was set"]),
+  ];
+}
+
 /** The backup is whole, and no other user can read it. */
 function checkBackups(operator: Operator): string[] {
   if (!existsSync(operator.backups)) return ["there is no backup"];

@@ -1,18 +1,35 @@
 /** The routes of what leads requests to a Worker: addresses, cron triggers and domains. */
 import { z } from "zod";
-import { fail, succeed } from "./answer.ts";
+import { fail, showPage, succeed } from "./answer.ts";
 import type { Route } from "./route.ts";
 import { withScript } from "./with-script.ts";
 
 const workers = "/accounts/:account/workers";
 const ofScript = `${workers}/scripts/:script`;
 
+const originsSchema = z.object({ origins: z.array(z.object({ hostname: z.string() })) });
+
 export const triggerRoutes: readonly Route[] = [
+  {
+    method: "GET",
+    path: "/zones",
+    answer: ({ id, name, zone }, { query }) =>
+      showPage(query.get("name") === zone.name ? [{ ...zone, account: { id, name } }] : [], query),
+  },
+  { method: "GET", path: "/zones/:zone/workers/routes", answer: () => succeed([]) },
+  {
+    method: "GET",
+    path: "/zones/:zone/dns_records",
+    answer: ({ hosts }, { query }) => {
+      const name = query.get("name") ?? "";
+      return showPage(hosts.has(name) ? [{ id: name, name, type: "A" }] : [], query);
+    },
+  },
   {
     method: "GET",
     path: `${workers}/subdomain`,
     answer: ({ subdomain }) =>
-      subdomain === undefined
+      subdomain === null
         ? fail(404, 10007, "workers.dev subdomain not found")
         : succeed({ subdomain }),
   },
@@ -55,12 +72,25 @@ export const triggerRoutes: readonly Route[] = [
     }),
   },
   {
+    method: "PUT",
+    path: `${ofScript}/domains/records`,
+    writes: true,
+    answer: withScript(({ domains }, script, { body }) => {
+      const { origins } = originsSchema.parse(JSON.parse(body.toString("utf8")));
+      for (const { hostname } of origins) domains.set(hostname, script.name);
+      return succeed({});
+    }),
+  },
+  {
     method: "GET",
     path: `${workers}/domains`,
     answer: ({ domains }, { query }) =>
       succeed(
         [...domains]
-          .filter(([, service]) => (query.get("service") ?? service) === service)
+          .filter(([host, service]) => {
+            const wanted = { host: query.get("hostname"), service: query.get("service") };
+            return (wanted.host ?? host) === host && (wanted.service ?? service) === service;
+          })
           .map(([hostname, service]) => ({
             id: hostname,
             hostname,

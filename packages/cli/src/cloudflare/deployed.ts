@@ -53,7 +53,7 @@ export async function findDeployedVersion(
 
 const schedulesSchema = z.object({ schedules: z.array(z.object({ cron: z.string() })) });
 const subdomainSchema = z.object({ enabled: z.boolean() });
-const domainsSchema = z.array(z.object({ hostname: z.string() }));
+const domainsSchema = z.array(z.object({ hostname: z.string(), service: z.string() }));
 const queueSchema = z.object({
   queue_name: z.string(),
   consumers: z

@@ -15,6 +15,7 @@ import {
   isConfigurationWritten,
   writeConfiguration,
 } from "./configuration-file.ts";
+import { requireFreeHost } from "./host.ts";
 import { ensureBucket, ensureDatabase, ensureNamespaces, ensureQueue } from "./resources.ts";
 import type { Steps } from "./steps.ts";
 import type { Target } from "./target.ts";
@@ -78,6 +79,13 @@ async function ensureAllNamespaces({ login, base, previous, name }: Target, step
   return new Map(base.kv_namespaces.map(({ binding }, index) => [binding, ids[index] ?? ""]));
 }
 
+/** The custom domains that the Worker is to have. */
+function listHosts(previous: Configuration | undefined, domain: string | undefined): string[] {
+  if (domain !== undefined) return [domain];
+  const routes = (previous?.routes ?? []).filter((route) => route.custom_domain === true);
+  return routes.map(({ pattern }) => pattern);
+}
+
 /** Creates what is missing, and writes the configuration if it changes. */
 export async function provision(
   target: Target,
@@ -93,6 +101,7 @@ export async function provision(
       "Workers Free keeps messages of queues for a day only, so --queues needs Workers Paid.",
     );
   }
+  for (const host of listHosts(previous, domain)) await requireFreeHost(login, name, host);
   const publicUrl = await findPublicUrl(target, domain);
   const databaseIds = await ensureDatabases(target, steps, jurisdiction);
   const namespaceIds = await ensureAllNamespaces(target, steps);

@@ -2,6 +2,7 @@
 import { spawn } from "node:child_process";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
+import { stripVTControlCharacters } from "node:util";
 import { Failure } from "../failure.ts";
 
 export interface WranglerOptions {
@@ -48,7 +49,6 @@ export async function runWrangler(
       WRANGLER_SEND_METRICS: "false",
       WRANGLER_SEND_ERROR_REPORTS: "false",
       WRANGLER_NO_SKILLS_UPDATE_PROMPTS: "true",
-      FORCE_COLOR: "0",
       ...environment,
     },
     stdio: ["ignore", "pipe", "pipe"],
@@ -78,7 +78,9 @@ export async function runWrangler(
       child.once("close", resolve);
     });
     if (code === 0) return output;
-    const lines = `${output}\n${errors}`.split("\n").filter((line) => line.trim() !== "");
+    const lines = stripVTControlCharacters(`${output}\n${errors}`)
+      .split("\n")
+      .filter((line) => line.trim() !== "");
     const shown = hideSecrets(lines.slice(-shownLines).join("\n"), secrets);
     const options = args.findIndex((arg) => arg.startsWith("-"));
     const name = args.slice(0, options === -1 ? args.length : options).join(" ");
