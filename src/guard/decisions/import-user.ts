@@ -85,11 +85,9 @@ export function planImport(
 
   const importRow = (row: ImportedRow): RowOutcome => {
     if (exists && onExisting === "skip") return { outcome: "skipped", code: "user_exists" };
-    const fresh = row.secrets.filter(
-      ({ fingerprint }, index) =>
-        !known.has(fingerprint) &&
-        row.secrets.findIndex((other) => other.fingerprint === fingerprint) === index,
-    );
+    const seen = new Set(known);
+    // One that is there already leaves the set as it is.
+    const fresh = row.secrets.filter(({ fingerprint }) => seen.size < seen.add(fingerprint).size);
     if (held + secrets.length + fresh.length > maxAuthenticators) {
       return { outcome: "failed", code: "too_many" };
     }
