@@ -74,9 +74,29 @@ function rejectInvalid(result: { readonly data: unknown; readonly error?: z.core
   throw createInvalidRequest(issues.slice(0, maxIssues));
 }
 
+/** A body with more is refused before its parts are validated: each of them could be an issue, in memory at once. */
+const maxListItems = 10_000;
+
+/** Whether the lists in a value have more items together. Without recursion, because a value may be deep. */
+function hasTooManyItems(sent: unknown): boolean {
+  const waiting = [sent];
+  let items = 0;
+  for (let value = waiting.pop(); value !== undefined; value = waiting.pop()) {
+    if (typeof value !== "object" || value === null) continue;
+    if (Array.isArray(value)) items += value.length;
+    if (items > maxListItems) return true;
+    for (const part of Object.values(value)) waiting.push(part);
+  }
+  return false;
+}
+
 /** Keeps the value that was sent: the digest of a request with a key covers it. */
 function keepSent<T extends ZodType>(schema: T) {
   return z.unknown().transform((sent, context): ValidBody<z.output<T>> => {
+    if (hasTooManyItems(sent)) {
+      context.addIssue({ code: "custom", message: `must have at most ${maxListItems} list items` });
+      return z.NEVER;
+    }
     const result = schema.safeParse(sent);
     if (result.success) return { body: result.data, sent };
     for (const issue of result.error.issues) context.addIssue({ ...issue });

@@ -28,6 +28,8 @@ export const maxPeriodSeconds = 300;
 
 /** Time steps accepted before and after the current one (RFC 6238 §5.2 recommends one). */
 export const defaultWindowSteps = 1;
+/** The most that a tenant can set. */
+export const maxWindowSteps = 2;
 /** How far a clock may be off for a wrong code to be recognised as one of another time. */
 export const maxClockErrorSeconds = 10 * 60;
 

@@ -3,6 +3,7 @@ import { z } from "zod";
 import { minRetentionDays } from "../audit/tree/archive.ts";
 import { StoreError } from "../db/client.ts";
 import { locationHints } from "../location.ts";
+import { maxWindowSteps } from "../otp/totp.ts";
 import { minAssessmentDays } from "../sentinel/assessments/expire.ts";
 import { parseNetwork } from "../sentinel/network/address.ts";
 import { networkPattern } from "../sentinel/network/address-patterns.ts";
@@ -74,7 +75,7 @@ const otp = z.strictObject({
   enrolment: z.enum(["immediate", "confirm"]),
   window_steps: createIntegerSchema(
     0,
-    2,
+    maxWindowSteps,
     1,
     "Time steps before and after the current one whose codes are accepted.",
   ),

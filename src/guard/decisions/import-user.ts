@@ -2,7 +2,7 @@
  * The import of a user from another system (pure). A plan says what each row leads to and what is new; the guard seals
  * what is new, and the change is applied if the plan still fits the state.
  */
-import type { TotpParameters } from "../../otp/totp.ts";
+import { maxWindowSteps, type TotpParameters, timeStepOf } from "../../otp/totp.ts";
 import {
   countAuthenticators,
   defaultName,
@@ -85,11 +85,9 @@ export function planImport(
 
   const importRow = (row: ImportedRow): RowOutcome => {
     if (exists && onExisting === "skip") return { outcome: "skipped", code: "user_exists" };
-    const fresh = row.secrets.filter(
-      ({ fingerprint }, index) =>
-        !known.has(fingerprint) &&
-        row.secrets.findIndex((other) => other.fingerprint === fingerprint) === index,
-    );
+    const seen = new Set(known);
+    // One that is there already leaves the set as it is.
+    const fresh = row.secrets.filter(({ fingerprint }) => seen.size < seen.add(fingerprint).size);
     if (held + secrets.length + fresh.length > maxAuthenticators) {
       return { outcome: "failed", code: "too_many" };
     }
@@ -141,6 +139,14 @@ export interface SealedSecret extends PlannedSecret {
 }
 
 /**
+ * The newest time step whose code a secret may have had accepted that the identity no longer has: the same secret can
+ * come again. A new identity has accepted none.
+ */
+function lastStepOf({ lastVerifiedAt }: IdentityState, period: number): number | null {
+  return lastVerifiedAt === null ? null : timeStepOf(lastVerifiedAt, period) + maxWindowSteps;
+}
+
+/**
  * Applies a plan: what is imported is live at once. A new secret enables a disabled TOTP, and removes the known devices,
  * as one that is added does.
  * @param state of a user that is created, the initial one
@@ -167,7 +173,7 @@ export function applyImport(
               ...{ id, sealed: box, algorithm, digits, period },
               name: name ?? `${defaultName} ${held + index + 1}`,
               pendingUntil: null,
-              lastTimeStep: null,
+              lastTimeStep: lastStepOf(state, period),
               lastUsedAt: null,
             },
           ],
@@ -199,7 +205,8 @@ export function applyImport(
         ? {}
         : {
             totp: {
-              ...{ sealed: primary.sealed, lastTimeStep: null, id: primary.id },
+              ...{ sealed: primary.sealed, id: primary.id },
+              lastTimeStep: lastStepOf(state, primary.period),
               ...(primary.name === null ? {} : { name: primary.name }),
             },
           }),

@@ -1,0 +1,81 @@
+/** What somebody can gain from an import: a code a second time, or work that costs the service much. */
+import { describe, expect, it } from "vitest";
+import { Tenant } from "../support/client.ts";
+import {
+  authenticatorsOf,
+  createSecret,
+  importRows,
+  otpauthCode,
+  outcomesOf,
+  verifyFor,
+} from "../support/imports.ts";
+
+const path = "/v1/idp/users/import";
+
+it.each([
+  ["users", (items: readonly unknown[]) => ({ users: items })],
+  ["authenticators", (items: readonly unknown[]) => ({ users: [{ authenticators: items }] })],
+  ["codes", (items: readonly unknown[]) => ({ users: [{ backup_codes: items }] })],
+])("A body full of %s that are not valid is refused with few issues", async (_, build) => {
+  const tenant = await Tenant.create();
+  const items = Array.from({ length: 250_000 }, () => 1);
+  const { status, body } = await tenant.send("POST", path, build(items));
+  expect([status, body.code]).toEqual([400, "invalid_request"]);
+  expect(body.issues.length).toBeLessThanOrEqual(20);
+});
+
+const now = Date.parse("2026-06-30T12:00:00Z");
+const add = { on_existing: "add" };
+const otpPath = "/v1/idp/user/otp?externalUserId=a";
+
+async function createTenant(): Promise<Tenant> {
+  const tenant = await Tenant.create();
+  tenant.clock = new Date(now).toISOString();
+  return tenant;
+}
+
+async function resultOf(tenant: Tenant, code: string): Promise<string> {
+  const { status, body } = await verifyFor(tenant, "a", code);
+  return status === 200 ? body.method : body.code;
+}
+
+describe("A secret that comes back by an import", () => {
+  const removals: readonly (readonly [string, (tenant: Tenant) => Promise<unknown>])[] = [
+    ["removed with TOTP", (tenant) => tenant.send("DELETE", otpPath)],
+    [
+      "removed alone",
+      async (tenant) => {
+        const [{ id }] = await authenticatorsOf(tenant, "a");
+        const path = `/v1/idp/user/authenticators/${id}?externalUserId=a`;
+        await tenant.send("DELETE", path);
+      },
+    ],
+    [
+      "replaced",
+      (tenant) => tenant.send("POST", otpPath, { otp: { issuer_name: "Acme", account_name: "a" } }),
+    ],
+  ];
+
+  it.each(removals)("after it was %s accepts no code a second time", async (what, remove) => {
+    // Only one with the default parameters is replaced by an enrolment.
+    for (const parameters of what === "replaced" ? [{}] : [{}, { digits: 8, period: 60 }]) {
+      const tenant = await createTenant();
+      await tenant.setSettings({ otp: { window_steps: 2 } });
+      const secret = createSecret();
+      const row = { external_id: "a", authenticators: [{ secret, ...parameters }] };
+      await importRows(tenant, [row]);
+      // The newest code that the window has.
+      const { period } = { period: 30, ...parameters };
+      const code = otpauthCode(secret, now + 2 * period * 1000, parameters);
+      expect(await resultOf(tenant, code)).toBe("totp");
+      await remove(tenant);
+      expect(await outcomesOf(tenant, [row], add)).toEqual(["added"]);
+      for (const steps of [0, 1, 2]) {
+        tenant.clock = new Date(now + steps * period * 1000).toISOString();
+        expect(await resultOf(tenant, code)).not.toBe("totp");
+      }
+      const next = otpauthCode(secret, now + 3 * period * 1000, parameters);
+      expect(await resultOf(tenant, next)).toBe("totp");
+    }
+  });
+});
