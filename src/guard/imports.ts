@@ -105,9 +105,12 @@ export async function exportSecrets(
 async function readFactors(
   config: Config,
   state: IdentityState | undefined,
+  onExisting: OnExisting,
   now: number,
 ): Promise<PresentFactors | undefined> {
   if (state === undefined) return undefined;
+  // A user that is skipped is not compared.
+  if (onExisting === "skip") return { state, fingerprints: [] };
   const opened = await openSecrets(config, state, now);
   return { state, fingerprints: opened.map(({ secret, bytes }) => fingerprintOf(bytes, secret)) };
 }
@@ -181,7 +184,7 @@ export async function importUser(
     const state = await ledger.find(call, found);
     const keyVersion = state?.backupCodes?.keyVersion ?? newest;
     const plan = planImport(
-      await readFactors(config, state, call.now),
+      await readFactors(config, state, onExisting, call.now),
       rows.map((row) => hashRow(config, call, keyVersion, row)),
       onExisting,
       canBePrimary,
