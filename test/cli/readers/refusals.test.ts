@@ -203,6 +203,17 @@ describe("A user", () => {
     ]);
   });
 
+  it("whose static tokens came without their devices is reported", async () => {
+    const token = {
+      model: "otp_static.statictoken",
+      pk: 1,
+      fields: { device: 1, token: "abcd2345" },
+    };
+    expect(reasonsOf(await readAll(django, JSON.stringify([token])))).toEqual([
+      "refused the dump -: 1 static tokens are there without their devices; make the dump with `manage.py dumpdata auth.user otp_totp otp_static`",
+    ]);
+  });
+
   it("whose name is the primary key of another has its own devices alone", async () => {
     const user = (pk: number, username: string) => ({
       model: "auth.user",

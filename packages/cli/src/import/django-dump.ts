@@ -68,7 +68,8 @@ class Dump {
   readonly users = new Map<string, DumpUser>();
   readonly authenticators = new Map<string, Checked[]>();
   readonly #codes = new Map<string, string[]>();
-  readonly #deviceUsers = new Map<string, string>();
+  /** The users of static devices; undefined for a device that was never confirmed. */
+  readonly #deviceUsers = new Map<string, string | undefined>();
   readonly early: Entry[] = [];
 
   constructor(models: DumpModels) {
@@ -99,6 +100,13 @@ class Dump {
     return byUser;
   }
 
+  /** Static tokens whose device is missing. */
+  get strayCodes(): number {
+    return [...this.#codes]
+      .filter(([device]) => !this.#deviceUsers.has(device))
+      .reduce((sum, [, codes]) => sum + codes.length, 0);
+  }
+
   #addTotp(fields: unknown, place: string): void {
     const { data: device, error } = totpSchema.safeParse(fields);
     if (device === undefined) {
@@ -120,7 +128,7 @@ class Dump {
   #addStaticDevice(fields: unknown, place: string, pk: string): void {
     const { data: device, error } = staticDeviceSchema.safeParse(fields);
     if (device === undefined) this.early.push(refuse(place, undefined, describeShape(error)));
-    else if (device.confirmed) this.#deviceUsers.set(pk, device.user);
+    else this.#deviceUsers.set(pk, device.confirmed ? device.user : undefined);
   }
 
   #addStaticToken(fields: unknown, place: string): void {
@@ -154,8 +162,12 @@ export async function* readDump(
   for await (const { value, number } of readJsonItems(chunks)) dump.add(value, `object ${number}`);
   const { users, authenticators, codes, early } = dump;
   yield* early;
+  if (dump.strayCodes > 0) {
+    const why = `${dump.strayCodes} static tokens are there without their devices; make the dump with`;
+    yield refuse("the dump", undefined, `${why} \`${models.command}\``);
+  }
   const owners = new Set([...authenticators.keys(), ...codes.keys()]);
-  if (owners.size === 0 && early.length === 0) {
+  if (owners.size === 0 && early.length === 0 && dump.strayCodes === 0) {
     throw new ReadError(`has no devices; make it with \`${models.command}\`.`);
   }
   for (const owner of owners) {

@@ -46,6 +46,7 @@ const batchSchema = z.strictObject({
   report: z.string().nullable(),
   report_bytes: z.int(),
 });
+
 /** Where a report is, and how long; without one, the path is null. */
 export interface ReportState {
   readonly path: string | null;

@@ -58,7 +58,6 @@ function readUser(value: unknown, place: string, idField: string): Part {
       "it has factors whose secrets the file leaves out; ask Auth0's support for them",
     );
   }
-
   return {
     ...{ place, id, isSuspended: blocked === true },
     authenticators: (factors ?? []).flatMap(({ totp }) =>
