@@ -121,7 +121,7 @@ function checkBackups(operator: Operator): string[] {
   if (folders.length !== 1) return [`there are ${folders.length} backups`];
   const folder = join(operator.backups, folders[0] ?? "");
   const problems: string[] = [];
-  for (const name of ["DB.sql", "backup.json"]) {
+  for (const name of ["DB.sql", "bookmarks.json", "manifest.json"]) {
     const file = join(folder, name);
     if ((statSync(file).mode & 0o777) !== privateMode) problems.push(`others can read ${name}`);
   }

@@ -12,16 +12,18 @@ import {
   type Trail,
 } from "./manifest.ts";
 import { scanDump } from "./scan-dump.ts";
-import { listProjectDatabases, type ProjectDatabase, runWrangler } from "./wrangler.ts";
+import type { ProjectDatabase } from "./wrangler.ts";
 
 /** The exports contain sealed secrets and personal data, so only their owner may read them. */
 const modes = { folder: 0o700, file: 0o600 };
 
 export interface BackupOptions {
-  readonly project: string;
   /** An absolute path. */
   readonly folder: string;
   readonly source: Manifest["source"];
+  readonly databases: readonly ProjectDatabase[];
+  /** Writes D1's own export of a database into a file that exists. */
+  readonly exportTo: (file: string, database: ProjectDatabase) => Promise<unknown>;
   /** Unix ms. */
   readonly now: number;
   readonly onProgress: (text: string) => void;
@@ -38,9 +40,10 @@ function createFolder(folder: string): void {
 }
 
 async function backUpDatabase(
-  { project, folder, source, onProgress }: BackupOptions,
-  { shard, binding, name }: ProjectDatabase,
+  { folder, exportTo, onProgress }: BackupOptions,
+  database: ProjectDatabase,
 ): Promise<{ database: BackedUpDatabase; trails: Trail[] }> {
+  const { shard, binding, name } = database;
   const file = `${binding}.sql`;
   const path = join(folder, file);
   const exported = `${path}.export`;
@@ -50,9 +53,7 @@ async function backUpDatabase(
   const ordered = new OrderedDump(path);
   try {
     onProgress(`Exporting ${binding} (${name}) …`);
-    const where = source === "remote" ? ["--remote", "--skip-confirmation"] : ["--local"];
-    const args = ["d1", "export", binding, ...where, "--output", exported];
-    await runWrangler(project, args, `export ${binding}`);
+    await exportTo(exported, database);
     onProgress(`Reading the export of ${binding} back …`);
     const { trails, migrations, rows } = await scanDump(exported, scratch, (statement) =>
       ordered.add(statement),
@@ -71,8 +72,7 @@ async function backUpDatabase(
 
 /** The manifest is written last, so a folder without one is no backup. @throws Failure */
 export async function backUp(options: BackupOptions): Promise<Manifest> {
-  const { project, folder, source, now } = options;
-  const databases = await listProjectDatabases(project);
+  const { folder, source, databases, now } = options;
   createFolder(folder);
   const parts = [];
   for (const database of databases) parts.push(await backUpDatabase(options, database));

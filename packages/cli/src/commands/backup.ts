@@ -2,6 +2,7 @@
 import { resolve } from "node:path";
 import type { Command } from "commander";
 import { backUp } from "../backup/back-up.ts";
+import { exportDatabase, listProjectDatabases } from "../backup/wrangler.ts";
 import { addExamples } from "../help.ts";
 import { printLine } from "../progress.ts";
 import { requireProjectFolder } from "../project.ts";
@@ -16,7 +17,7 @@ export function addBackupCommand(program: Command): void {
     .command("backup")
     .summary("export every database, with a manifest")
     .description(
-      "Exports every database of wrangler.toml into a new folder that only you can read, reads each export back, and writes a manifest: time, version, migrations, rows, the checkpoint of each tenant's trail, and the SHA-256 of each file. The secrets are not in it, and neither is the storage of the guards: docs/operations.md says what that means.",
+      "Exports every database into a new folder that only you can read, reads each export back, and writes a manifest: time, version, migrations, rows, the checkpoint of each tenant's trail, and the SHA-256 of each file. The secrets are not in it, and neither is the storage of the guards: docs/operations.md says what that means.",
     )
     .requiredOption("--out <folder>", "the new folder")
     .option(
@@ -25,10 +26,13 @@ export function addBackupCommand(program: Command): void {
     )
     .action(async ({ out, remote }: Options) => {
       const folder = resolve(out);
+      const project = requireProjectFolder();
+      const source = remote === true ? "remote" : "local";
       const manifest = await backUp({
-        project: requireProjectFolder(),
         folder,
-        source: remote === true ? "remote" : "local",
+        source,
+        databases: await listProjectDatabases(project, source),
+        exportTo: (file, database) => exportDatabase(project, source, file, database),
         now: Date.now(),
         onProgress: printLine,
       });

@@ -2,7 +2,7 @@
 import { homedir } from "node:os";
 import { isAbsolute, join, relative, resolve } from "node:path";
 import type { Command } from "commander";
-import { backUp } from "../cloudflare/backup.ts";
+import { backUpDeployed } from "../cloudflare/backup.ts";
 import { configurationFile } from "../cloudflare/configuration.ts";
 import { deploy } from "../cloudflare/deploy.ts";
 import {
@@ -138,7 +138,7 @@ async function upgrade(options: UpgradeOptions): Promise<void> {
   if (note.backup === null) {
     const now = new Date();
     const wanted = { name, folder, exportsData: options.export, now };
-    const made = await backUp(steps, login, wranglerOptionsOf(target), databases, wanted);
+    const made = await backUpDeployed(steps, login, wranglerOptionsOf(target), databases, wanted);
     note.backup = made ?? null;
     if (!isDryRun) writeUpgradeNote(project, note);
   } else steps.note("backup", `made before the interruption: ${note.backup}`);

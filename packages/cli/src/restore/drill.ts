@@ -56,7 +56,9 @@ function requireLoadable({ databases }: Manifest): void {
 
 /** @throws Failure if the project binds other databases than the backup has */
 async function requireSameDatabases(project: string, { databases }: Manifest): Promise<void> {
-  const bound = new Set((await listProjectDatabases(project)).map(({ binding }) => binding));
+  const bound = new Set(
+    (await listProjectDatabases(project, "local")).map(({ binding }) => binding),
+  );
   const missing = databases.filter(({ binding }) => !bound.has(binding));
   if (missing.length === 0) return;
   const names = missing.map(({ binding }) => binding).join(", ");
