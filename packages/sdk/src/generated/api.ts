@@ -1850,7 +1850,7 @@ export interface components {
                  */
                 id: string;
                 /**
-                 * @description A TOTP code of ASCII digits, or a backup code in any case, with or without its dash. A TOTP code has as many digits as one of the user's authenticators shows, which are six unless one was added with more. White space is dropped, and a typographic dash (U+2010 to U+2015, U+2212) counts as `-`.
+                 * @description A TOTP code of ASCII digits, or a backup code in any case, with or without its dash. A TOTP code has as many digits as one of the user's authenticators shows, which are six unless one was added with more. White space is dropped, and a typographic dash (U+2010 to U+2015, U+2212) counts as `-`. An imported backup code has 6 to 64 letters and digits, and dashes in it do not matter.
                  * @example 552192
                  * @example ABCD-1234
                  */
