@@ -22,7 +22,7 @@ import { type FailureKind, type RecordedRequest, type RequestKey, StandIn } from
 /** Files that a run changes; the clone has copies of them, and links to the others. */
 const own = new Set(["wrangler.toml", "package.json", "migrations"]);
 /** Short limits for a run in which a request hangs. */
-const shortTimeoutSeconds = 2;
+const shortTimeoutSeconds = 4;
 
 export interface RunResult {
   readonly code: number | null;
