@@ -114,6 +114,7 @@ export class Operator {
       {
         CLOUDFLARE_API_BASE_URL: this.standIn.apiUrl,
         CLOUDFLARE_API_TOKEN: this.account.token,
+        CLOUDFLARE_ACCOUNT_ID: "",
         CLOUDFLARE_CF_FETCH_ENABLED: "false",
         CI: "true",
         NODE_OPTIONS: `--import ${recorder} --disable-warning=ExperimentalWarning`,
