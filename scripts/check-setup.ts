@@ -56,6 +56,8 @@ function chooseKind(key: RequestKey, count: number): FailureKind {
   return kind === "hang" && !isFull && fromWrangler.test(key) ? "cut" : kind;
 }
 
+const mayHang = (count: number) => kinds[count % kinds.length] === "hang";
+
 class SetupCheck {
   readonly #report: Report;
   readonly #copy = copyProject(root);
@@ -114,6 +116,7 @@ class SetupCheck {
             begin: () => this.#beginUpgrade(),
             run: (operator, options) => operator.upgrade([], options),
             kindOf: chooseKind,
+            mayHang,
             check: (operator) => compareEnds(operator, this.#afterUpgrade),
           }),
       },
@@ -124,6 +127,7 @@ class SetupCheck {
             begin: () => this.#createOperator(),
             run: (operator, options) => operator.setup([], options),
             kindOf: chooseKind,
+            mayHang,
             check: (operator) => compareEnds(operator, this.#afterSetup),
           }),
       },

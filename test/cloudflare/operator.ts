@@ -22,7 +22,7 @@ import { type FailureKind, type RecordedRequest, type RequestKey, StandIn } from
 /** Files that a run changes; the clone has copies of them, and links to the others. */
 const own = new Set(["wrangler.toml", "package.json", "migrations"]);
 /** Short limits for a run in which a request hangs. */
-const shortTimeoutSeconds = 2;
+const shortTimeoutSeconds = 4;
 
 export interface RunResult {
   readonly code: number | null;
@@ -114,6 +114,7 @@ export class Operator {
       {
         CLOUDFLARE_API_BASE_URL: this.standIn.apiUrl,
         CLOUDFLARE_API_TOKEN: this.account.token,
+        CLOUDFLARE_ACCOUNT_ID: "",
         CLOUDFLARE_CF_FETCH_ENABLED: "false",
         CI: "true",
         NODE_OPTIONS: `--import ${recorder} --disable-warning=ExperimentalWarning`,

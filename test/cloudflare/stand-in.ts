@@ -90,6 +90,8 @@ export class StandIn {
     this.service = service;
     this.#server = createServer((request, response) => {
       this.#handle(request, response).catch((error: unknown) => {
+        // A command that was ended sends no more of its request.
+        if (!request.complete) return;
         this.unknown.push(`${request.method} ${request.url}: ${error}`);
         this.#send(response, fail(500, 10001, "The stand-in failed"));
       });

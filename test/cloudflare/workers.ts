@@ -56,19 +56,25 @@ async function addVersion(
   const tag = newest?.migrationTag ?? null;
   if (migrations !== undefined && (migrations.old_tag ?? null) !== tag) return undefined;
   const secrets = new Map(metadata.keep_bindings.includes("secret_text") ? newest?.secrets : []);
+  const bound: Version["bindings"][number][] = [];
   for (const binding of bindings) {
     if (binding.type === "secret_text") {
       const { name, text } = secretSchema.parse(binding);
       secrets.set(name, text);
+    } else if (binding.type === "inherit") {
+      // As it is in the version before.
+      const inherited = newest?.bindings.find(({ name }) => name === binding.name);
+      if (inherited !== undefined) bound.push(inherited);
+    } else {
+      requireResource(account, binding);
+      bound.push(binding);
     }
-    if (binding.type === "inherit") continue;
-    requireResource(account, binding);
   }
   const version: Version = {
     id: randomUUID(),
     number: script.versions.length + 1,
     annotations,
-    bindings: bindings.filter(({ type }) => type !== "secret_text" && type !== "inherit"),
+    bindings: bound,
     secrets,
     migrationTag: migrations?.new_tag ?? tag,
     hasCode: metadata.main_module !== undefined && form.get(metadata.main_module) !== null,

@@ -4,7 +4,11 @@ import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 
 /** Files that belong to this machine, not to the project. */
-const excluded = new Set(["node_modules", ".git", ".wrangler", ".dev", ".dev.vars", "dist"]);
+const excluded = new Set([
+  ...["node_modules", ".git", ".wrangler", ".dev", ".dev.vars", "dist"],
+  // Of a deployment.
+  ...[".prod.vars", ".prod.env", ".env", "wrangler.prod.toml"],
+]);
 
 export interface ProjectCopy {
   readonly project: string;

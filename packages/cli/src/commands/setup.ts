@@ -112,7 +112,7 @@ async function setUp(options: SetupOptions): Promise<void> {
   }
   await ensureDeployed(target, steps, provisioned, deployed);
   if (isDryRun) {
-    write("This was a dry run: nothing has changed. + and ~ mark changes.");
+    write("This was a dry run: nothing has changed.");
     return;
   }
 
