@@ -23,6 +23,7 @@ import {
   type SealedSecret,
 } from "./decisions/import-user.ts";
 import { create } from "./decisions/lifecycle.ts";
+import type { SpentCodes } from "./decisions/spent-codes.ts";
 import type { IdentityState } from "./decisions/state.ts";
 import {
   fail,
@@ -112,25 +113,35 @@ async function readFactors(
   return { state, fingerprints: opened.map(({ secret, bytes }) => fingerprintOf(bytes, secret)) };
 }
 
-function hashRow(
+/** Hashes the codes of a row under a key, and finds those that were spent in a set that is gone. */
+function hashCodes(
   { backupCodeKeys }: Config,
   { tenantId, identityId }: GuardCall,
   keyVersion: number,
-  { status, secrets, codes }: SentRow,
-): ImportedRow {
-  const key = keyOf(backupCodeKeys, keyVersion);
-  const hash = (code: ImportedCode) =>
+  spentCodes: readonly SpentCodes[],
+  codes: readonly ImportedCode[],
+): ImportedRow["codes"] {
+  if (codes.length === 0) return null;
+  const hashUnder = (key: Uint8Array, code: ImportedCode) =>
     hashBackupCode(key, tenantId, identityId, describeImportedCode(code));
+  const key = keyOf(backupCodeKeys, keyVersion);
+  const isSpent = (code: ImportedCode) =>
+    spentCodes.some(({ keyVersion: version, hashes }) => {
+      // A key that is gone takes nobody's login away: what was spent under it is unknown then.
+      const spentUnder = backupCodeKeys.keys.get(version);
+      return spentUnder !== undefined && hashes.includes(hashUnder(spentUnder, code));
+    });
+  const hash = (code: ImportedCode) => hashUnder(key, code);
   const recipes = new Set(codes.map(({ recipe }) => recipe).filter((recipe) => recipe !== ""));
   return {
-    status,
-    secrets: secrets.map((secret) => ({
-      ...secret,
-      fingerprint: fingerprintOf(secret.bytes, secret),
-    })),
-    codes:
-      codes.length === 0 ? null : { recipes: [...recipes], hashes: [...new Set(codes.map(hash))] },
+    recipes: [...recipes],
+    hashes: [...new Set(codes.map(hash))],
+    spent: [...new Set(codes.filter(isSpent).map(hash))],
   };
+}
+
+function readSecrets({ secrets }: SentRow): ImportedRow["secrets"] {
+  return secrets.map((secret) => ({ ...secret, fingerprint: fingerprintOf(secret.bytes, secret) }));
 }
 
 async function sealSecrets(
@@ -182,7 +193,11 @@ export async function importUser(
     const keyVersion = state?.backupCodes?.keyVersion ?? newest;
     const plan = planImport(
       await readFactors(config, state, call.now),
-      rows.map((row) => hashRow(config, call, keyVersion, row)),
+      rows.map((row) => ({
+        status: row.status,
+        secrets: readSecrets(row),
+        codes: hashCodes(config, call, keyVersion, state?.spentCodes ?? [], row.codes),
+      })),
       onExisting,
       canBePrimary,
       call.now,

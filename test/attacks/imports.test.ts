@@ -1,12 +1,15 @@
 /** What somebody can gain from an import: a code a second time, or work that costs the service much. */
 import { describe, expect, it } from "vitest";
 import { Tenant } from "../support/client.ts";
+import { loseStorage } from "../support/guard.ts";
 import {
   authenticatorsOf,
   createSecret,
+  idOf,
   importRows,
   otpauthCode,
   outcomesOf,
+  profileOf,
   verifyFor,
 } from "../support/imports.ts";
 
@@ -77,5 +80,42 @@ describe("A secret that comes back by an import", () => {
       const next = otpauthCode(secret, now + 3 * period * 1000, parameters);
       expect(await resultOf(tenant, next)).toBe("totp");
     }
+  });
+});
+
+describe("An imported backup code that was spent", () => {
+  const row = (codes: unknown) => ({
+    external_id: "a",
+    authenticators: [{ secret }],
+    backup_codes: codes,
+  });
+  const secret = createSecret();
+  const hashes = ["c9f62ae63d3e3a5b0b6acc818832780f8131ed1dfe3902f78480f36f0c48e02b"];
+
+  it.each([
+    ["in clear", ["a1b2-C3d4-E5f6", "7KQ2-XM4P-0RTZ"], 1],
+    ["as a hash", { scheme: "sha256", hashes }, 0],
+  ])("%s stays spent when its set is removed and comes back", async (_, codes, left) => {
+    const tenant = await createTenant();
+    await importRows(tenant, [row(codes)]);
+    expect(await resultOf(tenant, "a1b2-C3d4-E5f6")).toBe("backup_code");
+    for (const times of [1, 2]) {
+      if (times === 2) await tenant.send("POST", "/v1/idp/user/backup-codes?externalUserId=a");
+      await tenant.send("DELETE", otpPath);
+      expect(await outcomesOf(tenant, [row(codes)], add)).toEqual(["added"]);
+      expect((await profileOf(tenant, "a")).backup_codes_remaining).toBe(left);
+      expect(await resultOf(tenant, "a1b2-C3d4-E5f6")).not.toBe("backup_code");
+      expect(await outcomesOf(tenant, [row(codes)], add)).toEqual(["skipped already_imported"]);
+    }
+  });
+
+  it("stays spent also in a guard that has lost its storage", async () => {
+    const tenant = await createTenant();
+    await importRows(tenant, [row(["7KQ2-XM4P-0RTZ"])]);
+    expect(await resultOf(tenant, "7KQ2-XM4P-0RTZ")).toBe("backup_code");
+    await tenant.send("DELETE", otpPath);
+    await loseStorage({ tenant, id: await idOf(tenant, "a") });
+    expect(await outcomesOf(tenant, [row(["7KQ2-XM4P-0RTZ"])], add)).toEqual(["added"]);
+    expect(await resultOf(tenant, "7KQ2-XM4P-0RTZ")).not.toBe("backup_code");
   });
 });

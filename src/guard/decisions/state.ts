@@ -14,6 +14,7 @@ import {
 import { devicesSchema, type KnownDevice } from "./device-state.ts";
 import type { LockoutState } from "./lockout.ts";
 import { type PasskeyState, passkeyStateSchema } from "./passkey-state.ts";
+import type { SpentCodes } from "./spent-codes.ts";
 
 /** One attempt or assessment. Those of the last hour are evidence about velocity. */
 export interface RecentAttempt {
@@ -124,6 +125,8 @@ export interface IdentityState extends Owner {
       readonly recipes: readonly string[];
     };
   } | null;
+  /** Of imported sets that are gone, the oldest first. Absent before the first one. */
+  readonly spentCodes?: readonly SpentCodes[];
   /** Null before the first passkey, or in a state that an older build stored. */
   readonly passkeys: PasskeyState | null;
   /** In the order in which they were remembered. */
@@ -185,6 +188,9 @@ const storedSchema = z.looseObject({
       imported: z.looseObject({ recipes: z.array(z.string()) }).exactOptional(),
     })
     .nullable(),
+  spentCodes: z
+    .array(z.looseObject({ keyVersion: z.int(), hashes: z.array(z.string()) }))
+    .exactOptional(),
   passkeys: passkeyStateSchema.nullable().default(null),
   devices: devicesSchema.default([]),
   lockout: z.looseObject({
