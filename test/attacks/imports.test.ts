@@ -1,7 +1,7 @@
 /** What somebody can gain from an import: a code a second time, or work that costs the service much. */
-import { describe, expect, it } from "vitest";
+import { afterEach, describe, expect, it, vi } from "vitest";
 import { Tenant } from "../support/client.ts";
-import { loseStorage } from "../support/guard.ts";
+import { evict, loseStorage, replaceState } from "../support/guard.ts";
 import {
   authenticatorsOf,
   createSecret,
@@ -41,6 +41,10 @@ async function resultOf(tenant: Tenant, code: string): Promise<string> {
   const { status, body } = await verifyFor(tenant, "a", code);
   return status === 200 ? body.method : body.code;
 }
+
+afterEach(() => {
+  vi.restoreAllMocks();
+});
 
 describe("A secret that comes back by an import", () => {
   const removals: readonly (readonly [string, (tenant: Tenant) => Promise<unknown>])[] = [
@@ -118,4 +122,26 @@ describe("An imported backup code that was spent", () => {
     expect(await outcomesOf(tenant, [row(["7KQ2-XM4P-0RTZ"])], add)).toEqual(["added"]);
     expect(await resultOf(tenant, "7KQ2-XM4P-0RTZ")).not.toBe("backup_code");
   });
+});
+
+it("An attempt above the rate limit computes no hash of an imported code", async () => {
+  const tenant = await createTenant();
+  const code = "0a1b2-c3d4e";
+  const hash =
+    "$pbkdf2-sha256$20000$c2FsdHNhbHRzYWx0MTIzNA$ZxOxyfHFQLe.SRR4dkHhaliSzYAgEJxXKG2iQkasuP8";
+  const backup_codes = { scheme: "pbkdf2", hashes: [hash] };
+  await importRows(tenant, [{ external_id: "a", backup_codes }]);
+  expect(await resultOf(tenant, code)).toBe("backup_code");
+  const user = { tenant, id: await idOf(tenant, "a") };
+  const rates = JSON.stringify({ attempts: { startedAt: now, count: 299 } });
+  await replaceState(user, `json_set(state, '$.rates', json('${rates}'))`);
+  await evict(user);
+  const derive = vi.spyOn(Object.getPrototypeOf(crypto.subtle), "deriveBits");
+  // It counts no failure, so the lockout does not end this.
+  expect(await resultOf(tenant, code)).toBe("code_already_used");
+  expect(derive).toHaveBeenCalledTimes(2);
+  expect(await resultOf(tenant, code)).toBe("rate_limited");
+  expect(derive).toHaveBeenCalledTimes(2);
+  tenant.clock = new Date(now + 60_000).toISOString();
+  expect(await resultOf(tenant, code)).toBe("code_already_used");
 });

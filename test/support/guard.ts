@@ -55,7 +55,7 @@ export async function countUndelivered(user: User): Promise<number> {
 }
 
 /** Replaces the stored state by an SQL expression over it. The guard gets no notice. */
-export async function replaceState(user: User, expression: string): Promise<void> {
+export async function replaceState(user: Guarded, expression: string): Promise<void> {
   await runInDurableObject(guardOf(user), (_guard, { storage }) => {
     storage.sql.exec(`UPDATE live SET state = ${expression}`);
   });
