@@ -211,7 +211,9 @@ export async function importUser(
       : ledger.commit(recorded, (present): Outcomes | typeof stale =>
           fitsPlan(state, present) ? apply(present) : stale,
         ));
-    if (result !== stale) return result;
+    // A user who was erased meanwhile is created.
+    const isErased = result !== stale && !result.ok && result.error.code === "user_not_found";
+    if (result !== stale && !isErased) return result;
   }
   return fail({ code: "unavailable" });
 }

@@ -145,3 +145,27 @@ it("An attempt above the rate limit computes no hash of an imported code", async
   tenant.clock = new Date(now + 60_000).toISOString();
   expect(await resultOf(tenant, code)).toBe("code_already_used");
 });
+
+it("A row of a user who is erased meanwhile creates the user again", async () => {
+  const tenant = await createTenant();
+  await importRows(tenant, [{ external_id: "a" }]);
+  const secret = createSecret();
+  const row = { external_id: "a", authenticators: [{ secret }] };
+  const prototype = Object.getPrototypeOf(crypto.subtle);
+  const real: SubtleCrypto["encrypt"] = prototype.encrypt;
+  let isErasing = false;
+  vi.spyOn(prototype, "encrypt").mockImplementation(async function (
+    this: unknown,
+    ...args: unknown[]
+  ) {
+    const bytes = await Reflect.apply(real, this, args);
+    // The secret is sealed after the plan, and before it is carried out.
+    if (!isErasing) {
+      isErasing = true;
+      await tenant.send("DELETE", "/v1/idp/user?externalUserId=a");
+    }
+    return bytes;
+  });
+  expect(await outcomesOf(tenant, [row], add)).toEqual(["created"]);
+  expect(await resultOf(tenant, otpauthCode(secret, now))).toBe("totp");
+});
