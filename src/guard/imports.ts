@@ -8,7 +8,7 @@ import type { Config } from "../env.ts";
 import { hashBackupCode } from "../otp/backup-codes.ts";
 import { describeImportedCode, type ImportedCode } from "../otp/imported-codes.ts";
 import { defaultParameters, type TotpParameters } from "../otp/totp.ts";
-import { listAuthenticators } from "./decisions/authenticators.ts";
+import { isLive, listAuthenticators } from "./decisions/authenticators.ts";
 import { stale } from "./decisions/evaluation.ts";
 import {
   applyImport,
@@ -79,10 +79,11 @@ function canBePrimary({ algorithm, digits, period }: TotpParameters): boolean {
   );
 }
 
-/** Opens all secrets that codes can be compared with. @throws MissingKeyError, BrokenSealError */
-async function openSecrets({ sealingKeys }: Config, state: IdentityState, now: number) {
+/** Opens the live secrets: one that waits for its first code may expire. @throws MissingKeyError, BrokenSealError */
+async function openLiveSecrets({ sealingKeys }: Config, state: IdentityState, now: number) {
+  const live = listAuthenticators(state, now).filter(isLive);
   return await Promise.all(
-    listAuthenticators(state, now).map(async (secret) => {
+    live.map(async (secret) => {
       const context = totpContextOf(state, secret.isPrimary ? undefined : secret.id);
       return { secret, bytes: await unseal(sealingKeys, context, secret.sealed) };
     }),
@@ -95,12 +96,10 @@ export async function exportSecrets(
   state: IdentityState,
   now: number,
 ): Promise<readonly ExportedSecret[]> {
-  const opened = await openSecrets(config, state, now);
-  return opened
-    .filter(({ secret }) => secret.pendingUntil === null)
-    .map(({ secret: { name, algorithm, digits, period }, bytes }) => ({
-      ...{ name, algorithm, digits, period, bytes },
-    }));
+  const opened = await openLiveSecrets(config, state, now);
+  return opened.map(({ secret: { name, algorithm, digits, period }, bytes }) => ({
+    ...{ name, algorithm, digits, period, bytes },
+  }));
 }
 
 async function readFactors(
@@ -109,7 +108,7 @@ async function readFactors(
   now: number,
 ): Promise<PresentFactors | undefined> {
   if (state === undefined) return undefined;
-  const opened = await openSecrets(config, state, now);
+  const opened = await openLiveSecrets(config, state, now);
   return { state, fingerprints: opened.map(({ secret, bytes }) => fingerprintOf(bytes, secret)) };
 }
 
