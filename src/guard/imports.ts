@@ -23,8 +23,7 @@ import {
   type SealedSecret,
 } from "./decisions/import-user.ts";
 import { create } from "./decisions/lifecycle.ts";
-import type { SpentCodes } from "./decisions/spent-codes.ts";
-import type { IdentityState } from "./decisions/state.ts";
+import type { IdentityState, SpentCodes } from "./decisions/state.ts";
 import {
   fail,
   type GuardCall,

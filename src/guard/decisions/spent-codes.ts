@@ -1,12 +1,6 @@
 /** Imported backup codes that were spent (pure). They can be imported again after their set is gone, and stay spent. */
 import type { IdentityState } from "./state.ts";
 
-/** The spent codes of an imported set that is gone. */
-export interface SpentCodes {
-  readonly keyVersion: number;
-  readonly hashes: readonly string[];
-}
-
 /** The sets whose spent codes are remembered, the newest. */
 const maxSets = 5;
 

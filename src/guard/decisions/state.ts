@@ -14,7 +14,6 @@ import {
 import { devicesSchema, type KnownDevice } from "./device-state.ts";
 import type { LockoutState } from "./lockout.ts";
 import { type PasskeyState, passkeyStateSchema } from "./passkey-state.ts";
-import type { SpentCodes } from "./spent-codes.ts";
 
 /** One attempt or assessment. Those of the last hour are evidence about velocity. */
 export interface RecentAttempt {
@@ -94,6 +93,12 @@ export function splitRefusals(refusals: readonly RefusalRun[]): StoredRefusals {
     refusals: refusals.filter(isFirst),
     laterRefusals: refusals.filter((run) => !isFirst(run)),
   };
+}
+
+/** The spent codes of an imported set that is gone. */
+export interface SpentCodes {
+  readonly keyVersion: number;
+  readonly hashes: readonly string[];
 }
 
 export interface IdentityState extends Owner {
