@@ -39,7 +39,7 @@ export const rowProblems = {
   too_many:
     "The user would have more than five authenticators, or the row has more than 20 backup codes.",
   backup_codes_exist:
-    "The user has other backup codes; leave those of the row out, or remove the user's first.",
+    "The user has other backup codes; leave those of the row out, because an import replaces none.",
 } as const;
 export type RowProblem = keyof typeof rowProblems;
 

@@ -13,6 +13,7 @@ import {
   type TotpEvidence,
 } from "./decisions/evaluate-totp.ts";
 import type { Attempt, Purpose } from "./decisions/evaluation.ts";
+import { isWithinLimit } from "./decisions/rate-limit.ts";
 import type { IdentityState } from "./decisions/state.ts";
 import type { GuardCall } from "./decisions/transition.ts";
 import { type Evidence, findRefusal } from "./decisions/verify.ts";
@@ -33,7 +34,8 @@ export async function gatherCodeEvidence(
   const { now } = call;
   const { method, code } = attempt;
   const device = findDevice(state, call);
-  if (findRefusal(state, method, now, purpose, device) !== undefined) {
+  const isRefused = findRefusal(state, method, now, purpose, device) !== undefined;
+  if (isRefused || !isWithinLimit("attempts", state, call)) {
     return { method, withheld: true };
   }
   if (attempt.method === "backup_code") {

@@ -8,7 +8,7 @@ import type { Config } from "../env.ts";
 import { hashBackupCode } from "../otp/backup-codes.ts";
 import { describeImportedCode, type ImportedCode } from "../otp/imported-codes.ts";
 import { defaultParameters, type TotpParameters } from "../otp/totp.ts";
-import { listAuthenticators } from "./decisions/authenticators.ts";
+import { isLive, listAuthenticators } from "./decisions/authenticators.ts";
 import { stale } from "./decisions/evaluation.ts";
 import {
   applyImport,
@@ -23,7 +23,7 @@ import {
   type SealedSecret,
 } from "./decisions/import-user.ts";
 import { create } from "./decisions/lifecycle.ts";
-import type { IdentityState } from "./decisions/state.ts";
+import type { IdentityState, SpentCodes } from "./decisions/state.ts";
 import {
   fail,
   type GuardCall,
@@ -78,10 +78,11 @@ function canBePrimary({ algorithm, digits, period }: TotpParameters): boolean {
   );
 }
 
-/** Opens all secrets that codes can be compared with. @throws MissingKeyError, BrokenSealError */
-async function openSecrets({ sealingKeys }: Config, state: IdentityState, now: number) {
+/** Opens the live secrets: one that waits for its first code may expire. @throws MissingKeyError, BrokenSealError */
+async function openLiveSecrets({ sealingKeys }: Config, state: IdentityState, now: number) {
+  const live = listAuthenticators(state, now).filter(isLive);
   return await Promise.all(
-    listAuthenticators(state, now).map(async (secret) => {
+    live.map(async (secret) => {
       const context = totpContextOf(state, secret.isPrimary ? undefined : secret.id);
       return { secret, bytes: await unseal(sealingKeys, context, secret.sealed) };
     }),
@@ -94,12 +95,10 @@ export async function exportSecrets(
   state: IdentityState,
   now: number,
 ): Promise<readonly ExportedSecret[]> {
-  const opened = await openSecrets(config, state, now);
-  return opened
-    .filter(({ secret }) => secret.pendingUntil === null)
-    .map(({ secret: { name, algorithm, digits, period }, bytes }) => ({
-      ...{ name, algorithm, digits, period, bytes },
-    }));
+  const opened = await openLiveSecrets(config, state, now);
+  return opened.map(({ secret: { name, algorithm, digits, period }, bytes }) => ({
+    ...{ name, algorithm, digits, period, bytes },
+  }));
 }
 
 async function readFactors(
@@ -111,29 +110,39 @@ async function readFactors(
   if (state === undefined) return undefined;
   // A user that is skipped is not compared.
   if (onExisting === "skip") return { state, fingerprints: [] };
-  const opened = await openSecrets(config, state, now);
+  const opened = await openLiveSecrets(config, state, now);
   return { state, fingerprints: opened.map(({ secret, bytes }) => fingerprintOf(bytes, secret)) };
 }
 
-function hashRow(
+/** Hashes the codes of a row under a key, and finds those that were spent in a set that is gone. */
+function hashCodes(
   { backupCodeKeys }: Config,
   { tenantId, identityId }: GuardCall,
   keyVersion: number,
-  { status, secrets, codes }: SentRow,
-): ImportedRow {
-  const key = keyOf(backupCodeKeys, keyVersion);
-  const hash = (code: ImportedCode) =>
+  spentCodes: readonly SpentCodes[],
+  codes: readonly ImportedCode[],
+): ImportedRow["codes"] {
+  if (codes.length === 0) return null;
+  const hashUnder = (key: Uint8Array, code: ImportedCode) =>
     hashBackupCode(key, tenantId, identityId, describeImportedCode(code));
+  const key = keyOf(backupCodeKeys, keyVersion);
+  const isSpent = (code: ImportedCode) =>
+    spentCodes.some(({ keyVersion: version, hashes }) => {
+      // A key that is gone takes nobody's login away: what was spent under it is unknown then.
+      const spentUnder = backupCodeKeys.keys.get(version);
+      return spentUnder !== undefined && hashes.includes(hashUnder(spentUnder, code));
+    });
+  const hash = (code: ImportedCode) => hashUnder(key, code);
   const recipes = new Set(codes.map(({ recipe }) => recipe).filter((recipe) => recipe !== ""));
   return {
-    status,
-    secrets: secrets.map((secret) => ({
-      ...secret,
-      fingerprint: fingerprintOf(secret.bytes, secret),
-    })),
-    codes:
-      codes.length === 0 ? null : { recipes: [...recipes], hashes: [...new Set(codes.map(hash))] },
+    recipes: [...recipes],
+    hashes: [...new Set(codes.map(hash))],
+    spent: [...new Set(codes.filter(isSpent).map(hash))],
   };
+}
+
+function readSecrets({ secrets }: SentRow): ImportedRow["secrets"] {
+  return secrets.map((secret) => ({ ...secret, fingerprint: fingerprintOf(secret.bytes, secret) }));
 }
 
 async function sealSecrets(
@@ -185,7 +194,11 @@ export async function importUser(
     const keyVersion = state?.backupCodes?.keyVersion ?? newest;
     const plan = planImport(
       await readFactors(config, state, onExisting, call.now),
-      rows.map((row) => hashRow(config, call, keyVersion, row)),
+      rows.map((row) => ({
+        status: row.status,
+        secrets: readSecrets(row),
+        codes: hashCodes(config, call, keyVersion, state?.spentCodes ?? [], row.codes),
+      })),
       onExisting,
       canBePrimary,
       call.now,

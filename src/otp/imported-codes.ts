@@ -18,7 +18,7 @@ const maxHashLength = 256;
 /** Every attempt with a backup code computes those of the whole set. */
 export const maxIterationsOfSet = 200_000;
 
-/** Six letters or digits have at least the entropy of the service's own codes if they are drawn from 36. */
+/** Six letters or digits that are drawn from 36 have about as many codes as the service has of its own: 2.2 · 10⁹. */
 const foreignCode = /^[A-Za-z0-9]{6,64}$/;
 const totpLength = /^[0-9]{6,8}$/;
 

@@ -31,7 +31,7 @@ function splitLabel(path: string): readonly [issuer: string | null, account: str
 
 /**
  * Reads a key URI. @returns `other_type` for the URI of anything but plain TOTP, such as HOTP; undefined for a text
- * that is no key URI
+ * that is no key URI, or has two values for what its codes depend on
  */
 export function parseKeyUri(text: string): ParsedKeyUri | "other_type" | undefined {
   const uri = URL.parse(text.trim());
@@ -39,8 +39,12 @@ export function parseKeyUri(text: string): ParsedKeyUri | "other_type" | undefin
   const { searchParams: parameters } = uri;
   // Some systems name a code of their own by a parameter: `encoder=steam`.
   if (uri.host.toLowerCase() !== "totp" || parameters.has("encoder")) return "other_type";
+  // Of two values, some apps take the first and some the last.
+  const isUnclear = ["secret", "algorithm", "digits", "period"].some(
+    (name) => new Set(parameters.getAll(name)).size > 1,
+  );
   const secret = parameters.get("secret");
-  if (secret === null) return undefined;
+  if (secret === null || isUnclear) return undefined;
   try {
     const [labelIssuer, account] = splitLabel(uri.pathname);
     return {

@@ -126,6 +126,26 @@ describe("An export is allowed", () => {
     expect([status, body.code]).toEqual([403, "insufficient_scope"]);
   });
 
+  it("to whoever has tokens:write, after two acts that the trail has before the first secret leaves", async () => {
+    const tenant = await Tenant.create();
+    await User.withTotp(tenant, "a");
+    const administrator = await tenant.tokenWith(["tokens:write"]);
+    expect((await exportPage(administrator)).body.code).toBe("insufficient_scope");
+    const { body } = await send("POST", "/v1/tokens", {
+      token: administrator,
+      body: { token: { name: "leave", permissions: ["settings:write", "idp:export"] } },
+    });
+    const token = body.token.secret;
+    expect((await exportPage(token)).body.code).toBe("export_not_allowed");
+    const settings = { export: { secrets: true } };
+    await send("PATCH", "/v1/settings", { token, body: { settings } });
+    expect(await exportAll(token)).toHaveLength(1);
+    const events = (await tenant.send("GET", "/v1/audit/events?limit=3")).body.events;
+    expect(events.map(({ action }: { action: string }) => action)).toEqual([
+      ...["secrets.exported", "settings.changed", "token.created"],
+    ]);
+  });
+
   it("for the tenant's own users alone", async () => {
     const tenant = await Tenant.create();
     await User.withTotp(tenant, "a");

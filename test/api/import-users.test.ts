@@ -205,6 +205,22 @@ describe("An existing user", () => {
     expect(await user.authenticators()).toHaveLength(1);
   });
 
+  it("gets a secret that waits for its first code, and can use it after the wait", async () => {
+    const tenant = await createTenant();
+    await tenant.setSettings({ otp: { enrolment: "confirm" } });
+    const { secret } = await User.withTotp(tenant, "a");
+    const row = { external_id: "a", authenticators: [{ secret }] };
+    expect(await outcomesOf(tenant, [row], { on_existing: "add" })).toEqual(["added"]);
+    const code = otpauthCode(secret, now);
+    expect(await statusOfCode(tenant, "a", code)).toBe("totp");
+    const confirm = { otp: { id: "a", code, purpose: "confirm" } };
+    const confirmed = await tenant.send("POST", "/v1/idp/otp/verify", confirm);
+    expect(confirmed.body.code).toBe("invalid_code");
+    setClock(tenant, now + 3_600_000);
+    expect(await statusOfCode(tenant, "a", otpauthCode(secret, now + 3_600_000))).toBe("totp");
+    expect(await profileOf(tenant, "a")).toMatchObject({ otp_status: "active" });
+  });
+
   it("has five authenticators at most, and a row that has more changes nothing", async () => {
     const tenant = await createTenant();
     const secrets = Array.from({ length: 6 }, () => ({ secret: createSecret() }));
@@ -245,6 +261,28 @@ describe("An existing user", () => {
     const row = { external_id: "a", status: "suspended", authenticators: [{ secret }] };
     expect(await outcomesOf(tenant, [row], { on_existing: "add" })).toEqual(["added"]);
     expect(await statusOfCode(tenant, "a", otpauthCode(secret, now))).toBe("user_suspended");
+  });
+
+  it("who is locked stays locked, and keeps the failures", async () => {
+    const tenant = await createTenant();
+    await tenant.setSettings({ lockout: { max_failed_attempts: 2 } });
+    const user = await User.withTotp(tenant, "a");
+    for (const _ of [1, 2]) await user.verify(user.wrongCode(now));
+    const before = await user.profile();
+    const secret = createSecret();
+    const row = {
+      external_id: "a",
+      authenticators: [{ secret }],
+      backup_codes: ["7KQ2-XM4P-0RTZ"],
+    };
+    expect(await outcomesOf(tenant, [row], { on_existing: "add" })).toEqual(["added"]);
+    const { failed_attempts, is_locked, locked_until } = before;
+    expect(await user.profile()).toMatchObject({
+      ...{ failed_attempts, is_locked, locked_until, backup_codes_remaining: 1 },
+    });
+    for (const code of [otpauthCode(secret, now), "7KQ2-XM4P-0RTZ"]) {
+      expect(await statusOfCode(tenant, "a", code)).toBe("user_locked");
+    }
   });
 
   it("whom failures have kept from TOTP uses it again with an imported secret", async () => {

@@ -1,12 +1,15 @@
 /** What somebody can gain from an import: a code a second time, or work that costs the service much. */
-import { describe, expect, it } from "vitest";
+import { afterEach, describe, expect, it, vi } from "vitest";
 import { Tenant } from "../support/client.ts";
+import { evict, loseStorage, replaceState } from "../support/guard.ts";
 import {
   authenticatorsOf,
   createSecret,
+  idOf,
   importRows,
   otpauthCode,
   outcomesOf,
+  profileOf,
   verifyFor,
 } from "../support/imports.ts";
 
@@ -38,6 +41,10 @@ async function resultOf(tenant: Tenant, code: string): Promise<string> {
   const { status, body } = await verifyFor(tenant, "a", code);
   return status === 200 ? body.method : body.code;
 }
+
+afterEach(() => {
+  vi.restoreAllMocks();
+});
 
 describe("A secret that comes back by an import", () => {
   const removals: readonly (readonly [string, (tenant: Tenant) => Promise<unknown>])[] = [
@@ -78,4 +85,87 @@ describe("A secret that comes back by an import", () => {
       expect(await resultOf(tenant, next)).toBe("totp");
     }
   });
+});
+
+describe("An imported backup code that was spent", () => {
+  const row = (codes: unknown) => ({
+    external_id: "a",
+    authenticators: [{ secret }],
+    backup_codes: codes,
+  });
+  const secret = createSecret();
+  const hashes = ["c9f62ae63d3e3a5b0b6acc818832780f8131ed1dfe3902f78480f36f0c48e02b"];
+
+  it.each([
+    ["in clear", ["a1b2-C3d4-E5f6", "7KQ2-XM4P-0RTZ"], 1],
+    ["as a hash", { scheme: "sha256", hashes }, 0],
+  ])("%s stays spent when its set is removed and comes back", async (_, codes, left) => {
+    const tenant = await createTenant();
+    await importRows(tenant, [row(codes)]);
+    expect(await resultOf(tenant, "a1b2-C3d4-E5f6")).toBe("backup_code");
+    for (const times of [1, 2]) {
+      if (times === 2) await tenant.send("POST", "/v1/idp/user/backup-codes?externalUserId=a");
+      await tenant.send("DELETE", otpPath);
+      expect(await outcomesOf(tenant, [row(codes)], add)).toEqual(["added"]);
+      expect((await profileOf(tenant, "a")).backup_codes_remaining).toBe(left);
+      expect(await resultOf(tenant, "a1b2-C3d4-E5f6")).not.toBe("backup_code");
+      expect(await outcomesOf(tenant, [row(codes)], add)).toEqual(["skipped already_imported"]);
+    }
+  });
+
+  it("stays spent also in a guard that has lost its storage", async () => {
+    const tenant = await createTenant();
+    await importRows(tenant, [row(["7KQ2-XM4P-0RTZ"])]);
+    expect(await resultOf(tenant, "7KQ2-XM4P-0RTZ")).toBe("backup_code");
+    await tenant.send("DELETE", otpPath);
+    await loseStorage({ tenant, id: await idOf(tenant, "a") });
+    expect(await outcomesOf(tenant, [row(["7KQ2-XM4P-0RTZ"])], add)).toEqual(["added"]);
+    expect(await resultOf(tenant, "7KQ2-XM4P-0RTZ")).not.toBe("backup_code");
+  });
+});
+
+it("An attempt above the rate limit computes no hash of an imported code", async () => {
+  const tenant = await createTenant();
+  const code = "0a1b2-c3d4e";
+  const hash =
+    "$pbkdf2-sha256$20000$c2FsdHNhbHRzYWx0MTIzNA$ZxOxyfHFQLe.SRR4dkHhaliSzYAgEJxXKG2iQkasuP8";
+  const backup_codes = { scheme: "pbkdf2", hashes: [hash] };
+  await importRows(tenant, [{ external_id: "a", backup_codes }]);
+  expect(await resultOf(tenant, code)).toBe("backup_code");
+  const user = { tenant, id: await idOf(tenant, "a") };
+  const rates = JSON.stringify({ attempts: { startedAt: now, count: 299 } });
+  await replaceState(user, `json_set(state, '$.rates', json('${rates}'))`);
+  await evict(user);
+  const derive = vi.spyOn(Object.getPrototypeOf(crypto.subtle), "deriveBits");
+  // It counts no failure, so the lockout does not end this.
+  expect(await resultOf(tenant, code)).toBe("code_already_used");
+  expect(derive).toHaveBeenCalledTimes(2);
+  expect(await resultOf(tenant, code)).toBe("rate_limited");
+  expect(derive).toHaveBeenCalledTimes(2);
+  tenant.clock = new Date(now + 60_000).toISOString();
+  expect(await resultOf(tenant, code)).toBe("code_already_used");
+});
+
+it("A row of a user who is erased meanwhile creates the user again", async () => {
+  const tenant = await createTenant();
+  await importRows(tenant, [{ external_id: "a" }]);
+  const secret = createSecret();
+  const row = { external_id: "a", authenticators: [{ secret }] };
+  const prototype = Object.getPrototypeOf(crypto.subtle);
+  const real: SubtleCrypto["encrypt"] = prototype.encrypt;
+  let isErasing = false;
+  vi.spyOn(prototype, "encrypt").mockImplementation(async function (
+    this: unknown,
+    ...args: unknown[]
+  ) {
+    const bytes = await Reflect.apply(real, this, args);
+    // The secret is sealed after the plan, and before it is carried out.
+    if (!isErasing) {
+      isErasing = true;
+      await tenant.send("DELETE", "/v1/idp/user?externalUserId=a");
+    }
+    return bytes;
+  });
+  expect(await outcomesOf(tenant, [row], add)).toEqual(["created"]);
+  expect(await resultOf(tenant, otpauthCode(secret, now))).toBe("totp");
 });

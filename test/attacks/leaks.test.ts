@@ -13,6 +13,7 @@ import { readRequestEvents } from "../support/request-events.ts";
 import { copyStores, decodeText, spellingsOf } from "../support/stores.ts";
 
 const log = captureLog();
+const parseHex = (digits: string) => Number.parseInt(digits, 16);
 
 /** A tenant's user, and a list of everything secret about them. */
 class Canary {
@@ -112,6 +113,52 @@ describe("No answer, log line or store shows a code, secret or token", () => {
     }
     for (let n = 0; n < 6; n += 1) await canary.verify(wrong);
     expect((await canary.verify(right)).status).toBe(423);
+    expect(await canary.findSecrets()).toEqual([]);
+  });
+
+  it("when users are imported, dry, twice, with a key, with faults, or in rows that are not valid", async () => {
+    const canary = await Canary.create();
+    const bytes = new TextEncoder().encode("canary of an import!");
+    const [secret, codes] = [base32nopad.encode(bytes), ["7KQ2-XM4P-0RTZ", "QWER-TYUI-9876"]];
+    const hash = "c9f62ae63d3e3a5b0b6acc818832780f8131ed1dfe3902f78480f36f0c48e02b";
+    const stripped = codes.map((code) => code.replaceAll("-", ""));
+    canary.secrets.push(...spellingsOf(bytes), ...codes, ...stripped, hash);
+    canary.secrets.push(...spellingsOf(Uint8Array.from(hash.match(/../g) ?? [], parseHex)));
+    const uri = `otpauth://totp/Acme:alice?secret=${secret}`;
+    const row = { authenticators: [{ secret }], backup_codes: codes };
+    const rows: readonly object[] = [
+      { external_id: "clear", ...row },
+      { external_id: "hashed", backup_codes: { scheme: "sha256", hashes: [hash] } },
+      ...[
+        { authenticators: [{ secret: `${secret}!` }] },
+        { authenticators: [{ secret, encoding: secret }] },
+        { authenticators: [{ secret, algorithm: secret, name: `${secret}\u0000` }] },
+        { authenticators: [{ uri: `${uri}&digits=${secret}` }] },
+        { authenticators: [{ uri: `https://example.com/?secret=${secret}` }] },
+        { status: secret },
+        { backup_codes: [`${codes[0]}!`] },
+        { backup_codes: { scheme: secret, hashes: [hash] } },
+        { backup_codes: { scheme: "sha512", hashes: [hash] } },
+      ].map((fields, n) => ({ external_id: `bad-${n}`, ...fields })),
+    ];
+    const post = async (body: unknown, headers: Record<string, string> = {}) =>
+      await canary.ask("POST", "/v1/idp/users/import", { body, headers });
+    await post({ users: rows, dry_run: true });
+    await withD1Fault("throws", () => post({ users: rows }));
+    const key = { "Idempotency-Key": "canary" };
+    for (const headers of [key, key, {}]) {
+      const { status, body } = await post({ users: rows, on_existing: "add" }, headers);
+      expect([status, body.results.length]).toEqual([200, rows.length]);
+    }
+    for (const body of [
+      `{"users":[{"external_id":"x","authenticators":[{"secret":"${secret}"`,
+      { users: [{ external_id: "x", authenticators: [{ secret: { text: secret } }] }] },
+      { users: [{ external_id: "x", authenticators: [secret], backup_codes: codes[0] }] },
+      { users: [{ external_id: "x", backup_codes: { scheme: [hash], hashes: codes[1] } }] },
+      { users: secret, on_existing: codes[0], dry_run: hash },
+    ]) {
+      expect((await post(body)).status).toBe(400);
+    }
     expect(await canary.findSecrets()).toEqual([]);
   });
 

@@ -19,6 +19,7 @@ test.each([
   [`otpauth://totp/alice?secret=${secret}&issuer=A%20B`, { issuer: "A B", account: "alice" }],
   [`otpauth://totp/alice?secret=${secret}&issuer=A+B`, { issuer: "A B", account: "alice" }],
   [`otpauth://totp/?secret=${secret}`, {}],
+  [`otpauth://totp/?secret=${secret}&secret=${secret}`, {}],
   [`otpauth://totp?secret=${secret}`, {}],
   [`OTPAUTH://TOTP/alice?secret=${secret}`, { account: "alice" }],
   [`  otpauth://totp/alice?secret=${secret}\n`, { account: "alice" }],
@@ -46,6 +47,8 @@ test.each([
   "https://totp/alice?secret=A",
   "otpauth://totp/alice",
   "otpauth://totp/%E0?secret=A",
+  `otpauth://totp/alice?secret=${secret}&secret=${secret}AA`,
+  `otpauth://totp/alice?secret=${secret}&digits=6&digits=8`,
   "otpauth-migration://offline?data=AA",
 ])("reads no key URI from %j", (text) => {
   expect(parseKeyUri(text)).toBeUndefined();

@@ -19,12 +19,12 @@ export function guardOf({ tenant: { id: tenantId, jurisdiction }, id }: Guarded)
 }
 
 /** Evicts the guard: it loses its memory and keeps its storage. */
-export async function evict(user: User): Promise<void> {
+export async function evict(user: Guarded): Promise<void> {
   await evictDurableObject(guardOf(user));
 }
 
 /** Deletes the guard's storage and evicts it, as after a namespace change. */
-export async function loseStorage(user: User): Promise<void> {
+export async function loseStorage(user: Guarded): Promise<void> {
   await runInDurableObject(guardOf(user), async (_guard, { storage }) => {
     await storage.deleteAlarm();
     await storage.deleteAll();
@@ -55,7 +55,7 @@ export async function countUndelivered(user: User): Promise<number> {
 }
 
 /** Replaces the stored state by an SQL expression over it. The guard gets no notice. */
-export async function replaceState(user: User, expression: string): Promise<void> {
+export async function replaceState(user: Guarded, expression: string): Promise<void> {
   await runInDurableObject(guardOf(user), (_guard, { storage }) => {
     storage.sql.exec(`UPDATE live SET state = ${expression}`);
   });

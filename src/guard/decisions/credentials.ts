@@ -4,6 +4,7 @@ import type { Enrolment } from "../../tenancy/policy.ts";
 import { isFull, lockoutForNewSecret, pendingLifetimeMs } from "./authenticators.ts";
 import { removeDevices } from "./devices.ts";
 import { applyChange, refuse } from "./refusals.ts";
+import { rememberSpentCodes } from "./spent-codes.ts";
 import type { IdentityState } from "./state.ts";
 import { type EventEntry, type GuardCall, succeed, type Transition } from "./transition.ts";
 
@@ -59,7 +60,11 @@ export function removeTotp(state: IdentityState, call: GuardCall): Transition<vo
   const details = { added_authenticators: added.length };
   return applyChange(
     state,
-    { totp: null, pendingTotp: null, authenticators: [], backupCodes: null, ...removal.change },
+    {
+      ...{ totp: null, pendingTotp: null, authenticators: [], backupCodes: null },
+      ...rememberSpentCodes(state),
+      ...removal.change,
+    },
     [added.length === 0 ? removed : { ...removed, details }, ...removal.entries],
     succeed(undefined),
     call.now,
@@ -78,7 +83,7 @@ export function replaceBackupCodes(
   }
   return applyChange(
     state,
-    { backupCodes: { keyVersion, unspent: hashes, spent: [] } },
+    { backupCodes: { keyVersion, unspent: hashes, spent: [] }, ...rememberSpentCodes(state) },
     [
       {
         action: "backup_codes.generated",

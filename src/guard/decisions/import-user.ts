@@ -35,6 +35,8 @@ export interface ImportedRow {
     readonly recipes: readonly string[];
     /** Keyed hashes, without duplicates. */
     readonly hashes: readonly string[];
+    /** Those among them that were spent in a set that is gone. */
+    readonly spent: readonly string[];
   } | null;
 }
 
@@ -160,6 +162,7 @@ export function applyImport(
 ): Transition<readonly RowOutcome[]> {
   const { now } = call;
   const { outcomes, creates, status, codes } = plan;
+  const unspent = codes?.hashes.filter((hash) => !codes.spent.includes(hash)) ?? [];
   const hasSecrets = sealed.length > 0;
   const removal = removeDevices(state, "otp_configured", () => hasSecrets);
   const primary = sealed.find(({ isPrimary }) => isPrimary);
@@ -192,7 +195,7 @@ export function applyImport(
       result: creates ? "created" : "added",
       ...(creates && status === "suspended" ? { status } : {}),
       authenticators: sealed.length,
-      backup_codes: codes?.hashes.length ?? 0,
+      backup_codes: unspent.length,
     },
   };
   return applyChange(
@@ -214,7 +217,7 @@ export function applyImport(
         ? {}
         : {
             backupCodes: {
-              ...{ keyVersion, unspent: codes.hashes, spent: [] },
+              ...{ keyVersion, unspent, spent: codes.spent },
               imported: { recipes: codes.recipes },
             },
           }),

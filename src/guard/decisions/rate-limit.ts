@@ -52,6 +52,17 @@ function checkRateLimit(kind: RateKind, state: IdentityState, now: number): Rate
   return { isWithin, window, rate };
 }
 
+/** The limit that a request counts against: one from a known device has its own. */
+function checkRequest(kind: RateKind, state: IdentityState, call: GuardCall): RateCheck {
+  const isKnown = findDevice(state, call) !== undefined;
+  return checkRateLimit(isKnown ? "devices" : kind, state, call.now);
+}
+
+/** Whether `decideWithinLimit` would evaluate the request now. */
+export function isWithinLimit(kind: RateKind, state: IdentityState, call: GuardCall): boolean {
+  return checkRequest(kind, state, call).isWithin;
+}
+
 /** Refuses a request above the limit, without evaluating it. */
 function refuseAboveLimit<T>(
   state: IdentityState,
@@ -97,8 +108,7 @@ export function decideWithinLimit<T, NotDecided extends symbol>(
   decide: (state: IdentityState) => Transition<T> | NotDecided,
 ): (state: IdentityState) => Transition<T> | NotDecided {
   return (state) => {
-    const isKnown = findDevice(state, call) !== undefined;
-    const limit = checkRateLimit(isKnown ? "devices" : kind, state, call.now);
+    const limit = checkRequest(kind, state, call);
     if (!limit.isWithin) return refuseAboveLimit<T>(state, call, action, limit);
     const decided = decide(state);
     return typeof decided === "symbol" ? decided : countRequest(decided, limit);

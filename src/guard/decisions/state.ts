@@ -95,6 +95,12 @@ export function splitRefusals(refusals: readonly RefusalRun[]): StoredRefusals {
   };
 }
 
+/** The spent codes of an imported set that is gone. */
+export interface SpentCodes {
+  readonly keyVersion: number;
+  readonly hashes: readonly string[];
+}
+
 export interface IdentityState extends Owner {
   readonly externalId: string;
   /** `erased` is a tombstone: it stays until the data in D1 is deleted too. */
@@ -124,6 +130,8 @@ export interface IdentityState extends Owner {
       readonly recipes: readonly string[];
     };
   } | null;
+  /** Of imported sets that are gone, the oldest first. Absent before the first one. */
+  readonly spentCodes?: readonly SpentCodes[];
   /** Null before the first passkey, or in a state that an older build stored. */
   readonly passkeys: PasskeyState | null;
   /** In the order in which they were remembered. */
@@ -185,6 +193,9 @@ const storedSchema = z.looseObject({
       imported: z.looseObject({ recipes: z.array(z.string()) }).exactOptional(),
     })
     .nullable(),
+  spentCodes: z
+    .array(z.looseObject({ keyVersion: z.int(), hashes: z.array(z.string()) }))
+    .exactOptional(),
   passkeys: passkeyStateSchema.nullable().default(null),
   devices: devicesSchema.default([]),
   lockout: z.looseObject({
