@@ -32,7 +32,7 @@ function rowOf(
   return {
     status: "active",
     secrets: fingerprints.map((one) => secretOf(one)),
-    codes: hashes.length === 0 ? null : { recipes: ["sha512"], hashes },
+    codes: hashes.length === 0 ? null : { recipes: ["sha512"], hashes, spent: [] },
     ...changes,
   };
 }
