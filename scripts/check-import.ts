@@ -23,19 +23,15 @@ import { EdgeIdp } from "@edge-idp/sdk";
 import { base32nopad } from "@scure/base";
 import { type ImportFixture, importFixtures } from "../test/cli/e2e/fixtures.ts";
 import {
-  type Account,
-  type Finished,
-  runUsersCommand,
-  UsersCommand,
-} from "../test/cli/e2e/import-command.ts";
-import {
   type ExpectedUser,
   expectedSchema,
   listUsers,
   verifyUsers,
 } from "../test/cli/e2e/imported-users.ts";
 import { patientFetch } from "../test/cli/e2e/patient-fetch.ts";
+import { type Account, runUsersCommand, startUsersCommand } from "../test/cli/e2e/users-command.ts";
 import { runBounded } from "../test/e2e/bounded-check.ts";
+import { type Finished, finish } from "../test/e2e/edge-idp.ts";
 import { LocalService } from "../test/e2e/local-service.ts";
 import { ProcessGroup } from "../test/e2e/process-group.ts";
 import { copyProject } from "../test/e2e/project-copy.ts";
@@ -204,13 +200,13 @@ class Check {
     const problems: string[] = [];
     for (const [index, batches] of endings.entries()) {
       const isKill = index > 0;
-      const running = new UsersCommand(tenant, this.#folder, args);
+      const running = startUsersCommand(tenant, this.#folder, args);
       const isOver = running.ended.then(() => true);
       while (countLines(`${file}.journal`) <= batches) {
         if (await Promise.race([isOver, sleep(pollMs, false)])) break;
       }
-      running.signal(isKill ? "SIGKILL" : "SIGINT");
-      const ended = await running.ended;
+      await running.end(isKill ? "SIGKILL" : "SIGINT");
+      const ended = await finish(running);
       // As if the kill had cut off a line.
       if (isKill) appendFileSync(`${file}.journal`, '{"batch":');
       const isRight = isKill

@@ -2,15 +2,10 @@
 import { createHash } from "node:crypto";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { ProcessGroup } from "./process-group.ts";
+import { type Finished, finish, startEdgeIdp } from "./edge-idp.ts";
+import type { ProcessGroup } from "./process-group.ts";
 import type { ProjectCopy } from "./project-copy.ts";
 import type { Report } from "./report.ts";
-
-export interface Result {
-  readonly code: number | null;
-  readonly output: string;
-  readonly errors: string;
-}
 
 export class CommandRunner {
   readonly report: Report;
@@ -25,25 +20,12 @@ export class CommandRunner {
   async run(
     args: readonly string[],
     environment: Readonly<Record<string, string>> = {},
-  ): Promise<Result> {
-    const command = join(
-      this.copy.project,
-      "node_modules",
-      "@edge-idp",
-      "cli",
-      "bin",
-      "edge-idp.js",
-    );
-    const process_ = new ProcessGroup(
-      process.execPath,
-      [command, ...args],
-      this.copy.project,
-      environment,
-    );
-    this.#running.add(process_);
-    const code = await process_.ended;
-    this.#running.delete(process_);
-    return { code, output: process_.output, errors: process_.errors };
+  ): Promise<Finished> {
+    const group = startEdgeIdp(this.copy.project, args, { environment });
+    this.#running.add(group);
+    const finished = await finish(group);
+    this.#running.delete(group);
+    return finished;
   }
 
   /** Runs the command, and expects its exit code and parts of what it prints. */
@@ -53,7 +35,7 @@ export class CommandRunner {
     code: number,
     parts: readonly string[],
     environment: Readonly<Record<string, string>> = {},
-  ): Promise<Result> {
+  ): Promise<Finished> {
     const result = await this.run(args, environment);
     const shown = result.output + result.errors;
     const missing = parts.filter((part) => !shown.includes(part));

@@ -1,10 +1,7 @@
-/** Runs the built command `edge-idp` as a child process, as a user does. */
-import { join } from "node:path";
+/** Runs `edge-idp`, and checks exit codes and both outputs. */
+import { entryOf, type StartOptions, startEdgeIdp, unsetInShell } from "../edge-idp.ts";
 import { ProcessGroup } from "../process-group.ts";
 import type { Report } from "../report.ts";
-
-/** Variables that would name another service, or another Node. */
-const unset = ["IDP_URL", "IDP_TOKEN", "OPERATOR_TOKEN", "NODE_OPTIONS"];
 
 export interface Expected {
   readonly code: number;
@@ -14,12 +11,8 @@ export interface Expected {
   readonly errors?: RegExp;
 }
 
-interface RunOptions {
+interface RunOptions extends StartOptions {
   readonly input?: string;
-  readonly environment?: Readonly<Record<string, string>>;
-  readonly folder?: string;
-  /** The Node that runs the command. */
-  readonly node?: string;
 }
 
 function matches(text: string, pattern: RegExp | undefined): boolean {
@@ -43,18 +36,13 @@ export class CommandLine {
   }
 
   start(args: readonly string[], options: RunOptions = {}): ProcessGroup {
-    const { environment = {}, folder = this.#project, node = process.execPath } = options;
-    const entry = join(this.#project, "node_modules", "@edge-idp", "cli", "bin", "edge-idp.js");
-    const without = unset.filter((name) => !(name in environment)).flatMap((name) => ["-u", name]);
-    const words = [...without, node, entry, ...args];
-    return this.#track(new ProcessGroup("env", words, folder, environment));
+    return this.#track(startEdgeIdp(this.#project, args, options));
   }
 
   /** Starts a pipe of commands in bash, in which `$edge_idp` is the command. */
   startInShell(script: string): ProcessGroup {
-    const entry = join(this.#project, "node_modules", "@edge-idp", "cli", "bin", "edge-idp.js");
-    const without = unset.map((name) => `unset ${name}`).join("; ");
-    const program = `${without}; edge_idp="$1 $2"; ${script}`;
+    const entry = entryOf(this.#project);
+    const program = `${unsetInShell}; edge_idp="$1 $2"; ${script}`;
     return this.#track(
       new ProcessGroup("bash", ["-c", program, "bash", process.execPath, entry], this.#project),
     );
