@@ -452,7 +452,17 @@ const expectations: Readonly<Record<string, Expectation>> = {
   listFeeds: onlyReads,
   listServiceFeeds: onlyReads,
   getHealth: onlyReads,
-  findRequest: onlyReads,
+  findRequest: {
+    success: {
+      target: async ({ tenant }, usual) => {
+        const user = { user: { external_id: "found by a request" } };
+        const { headers } = await tenant.send("POST", "/v1/idp/users", user);
+        return { ...usual, requestId: headers.get("X-Request-Id") ?? "" };
+      },
+      expectedEvents: [],
+    },
+    errors: { not_found: unknownTenant },
+  },
   listAuditEvents: onlyReads,
   exportAudit: onlyReadsLog,
   getCheckpoint: onlyReadsLog,

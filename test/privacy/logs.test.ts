@@ -16,7 +16,7 @@ useQueue();
 const crons = ["* * * * *", "17 * * * *", "37 * * * *", "never"];
 const fields = new Set([
   ...["level", "event", "request_id", "tenant_id", "code", "source", "problems", "cause", "count"],
-  ...["addresses", "shard", "percent"],
+  ...["addresses", "shard", "percent", "age_seconds", "milliseconds"],
 ]);
 const person = {
   name: "alice@mail.example",

@@ -126,7 +126,11 @@ describe("A guard whose delivery failed", () => {
     await withFullGate(0, async () => {
       const enter = vi.spyOn(Admissions.prototype, "enter");
       await fireAlarm(user);
-      const deliverer = { id: guardOf(user).id.toString(), tenantId: tenant.id };
+      const deliverer = {
+        id: guardOf(user).id.toString(),
+        tenantId: tenant.id,
+        failingSince: expect.any(Number),
+      };
       expect(enter.mock.calls.map(([caller]) => caller)).toEqual([deliverer]);
       expect(await countUndelivered(user)).toBe(0);
     });
