@@ -159,6 +159,8 @@ export interface InTurn {
   readonly mayHang: (count: number) => boolean;
   /** The problems of an operator who is done. */
   readonly check: (operator: Operator) => string[];
+  /** 1: each request fails once; 4: every fourth one. */
+  readonly every: number;
 }
 
 /** The result of the failures in turn. */
@@ -178,8 +180,10 @@ export async function failInTurn({
   kindOf,
   mayHang,
   check,
+  every,
 }: InTurn): Promise<Failures> {
-  const failed = new Set<RequestKey>();
+  const met = new Set<RequestKey>();
+  let count = 0;
   const problems: string[] = [];
   let operator = await begin();
   let keys = operator.readSecretsFile();
@@ -188,12 +192,14 @@ export async function failInTurn({
   for (let runs = 0; runs < maxRuns; runs += 1) {
     let chosen: RequestKey | undefined;
     const result = await run(operator, {
-      expectsHang: mayHang(failed.size + 1) && !isPatient,
+      expectsHang: mayHang(count + 1) && !isPatient,
       choose: (key) => {
-        if (failed.has(key)) return undefined;
+        if (met.has(key)) return undefined;
+        met.add(key);
+        if (met.size % every !== 0) return undefined;
         chosen = key;
-        failed.add(key);
-        return kindOf(key, failed.size);
+        count += 1;
+        return kindOf(key, count);
       },
     });
     // On a slow machine a short limit ends a run before it meets a new request.
@@ -209,14 +215,14 @@ export async function failInTurn({
     if (chosen === undefined) problems.push(...requireSuccess("a run without a failure", result));
     const isDone = chosen === undefined || result.code === 0;
     if (isDone) problems.push(...check(operator));
-    if (chosen === undefined && isFirst) return { problems, count: failed.size };
+    if (chosen === undefined && isFirst) return { problems, count };
     isFirst = isDone;
     if (isDone) {
       operator = await begin();
       keys = operator.readSecretsFile();
     }
   }
-  return { problems: [...problems, `no end after ${maxRuns} runs`], count: failed.size };
+  return { problems: [...problems, `no end after ${maxRuns} runs`], count };
 }
 
 /** One failure at one request; the run after it completes. */
