@@ -29,6 +29,18 @@ export class AssessedSessions {
   }
 
   /**
+   * The session that a verdict is about, which may be in neither place yet: the history has dropped it, and it waits for
+   * its delivery to D1.
+   * @throws StoreError, DeadlineError
+   */
+  async findOfVerdict(call: GuardCall, assessmentId: string): Promise<FoundSession | undefined> {
+    const found = await this.find(call, assessmentId);
+    if (found !== undefined) return found;
+    await this.#ledger.flush();
+    return await this.find(call, assessmentId);
+  }
+
+  /**
    * The session that an attempt is for. Never throws: a code or passkey is verified even if the session cannot be
    * read.
    */

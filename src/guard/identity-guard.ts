@@ -436,7 +436,7 @@ export class IdentityGuard extends DurableObject<Env> {
       const notFound = fail<JudgedSession>({ code: "assessment_not_found" });
       const recorded = await addReceipt();
       const state = await this.#ledger.load(call);
-      const found = state && (await this.#sessions.find(call, assessmentId));
+      const found = state && (await this.#sessions.findOfVerdict(call, assessmentId));
       if (found === undefined || this.#sessions.isVoid(found)) return notFound;
       // The history may still have a session whose assessment is past its retention.
       if (assessmentId < oldestId) return notFound;
