@@ -94,7 +94,7 @@ export async function ensureFirstTenant(
     if (first !== undefined) {
       steps.note(
         `tenant "${first.name}"`,
-        `exists; ${tenantFile} has no token of it (POST /v1/tenants/${first.id}/tokens creates one)`,
+        `exists; ${tenantFile} has no token of it (npx edge-idp tenants tokens create ${first.id} makes one)`,
       );
       return false;
     }
