@@ -22,14 +22,10 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { EdgeIdp } from "@edge-idp/sdk";
 import { base32nopad } from "@scure/base";
 import { type ImportFixture, importFixtures } from "../test/cli/e2e/fixtures.ts";
-import {
-  type ExpectedUser,
-  expectedSchema,
-  listUsers,
-  verifyUsers,
-} from "../test/cli/e2e/imported-users.ts";
+import { listUsers, verifyUsers } from "../test/cli/e2e/imported-users.ts";
 import { patientFetch } from "../test/cli/e2e/patient-fetch.ts";
 import { type Account, runUsersCommand, startUsersCommand } from "../test/cli/e2e/users-command.ts";
+import { type ExpectedUser, expectedSchema } from "../test/cli/expected-users.ts";
 import { runBounded } from "../test/e2e/bounded-check.ts";
 import { type Finished, finish } from "../test/e2e/edge-idp.ts";
 import { LocalService } from "../test/e2e/local-service.ts";

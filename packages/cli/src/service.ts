@@ -4,7 +4,8 @@
  * of the machine can read the arguments of a process. Without any of them, a command in a clone uses the local service
  * of `npm run dev`.
  *
- * Whoever names an authority must name its service too. Otherwise the token of one service would go to another.
+ * A command that is given an authority must be given its service too. Otherwise it would send the token of one service
+ * to another.
  */
 import { readFileSync } from "node:fs";
 import { EdgeIdp } from "@edge-idp/sdk";

@@ -3,27 +3,11 @@ import { spawnSync } from "node:child_process";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type EdgeIdp, IdpError } from "@edge-idp/sdk";
 import { Secret, TOTP } from "otpauth";
-import { z } from "zod";
+import type { ExpectedUser } from "../expected-users.ts";
 
 const catchUpMs = 60_000;
 const pollMs = 250;
 
-export const expectedSchema = z.array(
-  z.strictObject({
-    external_id: z.string(),
-    status: z.enum(["active", "suspended"]),
-    secrets: z.array(
-      z.strictObject({
-        base32: z.string(),
-        algorithm: z.string(),
-        digits: z.number(),
-        period: z.number(),
-      }),
-    ),
-    codes: z.array(z.string()),
-  }),
-);
-export type ExpectedUser = z.output<typeof expectedSchema>[number];
 type ExpectedSecret = ExpectedUser["secrets"][number];
 
 function computeWithOathtool({ base32, algorithm, digits, period }: ExpectedSecret, now: number) {

@@ -14,6 +14,7 @@ import { kratos } from "../../../packages/cli/src/import/readers/kratos.ts";
 import { otpauth } from "../../../packages/cli/src/import/readers/otpauth.ts";
 import { supabase } from "../../../packages/cli/src/import/readers/supabase.ts";
 import { zitadel } from "../../../packages/cli/src/import/readers/zitadel.ts";
+import { expectedSchema } from "../expected-users.ts";
 import authentikText from "../fixtures/django/authentik.json?raw";
 import authentikExpected from "../fixtures/django/authentik-expected.json?raw";
 import djangoText from "../fixtures/django/dump.json?raw";
@@ -45,7 +46,7 @@ import csvText from "../fixtures/written/users.csv?raw";
 import csvExpected from "../fixtures/written/users-expected.json?raw";
 import zitadelText from "../fixtures/written/zitadel.json?raw";
 import zitadelExpected from "../fixtures/written/zitadel-expected.json?raw";
-import { describeRow, expectedSchema, readAll, reasonsOf, usersOf } from "./read.ts";
+import { describeRow, readAll, reasonsOf, usersOf } from "./read.ts";
 
 interface Fixture {
   readonly title: string;

@@ -1,8 +1,8 @@
 /** Reads texts with the readers of `edge-idp users import`, and shows what comes out. */
 import { base32nopad } from "@scure/base";
-import { z } from "zod";
 import type { Entry, Form, FoundUser, ImportRow } from "../../../packages/cli/src/import/entry.ts";
 import { decodeSecret } from "../../../src/otp/decode-secret.ts";
+import type { ExpectedUser } from "../expected-users.ts";
 
 /** A text in pieces that are shorter than what a reader looks for. */
 export async function* inPieces(text: string, length = 7): AsyncGenerator<string> {
@@ -33,23 +33,6 @@ export function reasonsOf(entries: readonly Entry[]): readonly string[] {
       : [`${entry.kind} ${entry.place} ${entry.id || "-"}: ${entry.reason}`],
   );
 }
-
-export const expectedSchema = z.array(
-  z.strictObject({
-    external_id: z.string(),
-    status: z.enum(["active", "suspended"]),
-    secrets: z.array(
-      z.strictObject({
-        base32: z.string(),
-        algorithm: z.string(),
-        digits: z.number(),
-        period: z.number(),
-      }),
-    ),
-    codes: z.array(z.string()),
-  }),
-);
-export type ExpectedUser = z.output<typeof expectedSchema>[number];
 
 /** A row as the other software describes the user. Codes that are hashed are left out. */
 export function describeRow({

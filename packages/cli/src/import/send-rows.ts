@@ -50,7 +50,7 @@ function hasUnavailable(results: readonly RowResult[]): boolean {
  * Sends the same rows again while the service, or the store of a user, is out of reach: rows that are done answer as the
  * first time.
  *
- * @param onWait is told how long, before each wait
+ * @param onWait called before each wait, with its length in seconds
  */
 export function createSendRows(
   idp: EdgeIdp,
