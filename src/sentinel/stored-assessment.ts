@@ -28,7 +28,7 @@ const policySchema = z.object({
   kinds: z.object(mapKinds(() => thresholdsSchema.optional())).optional(),
 });
 
-const contentSchema = z.object({
+export const contentSchema = z.object({
   evidence: sessionEvidenceSchema,
   reasons: z.array(z.object({ signal: z.enum(reasonNames), contribution: z.number() })).readonly(),
   degraded: z.array(z.enum(dataSources)).readonly(),

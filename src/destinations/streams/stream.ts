@@ -5,7 +5,7 @@ export const streamFormats = ["native", "ocsf"] as const;
 
 const format = z.enum(streamFormats);
 
-const streamTarget = z.discriminatedUnion("type", [
+export const streamTarget = z.discriminatedUnion("type", [
   /** A receiver of NDJSON. */
   z.object({
     type: z.literal("http"),

@@ -51,7 +51,7 @@ export interface Published {
   readonly complete: boolean;
 }
 
-const retiredKey = `${networkKeyPrefix}retired`;
+export const retiredKey = `${networkKeyPrefix}retired`;
 /** Longer than an isolate uses an older data set. */
 const minRetiredMs = 48 * 60 * 60 * 1000;
 
