@@ -1,5 +1,5 @@
 /**
- * Keyed hashes that are stored instead of addresses and agents (pure). The hash of a text differs from
+ * Keyed hashes that Sentinel stores instead of addresses and agents (pure). The hash of a text differs from
  * tenant to tenant: sessions can be compared, but not read and not linked across tenants.
  */
 import { joinParts, toHex } from "../crypto/bytes.ts";

@@ -38,7 +38,7 @@ export interface GuardCall extends Owner {
   readonly session?: AttemptSession;
   /** What the request says of its device; absent if it says nothing. */
   readonly device?: DeviceRequest;
-  /** What the event says of persons, sealed before the decision, so that the guard stores no address. */
+  /** What the event says of persons, sealed before the decision, so that the guard stores no address in clear. */
   readonly sealedSession?: SealedSession;
 }
 
