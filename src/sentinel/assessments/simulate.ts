@@ -2,10 +2,10 @@
  * Replays stored assessments under a draft policy, to show which recommendations would change. Scores are
  * computed again from the stored evidence, so signals that the draft switches off, and its lists, count too.
  *
- * Assessments have no address in clear, so an entry of a draft list cannot be compared with one. An entry that is a single
- * address or a block (/24, /48) is compared with the keyed hashes of a session. Any entry is also compared with
- * the list entry that contained the session before: if it equals or covers that one, it contains the session
- * too. The answer names the entries without a hash, because they may miss sessions.
+ * Assessments have no address in clear, so an entry of a draft list cannot be compared with one. An entry that
+ * is a single address or a block (/24, /48) is compared with the keyed hashes of a session. Any entry is also
+ * compared with the list entry that contained the session before: if it equals or covers that one, it contains
+ * the session too. The answer names the entries without a hash, because they may miss sessions.
  */
 
 import type { RiskPolicy } from "../assessment.ts";
