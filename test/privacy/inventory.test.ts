@@ -10,6 +10,7 @@ import { storedEventSchema } from "../../src/audit/event.ts";
 import * as statisticsTables from "../../src/audit/statistics/tables.ts";
 import * as auditTables from "../../src/audit/tables.ts";
 import * as databaseTables from "../../src/db/tables.ts";
+import { stateSchema } from "../../src/guard/decisions/state.ts";
 import * as idempotencyTables from "../../src/idempotency/tables.ts";
 import * as identityTables from "../../src/identity/tables.ts";
 import * as keyTables from "../../src/keys/tables.ts";
@@ -17,13 +18,14 @@ import { knownSessionSchema } from "../../src/sentinel/history.ts";
 import * as sentinelTables from "../../src/sentinel/tables.ts";
 import * as tenancyTables from "../../src/tenancy/tables.ts";
 import wrangler from "../../wrangler.toml?raw";
+import { Tenant, User } from "../support/client.ts";
 import { databases } from "../support/databases.ts";
 import { findInventoryProblems, parseInventory } from "../support/inventory.ts";
 import { makeObjects } from "../support/made-objects.ts";
 import { useQuietConsole } from "../support/quiet-console.ts";
 import { listStoredData } from "../support/stored-data.ts";
 import { keyWriters, namedKeys, namesInObjects } from "../support/stored-elsewhere.ts";
-import { listColumnsOf, listFields, readObject } from "../support/stored-names.ts";
+import { listColumnsOf, listFields, listFieldsOf, readObject } from "../support/stored-names.ts";
 
 useQuietConsole();
 
@@ -152,6 +154,22 @@ describe("What the inventory is compared with", () => {
       "src/sentinel/feeds/kv-store.ts",
       "src/sentinel/population/publish.ts",
     ]);
+  });
+
+  it("has the fields of a record, which are those of the guard's state", async () => {
+    const user = await User.withTotp(await Tenant.create());
+    await user.backupCodes();
+    await user.verify(user.wrongCode(Date.now()));
+    await user.events();
+    const row = await env.DB.prepare("SELECT state FROM identities WHERE id = ?")
+      .bind(user.id)
+      .first<{ state: string }>();
+    const recorded = listFieldsOf(JSON.parse(row?.state ?? "{}"));
+    const ownFields = ["form", "id"];
+    expect(recorded).toEqual(expect.arrayContaining(ownFields));
+    expect(listFields(stateSchema)).toEqual(
+      expect.arrayContaining(recorded.filter((field) => !ownFields.includes(field))),
+    );
   });
 
   it("has the archive's fields, which are columns of audit_events", async () => {

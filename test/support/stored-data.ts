@@ -2,7 +2,7 @@
 import { env } from "cloudflare:workers";
 import { auditEventSchema, personalParts } from "../../src/audit/event.ts";
 import type { NoncedParts } from "../../src/audit/leaf.ts";
-import { streamTarget } from "../../src/destinations/streams/stream.ts";
+import { splitTarget, streamTarget } from "../../src/destinations/streams/stream.ts";
 import {
   webhookConfiguration,
   webhookCredentials,
@@ -42,6 +42,14 @@ const noncedFields = fieldsOf<
   nonce: true,
 });
 
+/** What is shown of an HTTP stream, whose headers are credentials. */
+const { configuration: httpConfiguration } = splitTarget({
+  type: "http",
+  format: "native",
+  url: "https://logs.example.com/",
+  headers: {},
+});
+
 function prefixAll(prefix: string, names: readonly string[]): string[] {
   return names.map((name) => `${prefix}.${name}`);
 }
@@ -79,7 +87,7 @@ export async function listStoredData(
           ...listFields(webhookConfiguration),
           ...listFields(webhookCredentials),
           ...listFields(streamTarget),
-          "header_names",
+          ...Object.keys(httpConfiguration),
         ]),
       ],
     ],
