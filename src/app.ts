@@ -1,6 +1,7 @@
 /** The application: its middleware and its routes. */
 import { Hono } from "hono";
 import { assessmentRoutes } from "./api/assessments.ts";
+import { auditBundleRoutes } from "./api/audit-bundle.ts";
 import { auditEventRoutes } from "./api/audit-events.ts";
 import { auditProofRoutes } from "./api/audit-proofs.ts";
 import { authenticatorRoutes } from "./api/authenticators.ts";
@@ -54,6 +55,7 @@ export const apiRoutes = [
   ...feedRoutes,
   ...auditEventRoutes,
   ...auditProofRoutes,
+  ...auditBundleRoutes,
   ...statisticsRoutes,
   ...webhookRoutes,
   ...streamRoutes,

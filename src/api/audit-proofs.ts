@@ -1,64 +1,19 @@
 /** Signed tree heads, and the proofs that the log was not changed. */
 import { z } from "zod";
 import { maxIntegrationSeconds } from "../audit/tree/integrate.ts";
-import { parseNote } from "../audit/tree/note.ts";
 import { findNewestHead, proveConsistency, proveInclusion } from "../audit/tree/prove.ts";
-import { listPublicKeys } from "../audit/tree/signer.ts";
 import { listWitnessedHeads } from "../audit/tree/witness-kv.ts";
-import { toHex } from "../crypto/bytes.ts";
-import { AppError } from "../errors.ts";
 import { anyone, requirePermission } from "../http/access.ts";
 import { defineRoute, none, respond } from "../http/route.ts";
-import { createIntegerSchema, id, instant, limit, sha256, toRfc3339 } from "../http/schemas.ts";
-
-const checkpointSchema = z
-  .object({
-    origin: z.string().meta({
-      description: "The name of the tenant's log.",
-      examples: ["edge-idp/67c9a1b2c3d4e5f60718293a"],
-    }),
-    tree_size: z.int().min(1),
-    root_hash: sha256,
-    sealed_at: instant,
-    public_key: z.string().meta({
-      description: "The raw Ed25519 public key of the signature, base64.",
-      examples: [`${"A".repeat(43)}=`],
-    }),
-    note: z.string().meta({
-      description: "The signed text and its signature: a signed note (c2sp.org/signed-note).",
-    }),
-  })
-  .meta({ id: "Checkpoint" });
-
-function showCheckpoint(head: {
-  readonly note: string;
-  readonly publicKey: string;
-}): z.input<typeof checkpointSchema> {
-  const checkpoint = parseNote(head.note);
-  if (checkpoint === undefined) throw new AppError("unavailable");
-  return {
-    origin: checkpoint.origin,
-    tree_size: checkpoint.size,
-    root_hash: toHex(checkpoint.root),
-    sealed_at: toRfc3339(checkpoint.signedAt),
-    public_key: head.publicKey,
-    note: head.note,
-  };
-}
-
-const publicKeySchema = z
-  .object({
-    version: z.int().min(1),
-    algorithm: z.literal("Ed25519"),
-    public_key: z.string().meta({
-      description: "The raw public key of 32 bytes, base64.",
-      examples: [`${"A".repeat(43)}=`],
-    }),
-    current: z.boolean().meta({
-      description: "True for the key that signs now. The others verify older signatures.",
-    }),
-  })
-  .meta({ id: "AuditPublicKey" });
+import { createIntegerSchema, limit, sha256 } from "../http/schemas.ts";
+import {
+  checkpointSchema,
+  inclusionProofSchema,
+  publicKeySchema,
+  showCheckpoint,
+  showInclusionProof,
+  showPublicKeys,
+} from "./checkpoint-schema.ts";
 
 export const auditProofRoutes = [
   defineRoute(
@@ -151,15 +106,7 @@ export const auditProofRoutes = [
         200: {
           description: "The proof, and the tree head that it leads to.",
           body: z.object({
-            proof: z.object({
-              event_id: id,
-              leaf_index: z.int().min(0),
-              leaf_hash: sha256,
-              tree_size: z.int().min(1),
-              hashes: z
-                .array(sha256)
-                .meta({ description: "The hashes of the proof, from the leaf upwards." }),
-            }),
+            proof: inclusionProofSchema,
             checkpoint: checkpointSchema,
           }),
         },
@@ -167,17 +114,10 @@ export const auditProofRoutes = [
       errors: ["not_found"],
     },
     async (request) => {
-      const eventId = request.param("id");
-      const { head, ...proof } = await proveInclusion(request, eventId, request.query.leaf_index);
+      const proof = await proveInclusion(request, request.param("id"), request.query.leaf_index);
       return respond(200, {
-        proof: {
-          event_id: eventId,
-          leaf_index: proof.leafIndex,
-          leaf_hash: proof.leafHash,
-          tree_size: head.size,
-          hashes: [...proof.hashes],
-        },
-        checkpoint: showCheckpoint(head),
+        proof: showInclusionProof(proof),
+        checkpoint: showCheckpoint(proof.head),
       });
     },
   ),
@@ -236,16 +176,6 @@ export const auditProofRoutes = [
         },
       },
     },
-    async ({ config }) => {
-      const keys = await listPublicKeys(config.auditSigningKeys);
-      return respond(200, {
-        keys: keys.map(({ version, publicKey, current }) => ({
-          version,
-          algorithm: "Ed25519" as const,
-          public_key: publicKey,
-          current,
-        })),
-      });
-    },
+    async ({ config }) => respond(200, { keys: await showPublicKeys(config) }),
   ),
 ];

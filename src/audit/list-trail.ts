@@ -32,7 +32,8 @@ interface DecryptedPage {
   readonly nextAfter: string | null;
 }
 
-async function decryptPage(call: ListCall, { events, nextAfter }: EventPage) {
+/** @throws StoreError; MissingKeyError if the key that sealed an audit key is no longer in the ring */
+export async function decryptPage(call: ListCall, { events, nextAfter }: EventPage) {
   const { db, config, tenantId, findFacts } = call;
   const [keys, facts] = await Promise.all([
     findAuditKeys(db, tenantId, listKeyOwners(events)),

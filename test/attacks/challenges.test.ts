@@ -39,7 +39,7 @@ const operationsByAccess: Readonly<Record<string, readonly string[]>> = {
   "sentinel:read": ["listAssessments", "simulatePolicy", "listFeeds"],
   "audit:read": [
     ...["listAuditEvents", "exportAudit", "getCheckpoint", "listCheckpoints", "proveAuditEvent"],
-    ...["proveAuditConsistency", "getStatistics"],
+    ...["getAuditEventBundle", "proveAuditConsistency", "getStatistics"],
   ],
   "tokens:read": ["listTokens"],
   "tokens:write": ["createToken", "rotateToken", "revokeToken"],

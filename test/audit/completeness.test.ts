@@ -468,6 +468,7 @@ const expectations: Readonly<Record<string, Expectation>> = {
   getCheckpoint: onlyReadsLog,
   listCheckpoints: onlyReads,
   proveAuditEvent: onlyReads,
+  getAuditEventBundle: onlyReads,
   proveAuditConsistency: onlyReadsLog,
   listAuditKeys: onlyReads,
   listStepUpKeys: onlyReads,

@@ -403,7 +403,9 @@ async function runJourney(answers: string[]): Promise<Secrets> {
   const { body: earlier } = await ask("listAuditEvents", target, asTenant, older);
   trail.listed = JSON.stringify([listed, earlier]);
   trail.exported = exported;
-  await ask("proveAuditEvent", { ...target, eventId: listed.events.at(-1).id }, asTenant);
+  const proven = { ...target, eventId: listed.events.at(-1).id };
+  await ask("proveAuditEvent", proven, asTenant);
+  await ask("getAuditEventBundle", proven, asTenant);
   const requestPath = `/v1/requests/${listed.events.at(-1).request_id}`;
   await ask("findRequest", target, { token: env.OPERATOR_TOKEN }, requestPath);
   await ask("proveAuditConsistency", target, asTenant);

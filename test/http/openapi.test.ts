@@ -45,6 +45,7 @@ describe("The OpenAPI document", () => {
       token: { name: "n", permissions: ["idp:read"], expires_at: "2099-01-01T00:00:00+02:00" },
     });
     const requestId = headers.get("X-Request-Id");
+    const [event] = await user.events();
     const context = { ip: "::ffff:192.168.0.1", ua: "", user_id: "another user" };
     const answers = [
       await tenant.send("GET", "/v1/token"),
@@ -64,6 +65,7 @@ describe("The OpenAPI document", () => {
       }),
       await tenant.send("POST", "/v1/sentinel/discover", { sentinel: { id: user.id, context } }),
       await tenant.send("GET", "/v1/audit/events"),
+      await tenant.send("GET", `/v1/audit/events/${event.id}/bundle`),
       await tenant.send("POST", "/v1/idp/users/import", {
         users: [{ external_id: "new" }, { external_id: "", backup_codes: ["none"] }],
       }),

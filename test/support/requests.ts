@@ -147,6 +147,10 @@ export function requestTo(name: string, target: RequestTarget) {
     getCheckpoint: { path: "/v1/audit/checkpoint" },
     listCheckpoints: { path: "/v1/audit/checkpoints" },
     proveAuditEvent: { path: `/v1/audit/events/${target.eventId}/proof`, hasTarget: true },
+    getAuditEventBundle: {
+      path: `/v1/audit/events/${target.eventId}/bundle`,
+      hasTarget: true,
+    },
     proveAuditConsistency: { path: "/v1/audit/consistency?from=1" },
     createWebhook: {
       path: "/v1/webhooks",

@@ -101,6 +101,8 @@ export type ExportQuery = Query<"exportAudit">;
 export type Checkpoint = Schemas["Checkpoint"];
 export type NewestCheckpoint = Schemas["GetCheckpointResult"];
 export type EventProof = Schemas["ProveAuditEventResult"];
+/** One event with everything that proves it. Its event has no `actor.name`, which the leaf does not contain. */
+export type AuditEventBundle = Schemas["AuditEventBundle"];
 export type ConsistencyProof = Schemas["ProveAuditConsistencyResult"]["proof"];
 export type AuditPublicKey = Schemas["AuditPublicKey"];
 export type StatisticsQuery = Query<"getStatistics">;

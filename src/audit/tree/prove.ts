@@ -4,6 +4,7 @@ import { findTenantDb } from "../../db/shards.ts";
 import type { Config } from "../../env.ts";
 import { AppError, createInvalidRequest } from "../../errors.ts";
 import { causeOf, log } from "../../log.ts";
+import type { StoredEvent } from "../event.ts";
 import { findFirstLeafIndex } from "../store.ts";
 import { integrateLog } from "./integrate.ts";
 import { type LeafRange, listConsistencyRanges, listInclusionRanges } from "./merkle.ts";
@@ -23,7 +24,7 @@ interface ProofRequest {
 
 /** Hashes are hex. */
 export interface InclusionProof {
-  readonly leafIndex: number;
+  readonly event: StoredEvent;
   readonly leafHash: string;
   readonly hashes: readonly string[];
   readonly head: VerifiedHead;
@@ -109,7 +110,7 @@ export async function proveInclusion(
   }
   const ranges = [{ start: index, end: index + 1 }, ...listInclusionRanges(index, size)];
   const [hash = "", ...hashes] = await readHashes(request, ranges, size);
-  return { leafIndex: index, leafHash: hash, hashes, head };
+  return { event, leafHash: hash, hashes, head };
 }
 
 /** @throws AppError `invalid_request` unless 1 ≤ from ≤ to ≤ the newest size */

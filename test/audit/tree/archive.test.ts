@@ -1,6 +1,7 @@
 import { env } from "cloudflare:workers";
 import { hex } from "@scure/base";
 import { describe, expect, it, vi } from "vitest";
+import { verifyBundle } from "../../../packages/sdk/src/audit/index.ts";
 import { archiveLogs } from "../../../src/audit/tree/archive.ts";
 import { verifyInclusion } from "../../../src/audit/tree/verify-proof.ts";
 import { findRetentionDays } from "../../../src/tenancy/find-retention.ts";
@@ -270,6 +271,10 @@ describe("Retention", () => {
       root: hex.decode(body.checkpoint.root_hash),
     });
     expect(isProven).toBe(true);
+    const bundle = `/v1/audit/events/${id}/bundle`;
+    expect((await tenant.send("GET", bundle)).status).toBe(404);
+    const archived = await tenant.send("GET", `${bundle}?leaf_index=${leaf_index}`);
+    expect(await verifyBundle({ bundle: archived.body })).toMatchObject({ ok: true });
   });
 
   it("archives personal parts sealed, so that an erasure reaches them in the archive", async () => {

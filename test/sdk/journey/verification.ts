@@ -38,6 +38,19 @@ export async function verifyTrail(sdk: Sdk, idp: EdgeIdp): Promise<void> {
   const included = await sdk.verifyInclusion({ event, proof, keys });
   expectEqual("problems of an event", included.problems, []);
 
+  const bundle = await idp.audit.bundle(event.id);
+  const alone = await sdk.verifyBundle({ bundle });
+  expectEqual("a bundle alone", [alone.ok, alone.trustsBundle], [true, true]);
+  const pinned = await sdk.verifyBundle({ bundle, keys });
+  expectEqual("a bundle with keys", [pinned.ok, pinned.trustsBundle], [true, false]);
+  const outcome = "refused" as const;
+  const forged = await sdk.verifyBundle({ bundle: { ...bundle, event: { ...event, outcome } } });
+  expectEqual(
+    "problems of a forged event",
+    forged.problems.map(({ message }) => message),
+    [`leaf ${event.leaf_index} was changed`],
+  );
+
   const sizes = [older.tree_size, newest.checkpoint.tree_size] as const;
   const consistency = await idp.audit.consistency(...sizes);
   const grown = await sdk.verifyConsistency({ older, newest, proof: consistency, keys });

@@ -1,6 +1,6 @@
 /** A use of each kind of type, compiled as in a project of its own: strict, and with the declarations checked. */
 import { EdgeIdp, IdpError, type Otp, type Profile, type VerifyOtpResult } from "@edge-idp/sdk";
-import { type Verdict, verifyInclusion, verifyTrail } from "@edge-idp/sdk/audit";
+import { type Verdict, verifyBundle, verifyInclusion, verifyTrail } from "@edge-idp/sdk/audit";
 import { type StepUpClaims, StepUpTokenError, verifyStepUpToken } from "@edge-idp/sdk/tokens";
 import { verifyWebhook, WebhookError, type WebhookMessage } from "@edge-idp/sdk/webhooks";
 
@@ -53,6 +53,9 @@ export async function verify(older: string): Promise<Verdict> {
   for await (const event of idp.audit.events({ limit: 100 })) {
     const { ok } = await verifyInclusion({ event, proof: await idp.audit.proof(event.id), keys });
     if (!ok) throw new Error(event.id);
+    const bundle = await idp.audit.bundle(event.id, { leaf_index: event.leaf_index });
+    const { trustsBundle, problems } = await verifyBundle({ bundle, keys });
+    if (trustsBundle || problems.length > 0) throw new Error(bundle.event.id);
   }
   return await verifyTrail({ read: () => idp.audit.exportBytes(), checkpoint, older });
 }

@@ -1,5 +1,7 @@
-/** Formats the verdict about an audit trail. */
-import type { SignedCheckpoint, Verdict } from "@edge-idp/sdk/audit";
+/** Formats the verdict about an audit trail, and what all verdicts of `edge-idp audit verify` have in common. */
+import type { CheckpointVerdict, SignedCheckpoint, Verdict } from "@edge-idp/sdk/audit";
+
+const adviceOnKeys = "compare it with a copy of /v1/audit/keys kept from earlier";
 
 function countUncovered({ leaves, newest }: Verdict): number {
   return Math.max(0, leaves - (newest?.head.size ?? 0));
@@ -9,44 +11,65 @@ function formatTime({ head }: SignedCheckpoint): string {
   return new Date(head.signedAt).toISOString();
 }
 
-export function formatJson(verdict: Verdict): string {
-  const { ok, problems, leaves, newest, older } = verdict;
-  return JSON.stringify({
+function describeExtent(checkpoint: SignedCheckpoint): string {
+  return `${checkpoint.head.size} leaves, signed at ${formatTime(checkpoint)}`;
+}
+
+/** What the JSON of every verdict has. */
+export function describeVerdict({ ok, problems, newest, older }: CheckpointVerdict) {
+  return {
     ok,
     problems,
-    leaves,
-    not_covered: newest === undefined ? null : countUncovered(verdict),
     origin: newest?.head.origin ?? null,
     tree_size: newest?.head.size ?? null,
     sealed_at: newest === undefined ? null : formatTime(newest),
     public_key: newest?.publicKey ?? null,
     older_tree_size: older?.head.size ?? null,
-  });
+  };
+}
+
+/**
+ * The lines about the checkpoints of a verdict.
+ * @param source where the key comes from; without it, the line asks to compare the key
+ */
+export function formatCheckpoints(
+  { newest, older }: CheckpointVerdict,
+  source: string | undefined,
+): string[] {
+  if (newest === undefined) return [];
+  return [
+    `Log:        ${newest.head.origin}`,
+    `Checkpoint: ${describeExtent(newest)}`,
+    `Signed by:  ${newest.publicKey} (${source ?? adviceOnKeys})`,
+    ...(older === undefined ? [] : [`Older:      ${describeExtent(older)}`]),
+  ];
+}
+
+/** The last lines of a verdict. @param proven what a good verdict has proved */
+export function formatConclusion({ ok, problems }: CheckpointVerdict, proven: string): string[] {
+  return [
+    ok ? `VERIFIED${proven}` : "NOT VERIFIED",
+    ...problems.map(({ message }) => `  ${message}`),
+  ];
+}
+
+export function formatTrailJson(verdict: Verdict): string {
+  const { newest, leaves } = verdict;
+  const { ok, problems, ...checkpoints } = describeVerdict(verdict);
+  const notCovered = newest === undefined ? null : countUncovered(verdict);
+  return JSON.stringify({ ok, problems, leaves, not_covered: notCovered, ...checkpoints });
 }
 
 /** @param isPinned whether the officer said which keys are the service's */
-export function formatText(verdict: Verdict, isPinned: boolean): string {
-  const { ok, problems, leaves, newest, older } = verdict;
-  const lines: string[] = [];
-  const covers = (checkpoint: SignedCheckpoint) =>
-    `${checkpoint.head.size} leaves, signed at ${formatTime(checkpoint)}`;
+export function formatTrailText(verdict: Verdict, isPinned: boolean): string {
+  const { leaves, newest } = verdict;
+  const lines = formatCheckpoints(verdict, isPinned ? "one of --keys" : undefined);
   if (newest !== undefined) {
-    const known = isPinned
-      ? "one of --keys"
-      : "compare it with a copy of /v1/audit/keys kept from earlier";
     const beyond = countUncovered(verdict);
-    lines.push(`Log:        ${newest.head.origin}`);
-    lines.push(`Checkpoint: ${covers(newest)}`);
-    lines.push(`Signed by:  ${newest.publicKey} (${known})`);
-    if (older !== undefined) lines.push(`Older:      ${covers(older)}`);
     const rest = beyond === 0 ? "" : `, ${beyond} of them not covered by the checkpoint`;
     lines.push(`Export:     ${leaves} leaves read${rest}`, "");
   }
-  lines.push(
-    ok
-      ? "VERIFIED: every event under the checkpoint is as it was recorded, and none is missing or added."
-      : "NOT VERIFIED",
-  );
-  for (const { message } of problems) lines.push(`  ${message}`);
-  return lines.join("\n");
+  const proven =
+    ": every event under the checkpoint is as it was recorded, and none is missing or added.";
+  return [...lines, ...formatConclusion(verdict, proven)].join("\n");
 }

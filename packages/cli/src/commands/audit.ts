@@ -1,49 +1,9 @@
 /** `edge-idp audit`: saves a tenant's audit trail, and verifies it. */
 import type { Command } from "commander";
-import { exitCodes } from "../failure.ts";
 import { addExamples } from "../help.ts";
 import { addTenantOptions, connectAsTenant } from "../service.ts";
 import { quoteForShell } from "../shell.ts";
-
-function addVerifyCommand(group: Command): void {
-  const command = group
-    .command("verify")
-    .summary("verify a saved trail, without the service")
-    .description(
-      "Verifies a tenant's audit trail from saved files, without the service, network and secrets.\n\n" +
-        "Exits with 0 if all is verified, with 1 if not, and with 2 if there is no verdict: an argument is wrong, or a file cannot be used. docs/audit-verification.md explains each message.",
-    )
-    .argument("<export>", "the answer of GET /v1/audit/export, from leaf 0 on")
-    .argument("<checkpoint>", "the answer of GET /v1/audit/checkpoint, taken before the export")
-    .argument(
-      "[older]",
-      "an earlier answer: proves that history was not rewritten since it was taken",
-    )
-    .option("--keys <file>", "an earlier answer of GET /v1/audit/keys: accept only these keys")
-    .option("--json", "print one JSON object instead of text")
-    .action(
-      async (
-        exported: string,
-        checkpoint: string,
-        older: string | undefined,
-        { keys, json = false }: { readonly keys?: string; readonly json?: boolean },
-      ) => {
-        const { verifyFiles } = await import("../audit/verify.ts");
-        const { formatJson, formatText } = await import("../audit/verdict.ts");
-        const verdict = await verifyFiles({ exported, checkpoint, older, keys });
-        const shown = json ? formatJson(verdict) : formatText(verdict, keys !== undefined);
-        process.stdout.write(`${shown}\n`);
-        process.exitCode = verdict.ok ? exitCodes.success : exitCodes.failed;
-      },
-    );
-  addExamples(command, [
-    { line: "audit verify export.ndjson checkpoint.json", what: "as saved by audit export" },
-    {
-      line: "audit verify export.ndjson checkpoint.json last-year.json --keys keys.json",
-      what: "also that history was not rewritten, nor signed with another key",
-    },
-  ]);
-}
+import { addVerifyCommand } from "./audit-verify.ts";
 
 function addExportCommand(group: Command): void {
   const command = group

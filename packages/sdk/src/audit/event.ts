@@ -34,6 +34,8 @@ export interface ShownEvent {
   } | null;
   readonly personal_digest: string | null;
   readonly erased: boolean;
+  /** Events of older builds lack it. */
+  readonly expired?: boolean;
 }
 
 export interface ExportedEvent extends ShownEvent {
@@ -67,10 +69,10 @@ const members = {
 const leafHash = nullable(hash);
 
 /** The shape of an `ExportedEvent`: a line of the export. */
-export const exportedEvent = exactObject({ ...members, leaf_hash: leafHash });
+export const exportedEvent = exactObject({ ...members, leaf_hash: leafHash }, { expired: flag });
 
 /** The shape of a `ShownEvent`: one of the list, or of the export. */
-export const shownEvent = exactObject(members, { leaf_hash: leafHash });
+export const shownEvent = exactObject(members, { leaf_hash: leafHash, expired: flag });
 
 /** Computes the hash of the leaf from the event as it is shown. */
 export function hashEvent(event: ShownEvent): Uint8Array {
@@ -83,17 +85,18 @@ export function hashEvent(event: ShownEvent): Uint8Array {
 
 /** Checks the personal parts of an event, to which the leaf commits by their digest. */
 export function findPersonalProblem(event: ShownEvent): string | undefined {
-  const { actor, personal, personal_digest, target, erased } = event;
+  const { actor, personal, personal_digest, target, erased, expired = false } = event;
   if (target.external_id !== (personal?.external_id ?? null)) return "external_id is not its own";
   if ((actor.acting_for ?? null) !== (personal?.acting_for ?? null)) {
     return "acting_for is not its own";
   }
   if (personal === null && personal_digest !== null) {
-    return erased ? undefined : "its personal parts were changed and open no more";
+    return erased || expired ? undefined : "its personal parts were changed and open no more";
   }
   if (personal !== null && digestPersonalParts(personal) !== personal_digest) {
     return "its personal parts are not those that were sealed";
   }
+  if (expired) return "`expired` says the contrary of the rest";
   const expected = personal === null && target.type === "identity";
   return erased === expected ? undefined : "`erased` says the contrary of the rest";
 }

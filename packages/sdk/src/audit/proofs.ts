@@ -4,6 +4,7 @@ import * as merkle from "../../../../src/audit/tree/verify-proof.ts";
 import { toHex } from "../../../../src/crypto/bytes.ts";
 import type {
   AuditEvent,
+  AuditEventBundle,
   AuditPublicKey,
   Checkpoint,
   ConsistencyProof,
@@ -25,22 +26,22 @@ import {
 } from "./shape.ts";
 import type { CheckpointVerdict, Problem, SignedCheckpoint } from "./verdict.ts";
 
-const inclusionAnswer = objectWith({
-  proof: objectWith({
-    event_id: text,
-    leaf_index: count,
-    leaf_hash: hash,
-    tree_size: count,
-    hashes: listOf(hash),
-  }),
+/** The shape of an inclusion proof. */
+export const inclusionProof = objectWith({
+  event_id: text,
+  leaf_index: count,
+  leaf_hash: hash,
+  tree_size: count,
+  hashes: listOf(hash),
 });
+const inclusionAnswer = objectWith({ proof: inclusionProof });
 const consistencyProof = objectWith({ from: count, to: count, hashes: listOf(hash) });
 
 /** What `audit.keys()` returns, or the whole answer of `GET /v1/audit/keys`. */
-type Keys = readonly AuditPublicKey[] | { readonly keys: readonly AuditPublicKey[] };
+export type Keys = readonly AuditPublicKey[] | { readonly keys: readonly AuditPublicKey[] };
 
 /** Checked at run time too, because answers come over the network. @throws CannotVerifyError */
-function requireShape<T>(value: unknown, shape: Shape, what: string): asserts value is T {
+export function requireShape<T>(value: unknown, shape: Shape, what: string): asserts value is T {
   const fault = shape(value);
   if (fault === undefined) return;
   throw new CannotVerifyError(`${what}: ${describeFault(fault)}`);
@@ -65,15 +66,19 @@ function findEventProblem(event: ShownEvent, { proof }: EventProof): Problem | u
   }
 }
 
-function leadsToRoot({ proof }: EventProof, { head }: SignedCheckpoint): boolean {
-  if (proof.tree_size !== head.size) return false;
-  return merkle.verifyInclusion({
+/** Why the proof does not lead to the root in the checkpoint. */
+function findPathProblem({ proof }: EventProof, { head }: SignedCheckpoint): string | undefined {
+  if (proof.tree_size !== head.size) {
+    return `the proof is for a tree of ${proof.tree_size} leaves, and the checkpoint covers ${head.size}`;
+  }
+  const isProven = merkle.verifyInclusion({
     leaf: hex.decode(proof.leaf_hash),
     index: proof.leaf_index,
     size: head.size,
     proof: proof.hashes.map((text) => hex.decode(text)),
     root: head.root,
   });
+  return isProven ? undefined : "the proof does not lead to the root in the checkpoint";
 }
 
 function connectsRoots(
@@ -96,12 +101,14 @@ function connectsRoots(
  * root in the checkpoint, and the checkpoint is signed.
  * @param given.event from the list of events, or a line of the export
  * @param given.proof the answer of `GET /v1/audit/events/{id}/proof`
+ * @param given.checkpoint a checkpoint of the same tree, from elsewhere; by default the one in the answer
  * @param given.keys accept only these keys: an answer of `GET /v1/audit/keys` that was kept from earlier
  * @throws CannotVerifyError if one of them is something else, or the runtime lacks Ed25519
  */
 export async function verifyInclusion(given: {
-  readonly event: AuditEvent;
+  readonly event: AuditEvent | AuditEventBundle["event"];
   readonly proof: EventProof;
+  readonly checkpoint?: Checkpoint | NewestCheckpoint | undefined;
   readonly keys?: Keys | undefined;
 }): Promise<CheckpointVerdict> {
   const { event, proof: answer, keys } = given;
@@ -112,14 +119,13 @@ export async function verifyInclusion(given: {
     inclusionAnswer,
     `The proof given is not an answer of ${source}`,
   );
-  const { newest, older, ...opened } = await openCheckpoints({ newest: answer.checkpoint, keys });
+  const checkpoint = given.checkpoint ?? answer.checkpoint;
+  const { newest, older, ...opened } = await openCheckpoints({ newest: checkpoint, keys });
   const problems = [...opened.problems];
   const wrong = findEventProblem(event, answer);
   if (wrong !== undefined) problems.push(wrong);
-  if (newest !== undefined && !leadsToRoot(answer, newest)) {
-    const message = "the proof does not lead to the root in the checkpoint";
-    problems.push({ leaf: event.leaf_index, kind: "tree", message });
-  }
+  const message = newest === undefined ? undefined : findPathProblem(answer, newest);
+  if (message !== undefined) problems.push({ leaf: event.leaf_index, kind: "tree", message });
   return { ok: problems.length === 0, problems, newest, older };
 }
 

@@ -45,6 +45,12 @@ export interface CheckpointVerdict {
   readonly older: SignedCheckpoint | undefined;
 }
 
+/** About a bundle. */
+export interface BundleVerdict extends CheckpointVerdict {
+  /** Whether only the bundle itself says which keys are those of the service. Compare `newest.publicKey` then. */
+  readonly trustsBundle: boolean;
+}
+
 /** About a whole trail. */
 export interface Verdict extends CheckpointVerdict {
   /** Leaves read from the export. No signature covers those from `newest.head.size` on. */

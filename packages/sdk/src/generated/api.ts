@@ -844,6 +844,30 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/audit/events/{id}/bundle": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get one event with everything that proves it
+         * @description Returns one event with its inclusion proof, the signed tree head and the public keys, as one file that can be verified without the service. Compare the keys with a copy from elsewhere.
+         *
+         *     Permission: `audit:read`.
+         *
+         *     Error codes: `invalid_request`, `body_too_large`, `internal_error`, `unavailable`, `invalid_json`, `missing_token`, `invalid_token`, `rate_limited`, `tenant_suspended`, `insufficient_scope`, `not_found`.
+         */
+        get: operations["getAuditEventBundle"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/stats": {
         parameters: {
             query?: never;
@@ -5331,6 +5355,121 @@ export interface components {
             public_key: string;
             /** @description True for the key that signs now. The others verify older signatures. */
             current: boolean;
+        } & {
+            [key: string]: unknown;
+        };
+        AuditEventBundle: {
+            /**
+             * @description Values: `edge-idp/audit-bundle`; expect further ones.
+             * @example edge-idp/audit-bundle
+             */
+            format: string;
+            /** @description It changes if an older verifier could not read the bundle. */
+            version: number;
+            event: components["schemas"]["ProvenAuditEvent"];
+            proof: {
+                /** @example 6908bffd1c2e4a5b9d7f0a31 */
+                event_id: string;
+                /** Format: int64 */
+                leaf_index: number;
+                /**
+                 * @description SHA-256, hex.
+                 * @example 0a1b0a1b0a1b0a1b0a1b0a1b0a1b0a1b0a1b0a1b0a1b0a1b0a1b0a1b0a1b0a1b
+                 */
+                leaf_hash: string;
+                /** Format: int64 */
+                tree_size: number;
+                /** @description The hashes of the proof, from the leaf upwards. */
+                hashes: string[];
+            } & {
+                [key: string]: unknown;
+            };
+            checkpoint: components["schemas"]["Checkpoint"];
+            /** @description The keys of the service, for convenience: whoever forges a bundle can also replace them. */
+            keys: components["schemas"]["AuditPublicKey"][];
+        } & {
+            [key: string]: unknown;
+        };
+        ProvenAuditEvent: {
+            /** @example 6908bffd1c2e4a5b9d7f0a31 */
+            id: string;
+            /**
+             * Format: date-time
+             * @example 2026-08-15T09:30:00.000Z
+             */
+            at: string;
+            actor: {
+                /**
+                 * @description Values: `api_token`, `operator`, `system`; expect further ones.
+                 * @example api_token
+                 */
+                type: string;
+                /** @description The API token; null for the operator and for the service itself. */
+                id: string | null;
+                /**
+                 * @description The tenant's own id of the person on whose behalf the request acted (`Acting-For`). A personal part: the leaf contains its digest.
+                 * @example agent-7
+                 */
+                acting_for: string | null;
+            } & {
+                [key: string]: unknown;
+            };
+            /**
+             * @description Values: `tenant.created`, `tenant.relocated`, `tenant.deletion_started`, `tenant.deleted`, `tenant.renamed`, `tenant.suspended`, `tenant.reactivated`, `settings.changed`, `token.created`, `token.rotated`, `token.revoked`, `user.provisioned`, `user.suspended`, `user.reactivated`, `user.locked`, `user.unlocked`, `user.erased`, `otp.configured`, `otp.imported`, `otp.confirmed`, `otp.verified`, `otp.disabled`, `otp.removed`, `authenticator.added`, `authenticator.renamed`, `authenticator.removed`, `backup_codes.generated`, `passkey.registered`, `passkey.verified`, `passkey.renamed`, `passkey.removed`, `device.remembered`, `device.removed`, `session.assessed`, `session.judged`, `session.imported`, `secrets.exported`, `request.refused`, `webhook.created`, `webhook.changed`, `webhook.rotated`, `webhook.replayed`, `webhook.disabled`, `webhook.removed`, `stream.created`, `stream.changed`, `stream.replayed`, `stream.removed`; expect further ones.
+             * @example tenant.created
+             */
+            action: string;
+            target: {
+                /**
+                 * @description Values: `tenant`, `api_token`, `identity`, `webhook`, `stream`; expect further ones.
+                 * @example tenant
+                 */
+                type: string;
+                /** @example 6908bffd1c2e4a5b9d7f0a31 */
+                id: string;
+                external_id: string | null;
+            } & {
+                [key: string]: unknown;
+            };
+            /**
+             * @description Values: `success`, `failure`, `refused`; expect further ones.
+             * @example success
+             */
+            outcome: string;
+            /** @example null */
+            reason: string | null;
+            /** @example 6a7f2c1e0b9d4e5f8a3c1d20 */
+            request_id: string | null;
+            details: {
+                [key: string]: unknown;
+            };
+            /**
+             * Format: int64
+             * @description The event's position in the tenant's log.
+             */
+            leaf_index: number;
+            /** @description The personal parts; null if the event has none, or has lost them to an erasure or to the deletion of the tenant. */
+            personal: ({
+                /**
+                 * @description The tenant's own id of the user.
+                 * @example ORG_USR_9921_AFG
+                 */
+                external_id?: string;
+                /** @example 192.0.2.1 */
+                address?: string;
+                /** @example EnterpriseAgent/1.0 */
+                agent?: string;
+                /** @example agent-7 */
+                acting_for?: string;
+                /** @description Random, so that the digest does not reveal the parts. */
+                nonce: string;
+            } & {
+                [key: string]: unknown;
+            }) | null;
+            /** @description The digest of `personal` that the leaf contains. */
+            personal_digest: string | null;
+            /** @description True if `personal` was erased with the user or the tenant. */
+            erased: boolean;
         } & {
             [key: string]: unknown;
         };
@@ -13885,6 +14024,201 @@ export interface operations {
             /** @description `body_too_large`: The body is too large; send a smaller one. */
             413: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `internal_error`: The service failed to process the request; report the request_id to its operator. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `unavailable`: Temporarily unavailable. The request may have been applied; retry it with the same Idempotency-Key. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description An error with a status that a later version may add. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    getAuditEventBundle: {
+        parameters: {
+            query?: {
+                /**
+                 * @description The event's position. It is required once the event is in the archive.
+                 * @example 0
+                 */
+                leaf_index?: number;
+            };
+            header?: never;
+            path: {
+                /**
+                 * @description An `id` that the service returned.
+                 * @example 6908bffd1c2e4a5b9d7f0a31
+                 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The bundle. */
+            200: {
+                headers: {
+                    /** @description Limits that the request counted against. */
+                    "RateLimit-Policy"?: string;
+                    /** @description Remaining quota per limit, where known. */
+                    RateLimit?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "format": "edge-idp/audit-bundle",
+                     *       "version": 0,
+                     *       "event": {
+                     *         "id": "6908bffd1c2e4a5b9d7f0a31",
+                     *         "at": "2026-08-15T09:30:00.000Z",
+                     *         "actor": {
+                     *           "type": "api_token",
+                     *           "id": "6908bffd1c2e4a5b9d7f0a31",
+                     *           "acting_for": "agent-7"
+                     *         },
+                     *         "action": "tenant.created",
+                     *         "target": {
+                     *           "type": "tenant",
+                     *           "id": "6908bffd1c2e4a5b9d7f0a31",
+                     *           "external_id": "ORG_USR_9921_AFG"
+                     *         },
+                     *         "outcome": "success",
+                     *         "reason": null,
+                     *         "request_id": "6a7f2c1e0b9d4e5f8a3c1d20",
+                     *         "details": {},
+                     *         "leaf_index": 0,
+                     *         "personal": {
+                     *           "external_id": "ORG_USR_9921_AFG",
+                     *           "address": "192.0.2.1",
+                     *           "agent": "EnterpriseAgent/1.0",
+                     *           "acting_for": "agent-7",
+                     *           "nonce": "…"
+                     *         },
+                     *         "personal_digest": "0a1b0a1b0a1b0a1b0a1b0a1b0a1b0a1b0a1b0a1b0a1b0a1b0a1b0a1b0a1b0a1b",
+                     *         "erased": true
+                     *       },
+                     *       "proof": {
+                     *         "event_id": "6908bffd1c2e4a5b9d7f0a31",
+                     *         "leaf_index": 0,
+                     *         "leaf_hash": "0a1b0a1b0a1b0a1b0a1b0a1b0a1b0a1b0a1b0a1b0a1b0a1b0a1b0a1b0a1b0a1b",
+                     *         "tree_size": 1,
+                     *         "hashes": [
+                     *           "0a1b0a1b0a1b0a1b0a1b0a1b0a1b0a1b0a1b0a1b0a1b0a1b0a1b0a1b0a1b0a1b"
+                     *         ]
+                     *       },
+                     *       "checkpoint": {
+                     *         "origin": "edge-idp/67c9a1b2c3d4e5f60718293a",
+                     *         "tree_size": 1,
+                     *         "root_hash": "0a1b0a1b0a1b0a1b0a1b0a1b0a1b0a1b0a1b0a1b0a1b0a1b0a1b0a1b0a1b0a1b",
+                     *         "sealed_at": "2026-08-15T09:30:00.000Z",
+                     *         "public_key": "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=",
+                     *         "note": "…"
+                     *       },
+                     *       "keys": [
+                     *         {
+                     *           "version": 1,
+                     *           "algorithm": "Ed25519",
+                     *           "public_key": "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=",
+                     *           "current": true
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["AuditEventBundle"];
+                };
+            };
+            /**
+             * @description `invalid_request`: The request is not valid; see issues.
+             *
+             *     `invalid_json`: The body is not valid JSON in UTF-8; send one JSON object.
+             */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /**
+             * @description `missing_token`: No API token was sent; send one as 'Authorization: Bearer <token>'.
+             *
+             *     `invalid_token`: The API token is unknown, revoked, expired or mistyped; use a valid one.
+             */
+            401: {
+                headers: {
+                    /** @description The challenge of RFC 6750. */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /**
+             * @description `tenant_suspended`: The tenant is suspended; ask the operator of the service to reactivate it.
+             *
+             *     `insufficient_scope`: The API token lacks a permission; use a token that has it.
+             */
+            403: {
+                headers: {
+                    /** @description Names the missing permission (RFC 6750). */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `not_found`: Nothing exists at this URL; check the path and the id. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `body_too_large`: The body is too large; send a smaller one. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `rate_limited`: Too many requests were sent; wait as long as Retry-After states. */
+            429: {
+                headers: {
+                    /** @description Seconds until the limit resets. */
+                    "Retry-After"?: string;
                     [name: string]: unknown;
                 };
                 content: {

@@ -4,6 +4,7 @@ import type { RequestOptions } from "../options.ts";
 import { Pages, queryOf } from "../pages.ts";
 import type {
   AuditEvent,
+  AuditEventBundle,
   AuditEventFilters,
   AuditPublicKey,
   Checkpoint,
@@ -113,6 +114,22 @@ export class Audit {
     const query = leaf_index === undefined ? {} : { leaf_index };
     const params = { path: { id: eventId }, query };
     return bodyOf(this.#connection.api(options).GET("/v1/audit/events/{id}/proof", { params }));
+  }
+
+  /**
+   * Gets one event with everything that proves it, to be saved as a file. `verifyBundle` of `@edge-idp/sdk/audit` verifies
+   * it without the service. Permission: `audit:read`.
+   *
+   * @throws IdpError `not_found`
+   */
+  bundle(
+    eventId: string,
+    { leaf_index }: { readonly leaf_index?: number | undefined } = {},
+    options?: RequestOptions,
+  ): Promise<AuditEventBundle> {
+    const query = leaf_index === undefined ? {} : { leaf_index };
+    const params = { path: { id: eventId }, query };
+    return bodyOf(this.#connection.api(options).GET("/v1/audit/events/{id}/bundle", { params }));
   }
 
   /**

@@ -1,9 +1,9 @@
-/** `edge-idp audit verify`: verifies a trail that `edge-idp audit export` has saved, without the service. */
+/** `edge-idp audit verify EXPORT CHECKPOINT`: verifies a trail that `edge-idp audit export` has saved, without the service. */
 import { createReadStream } from "node:fs";
 import { readFile, stat } from "node:fs/promises";
-import { CannotVerifyError, type Verdict, verifyTrail } from "@edge-idp/sdk/audit";
-import { exitCodes, Failure } from "../failure.ts";
+import { type Verdict, verifyTrail } from "@edge-idp/sdk/audit";
 import { showProgress } from "../progress.ts";
+import { requireVerdict } from "./read-file.ts";
 
 const minProgressBytes = 10_000_000;
 const progressStepBytes = 1_000_000;
@@ -40,7 +40,7 @@ export async function verifyFiles({
 }: TrailFiles): Promise<Verdict> {
   const text = (path: string | undefined) =>
     path === undefined ? undefined : readFile(path, "utf8");
-  try {
+  return await requireVerdict(async () => {
     const { size } = await stat(exported);
     return await verifyTrail({
       read: () => readChunks(exported, size),
@@ -48,9 +48,5 @@ export async function verifyFiles({
       older: await text(older),
       keys: await text(keys),
     });
-  } catch (error) {
-    const isExpected =
-      error instanceof CannotVerifyError || (error instanceof Error && "syscall" in error);
-    throw isExpected ? new Failure(error.message, exitCodes.unusable) : error;
-  }
+  });
 }
