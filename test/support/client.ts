@@ -2,8 +2,9 @@
  * A client of the service as a backend developer would write it. It checks every answer against the
  * OpenAPI document.
  */
-import { createExecutionContext } from "cloudflare:test";
+import { createExecutionContext, waitOnExecutionContext } from "cloudflare:test";
 import { env } from "cloudflare:workers";
+import { BoundedMap } from "../../src/bounded-map.ts";
 import worker from "../../src/index.ts";
 import { codeFor } from "./authenticator.ts";
 import { findContradiction } from "./openapi-conformity.ts";
@@ -23,9 +24,21 @@ export interface Call {
 
 const origin = "https://idp.test";
 
+/** The contexts of the latest requests, by request id. */
+const contexts = new BoundedMap<string, ExecutionContext>({ maxEntries: 100 });
+
+/** Waits for what a request, one of the latest, does after its answer. */
+export async function waitForRequest(requestId: string): Promise<void> {
+  const context = contexts.get(requestId);
+  if (context === undefined) throw new Error(`No recent request has the id ${requestId}`);
+  await waitOnExecutionContext(context);
+}
+
 /** Calls the Worker directly, because `exports.default.fetch` gets slower with every call in a file. */
 export async function fetchAnswer(request: Request, bindings: Env = env): Promise<Answer> {
-  const response = await worker.fetch(request, bindings, createExecutionContext());
+  const context = createExecutionContext();
+  const response = await worker.fetch(request, bindings, context);
+  contexts.set(response.headers.get("X-Request-Id") ?? "", context);
   const text = new TextDecoder().decode(await response.arrayBuffer());
   const isJson = response.headers.get("Content-Type")?.startsWith("application/json") ?? false;
   return {

@@ -1,7 +1,7 @@
 /** The events of one request, read over HTTP after the outboxes are delivered. */
 import { env } from "cloudflare:workers";
 import { vi } from "vitest";
-import { send, type User } from "./client.ts";
+import { send, type User, waitForRequest } from "./client.ts";
 import { fireAlarm } from "./guard.ts";
 import { nameIn } from "./jurisdictions.ts";
 import { fireLogAlarm } from "./refusal-log.ts";
@@ -22,9 +22,6 @@ interface TrailOwner {
   };
   readonly user?: User;
 }
-
-/** Longer than an event takes to reach D1. */
-const maxDeliveryMs = 400;
 
 /** Action, outcome and reason of each event of the request, in log order. */
 export async function readRequestEvents(
@@ -51,13 +48,14 @@ async function readFiledEvents(tenantId: string): Promise<ShownEvent[]> {
   return (await statement.bind(tenantId).all<ShownEvent>()).results;
 }
 
-/** Waits until the request has exactly these events. */
+/** Waits until the request, one of the latest, has exactly these events. */
 export async function expectRequestEvents(
   owner: TrailOwner,
   requestId: string | null,
   expected: readonly string[],
 ): Promise<void> {
-  if (expected.length === 0) await scheduler.wait(maxDeliveryMs);
+  // Then every event of the request is in an outbox or in D1, so that a superfluous one is found as well.
+  await waitForRequest(requestId ?? "");
   await vi.waitFor(
     async () => {
       const events = await readRequestEvents(owner, requestId);
