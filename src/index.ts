@@ -5,6 +5,7 @@ import { requestRecord } from "./guard/client.ts";
 import { consumeDeliveries } from "./guard/delivery/consumer.ts";
 import { onSchedule } from "./scheduled.ts";
 
+export { PersonalKeys } from "./audit/personal-keys/personal-keys.ts";
 export { DestinationFollower } from "./destinations/follower.ts";
 export { DeliveryGate } from "./guard/delivery/delivery-gate.ts";
 export { IdentityGuard } from "./guard/identity-guard.ts";

@@ -53,6 +53,8 @@ export const logEvents = [
   "migrations_missing",
   "operator_token_refused",
   "outbox_delivery_failed",
+  "personal_keys_failed",
+  "personal_keys_unreachable",
   "population_failed",
   "prefix_watch_failed",
   "prefix_watch_unreachable",

@@ -31,6 +31,7 @@ export const layers: readonly (readonly string[])[] = [
   ["audit/control-outbox", "audit/ocsf", "audit/tree"],
   ["audit/statistics"],
   ["audit"],
+  ["audit/personal-keys"],
   ["idempotency", "identity"],
   ["db", "otp", "passkeys"],
   ["env.ts"],

@@ -39,7 +39,7 @@ export async function decryptPage(call: ListCall, { events, nextAfter }: EventPa
     findAuditKeys(db, tenantId, listKeyOwners(events)),
     findFacts(events),
   ]);
-  return { events: await decryptEvents(config, tenantId, events, keys, facts), nextAfter };
+  return { events: await decryptEvents(config, events, keys, facts), nextAfter };
 }
 
 /**

@@ -14,6 +14,7 @@ export const namespaces = {
   TENANT_WATCHES: env.TENANT_WATCHES,
   REGISTER: env.REGISTER,
   EXPORTS: env.EXPORTS,
+  PERSONAL_KEYS: env.PERSONAL_KEYS,
 };
 
 /** The runtime's class of all namespaces. */

@@ -2,6 +2,7 @@
 import { listDurableObjectIds, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { base32nopad, base64, base64urlnopad, hex } from "@scure/base";
+import type { PersonalKeys } from "../../src/audit/personal-keys/personal-keys.ts";
 import type { DestinationFollower } from "../../src/destinations/follower.ts";
 import type { IdentityGuard } from "../../src/guard/identity-guard.ts";
 import type { RefusalLog } from "../../src/guard/refusal-log/refusal-log.ts";
@@ -31,6 +32,7 @@ type AnyObject =
   | DestinationFollower
   | ExportRegister
   | IdentityGuard
+  | PersonalKeys
   | PrefixWatch
   | RefusalLog
   | TenantWatch
@@ -155,6 +157,7 @@ export async function copyStores(): Promise<StoresCopy> {
     watches: [...(await readObjects(env.PREFIXES)), ...(await readObjects(env.TENANT_WATCHES))],
     registers: [...(await readObjects(env.REGISTER)), ...(await readObjects(env.EXPORTS))],
     followers: await readObjects(env.FOLLOWERS),
+    dayKeys: await readObjects(env.PERSONAL_KEYS),
   };
 }
 

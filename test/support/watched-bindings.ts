@@ -1,6 +1,7 @@
 /** Watches every call that leaves an isolate or an object during a counted run. */
 import { runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
+import { PersonalKeys } from "../../src/audit/personal-keys/personal-keys.ts";
 import { DestinationFollower } from "../../src/destinations/follower.ts";
 import { DeliveryGate } from "../../src/guard/delivery/delivery-gate.ts";
 import { IdentityGuard } from "../../src/guard/identity-guard.ts";
@@ -29,6 +30,7 @@ const classOf = new Map<object, { readonly name: string; readonly prototype: obj
   [env.REFUSALS, RefusalLog],
   [env.REGISTER, TokenRegister],
   [env.EXPORTS, ExportRegister],
+  [env.PERSONAL_KEYS, PersonalKeys],
 ]);
 
 /** Calls that have not reached their object yet, by object and method. The context does not travel along. */

@@ -1,0 +1,32 @@
+/** Access to a tenant's day keys behind the API, only to evict, interrupt or inspect them. */
+import { runInDurableObject } from "cloudflare:test";
+import { env } from "cloudflare:workers";
+import { latin1 } from "./stores.ts";
+
+export function personalKeysOf(tenantId: string) {
+  return env.PERSONAL_KEYS.get(env.PERSONAL_KEYS.idFromName(tenantId));
+}
+
+/** The rows of the object: the keys as text by day, null for the mark of the last deleted day. */
+export async function readDayKeys(tenantId: string): Promise<Map<number, string | null>> {
+  return await runInDurableObject(personalKeysOf(tenantId), (_keys, { storage: { sql } }) => {
+    const hasTable =
+      sql.exec("SELECT 1 FROM sqlite_master WHERE name = 'day_keys'").toArray().length > 0;
+    if (!hasTable) return new Map();
+    return new Map(
+      sql
+        .exec<{ day: number; key: ArrayBuffer | null }>(
+          "SELECT day, key FROM day_keys ORDER BY day",
+        )
+        .toArray()
+        .map(({ day, key }) => [day, key === null ? null : latin1(new Uint8Array(key))]),
+    );
+  });
+}
+
+/** Ends the object at once, as when its machine is lost. What it has answered is stored. */
+export async function killPersonalKeys(tenantId: string): Promise<void> {
+  await runInDurableObject(personalKeysOf(tenantId), (_keys, ctx) => {
+    ctx.abort("killed by a test");
+  }).catch(() => {});
+}
