@@ -34,7 +34,7 @@ func isSame(one, other *string) bool {
 func checkPersonalParts(e event) error {
 	isExpired := e.Expired != nil && *e.Expired
 	if e.Personal == nil {
-		isRight := e.Erased || isExpired
+		isRight := e.Erased != isExpired
 		if e.PersonalDigest == nil {
 			isRight = !isExpired && e.Erased == (e.Target.Type == "identity")
 		}
