@@ -11,6 +11,7 @@ import { runBounded } from "../test/e2e/bounded-check.ts";
 import { checkAddressing, checkHelp } from "../test/e2e/cli/arguments.ts";
 import { CommandLine } from "../test/e2e/cli/command-line.ts";
 import { checkKeys } from "../test/e2e/cli/keys.ts";
+import { checkProofs } from "../test/e2e/cli/proofs.ts";
 import { checkBacktest, checkExplain, checkImport } from "../test/e2e/cli/sentinel.ts";
 import { checkTenants } from "../test/e2e/cli/tenants.ts";
 import { checkAudit, checkClosedPipe, checkTail } from "../test/e2e/cli/trail.ts";
@@ -60,6 +61,7 @@ class Check {
     await checkTail(world, tenant);
     await checkClosedPipe(world, tenant);
     await checkAudit(world, tenant);
+    await checkProofs(world, tenant);
     await checkKeys(world);
     await checkImport(world);
     await checkExplain(world, tenant);

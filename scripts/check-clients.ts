@@ -3,10 +3,11 @@
  * compiles it, and makes a journey with it: provision, enrol, verify, list, export. Then the same against a newer
  * service, whose answers have new fields and values. The journeys are in test/clients.
  *
- * At the end, libraries of three languages verify live messages of webhooks, and of two languages step-up tokens, before
- * and after a rotation of their keys.
+ * At the end, libraries of three languages verify live messages of webhooks, programs of three languages bundles of
+ * events, and libraries of two languages step-up tokens, before and after a rotation of their keys.
  */
 import { join } from "node:path";
+import { BundleCheck } from "../test/clients/bundles.ts";
 import type { Client } from "../test/clients/client.ts";
 import { findProblems } from "../test/clients/journey.ts";
 import { startNewerService } from "../test/clients/newer-service.ts";
@@ -68,6 +69,11 @@ class Check {
       const webhooks = new WebhookCheck(this.#report, root, this.#copy.scratch, service);
       this.#closing.push(() => webhooks.close());
       await webhooks.run();
+    }
+    if (hasTools(this.#report, "bundles", ["python3", "go"])) {
+      const bundles = new BundleCheck(this.#report, root, this.#copy.scratch, service);
+      this.#closing.push(() => bundles.close());
+      await bundles.run();
     }
     if (!hasTools(this.#report, "step-up tokens", ["python3"])) return;
     const stepUp = new StepUpCheck(this.#report, root, this.#copy, service);

@@ -38,7 +38,7 @@ describe("The bundle of an event", () => {
     const [event] = await user.events();
     const before = (await tenant.send("GET", bundleOf(event.id))).body;
     expect(JSON.stringify(before)).toContain("canary-26");
-    expect((await tenant.send("DELETE", user.path())).status).toBe(200);
+    expect((await tenant.send("DELETE", user.path())).status).toBe(204);
     const after = (await tenant.send("GET", bundleOf(event.id))).body;
     expect(JSON.stringify(after)).not.toContain("canary-26");
     expect(after.event).toMatchObject({ personal: null, erased: true });

@@ -5,8 +5,9 @@ import { verifyBundle, verifyInclusion } from "../../packages/sdk/src/audit/inde
 import { formatBody, formatNote, parseNote } from "../../src/audit/tree/note.ts";
 import { encodeUtf8 } from "../../src/crypto/bytes.ts";
 import { formatPublicKey } from "../../src/crypto/signing.ts";
-import { createForgersKey, forgeBundle, listKeys } from "../support/bundles.ts";
+import { createForgersKey, forgeBundle, listKeys, makeBundle } from "../support/bundles.ts";
 import { Tenant, User } from "../support/client.ts";
+import { createEvent } from "../support/made-trail.ts";
 import { fetchCheckpoint } from "../support/trail.ts";
 
 async function fetchBundle(tenant: Tenant, id: string): Promise<AuditEventBundle> {
@@ -135,6 +136,34 @@ describe("verifyBundle", () => {
       const given: AuditEventBundle = JSON.parse(JSON.stringify(value));
       await expect(verifyBundle({ bundle: given })).rejects.toThrow(message);
     }
+  });
+});
+
+describe("An event whose personal parts are gone", () => {
+  const parts = { external_id: "somebody", nonce: "0f".repeat(16) };
+
+  async function problemsWith(change: object): Promise<readonly string[]> {
+    const bundle = await makeBundle([createEvent(0, parts)], 0);
+    const { target } = bundle.event;
+    const gone = { personal: null, target: { ...target, external_id: null } };
+    return await messagesOf({ ...bundle, event: { ...bundle.event, ...gone, ...change } });
+  }
+
+  it("is proved if they were erased or have expired, also by a build without `expired`", async () => {
+    expect(await problemsWith({ erased: true })).toEqual([]);
+    expect(await problemsWith({ erased: true, expired: false })).toEqual([]);
+    expect(await problemsWith({ erased: false, expired: true })).toEqual([]);
+  });
+
+  it("is not proved if nothing says why, or the flags contradict the rest", async () => {
+    expect(await problemsWith({ erased: false })).toEqual([
+      "leaf 0: its personal parts were changed and open no more",
+    ]);
+    const contrary = "leaf 0: `expired` says the contrary of the rest";
+    expect(await problemsWith({ erased: true, expired: true })).toEqual([contrary]);
+    const bundle = await makeBundle([createEvent(0, parts)], 0);
+    const shown = { ...bundle, event: { ...bundle.event, expired: true } };
+    expect(await messagesOf(shown)).toEqual([contrary]);
   });
 });
 

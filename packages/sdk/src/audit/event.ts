@@ -67,12 +67,13 @@ const members = {
   erased: flag,
 };
 const leafHash = nullable(hash);
+const expired = flag;
 
 /** The shape of an `ExportedEvent`: a line of the export. */
-export const exportedEvent = exactObject({ ...members, leaf_hash: leafHash }, { expired: flag });
+export const exportedEvent = exactObject({ ...members, leaf_hash: leafHash }, { expired });
 
 /** The shape of a `ShownEvent`: one of the list, or of the export. */
-export const shownEvent = exactObject(members, { leaf_hash: leafHash, expired: flag });
+export const shownEvent = exactObject(members, { leaf_hash: leafHash, expired });
 
 /** Computes the hash of the leaf from the event as it is shown. */
 export function hashEvent(event: ShownEvent): Uint8Array {
