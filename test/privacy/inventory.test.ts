@@ -7,16 +7,8 @@ import { describe, expect, it } from "vitest";
 import { z } from "zod";
 import document from "../../docs/data.md?raw";
 import { storedEventSchema } from "../../src/audit/event.ts";
-import * as statisticsTables from "../../src/audit/statistics/tables.ts";
-import * as auditTables from "../../src/audit/tables.ts";
-import * as databaseTables from "../../src/db/tables.ts";
 import { stateSchema } from "../../src/guard/decisions/state.ts";
-import * as idempotencyTables from "../../src/idempotency/tables.ts";
-import * as identityTables from "../../src/identity/tables.ts";
-import * as keyTables from "../../src/keys/tables.ts";
 import { knownSessionSchema } from "../../src/sentinel/history.ts";
-import * as sentinelTables from "../../src/sentinel/tables.ts";
-import * as tenancyTables from "../../src/tenancy/tables.ts";
 import wrangler from "../../wrangler.toml?raw";
 import { Tenant, User } from "../support/client.ts";
 import { databases } from "../support/databases.ts";
@@ -121,11 +113,8 @@ describe("The comparison", () => {
 
 describe("What the inventory is compared with", () => {
   it("has every column of the schemas of D1", async () => {
-    const modules: readonly Record<string, unknown>[] = [
-      ...[auditTables, databaseTables, idempotencyTables, identityTables, keyTables],
-      ...[sentinelTables, statisticsTables, tenancyTables],
-    ];
-    const defined = modules
+    const modules = import.meta.glob<object>("../../src/**/tables.ts", { eager: true });
+    const defined = Object.values(modules)
       .flatMap((module) => Object.values(module))
       .filter((value) => is(value, SQLiteTable))
       .map((table) => getTableConfig(table))

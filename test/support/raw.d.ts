@@ -25,6 +25,8 @@ interface ImportMeta {
     pattern: string,
     options: { readonly query: string; readonly import: string; readonly eager: true },
   ): Record<string, T>;
+  /** The modules themselves. */
+  glob<T>(pattern: string, options: { readonly eager: true }): Record<string, T>;
 }
 declare module "*.json?raw" {
   const text: string;

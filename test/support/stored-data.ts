@@ -26,19 +26,30 @@ function fieldsOf<T>(names: Readonly<Record<keyof T & string, true>>): string[] 
 }
 
 const entryFields = fieldsOf<WaitingEntry>({
-  ...{ seq: true, writtenAt: true, events: true, assessment: true, verdict: true },
-  ...{ releasedClaims: true, mayQueue: true },
+  seq: true,
+  writtenAt: true,
+  events: true,
+  assessment: true,
+  verdict: true,
+  releasedClaims: true,
+  mayQueue: true,
 });
 const messageFields = fieldsOf<DeliveryMessage>({
-  ...{ format: true, sentAt: true, delivery: true, destinations: true },
+  format: true,
+  sentAt: true,
+  delivery: true,
+  destinations: true,
 });
 const deliveryFields = fieldsOf<Delivery>({
-  ...{ record: true, events: true, assessments: true, verdicts: true, claims: true },
-  ...{ auditKeyId: true, keys: true },
+  record: true,
+  events: true,
+  assessments: true,
+  verdicts: true,
+  claims: true,
+  auditKeyId: true,
+  keys: true,
 });
-const noncedFields = fieldsOf<
-  Pick<NoncedParts, Exclude<keyof NoncedParts, keyof typeof personalParts.shape>>
->({
+const ownNoncedFields = fieldsOf<Omit<NoncedParts, keyof typeof personalParts.shape>>({
   nonce: true,
 });
 
@@ -67,9 +78,7 @@ function namesOf({ columns, values }: ObjectContent): string[] {
 }
 
 /** The names of all data, by section. */
-export async function listStoredData(
-  database: D1Database = env.DB,
-): Promise<ReadonlyMap<string, readonly string[]>> {
+export async function listStoredData(): Promise<ReadonlyMap<string, readonly string[]>> {
   const objects = await makeObjects();
   const inObject = (binding: string) => {
     const content = objects.get(binding);
@@ -78,7 +87,7 @@ export async function listStoredData(
   };
   const refusals = inObject("REFUSALS");
   return new Map([
-    ["D1", await listColumnsOf(database)],
+    ["D1", await listColumnsOf(env.DB)],
     ["Settings of a tenant", listFields(settingsSchema)],
     [
       "Destinations",
@@ -91,7 +100,7 @@ export async function listStoredData(
         ]),
       ],
     ],
-    ["Personal parts of an event", [...listFields(personalParts), ...noncedFields]],
+    ["Personal parts of an event", [...listFields(personalParts), ...ownNoncedFields]],
     ["Evidence of an assessment", listFields(contentSchema)],
     ["Guards", namesOf(inObject("GUARD"))],
     ["Guards: the state", listFields(stateSchema)],

@@ -1,7 +1,7 @@
 /** The names of what stores and schemas contain, as docs/data.md spells them. */
 import { z } from "zod";
 
-/** A name that neither SQLite nor the platform has made. */
+/** Whether neither SQLite nor the platform has created the table. */
 function isOwnTable(name: string): boolean {
   return !/^(sqlite|_cf|d1)_/i.test(name);
 }
@@ -66,7 +66,7 @@ function joinPath(path: string, name: string): string {
 
 /**
  * The fields of a stored value, as paths such as `refusals.lastActor.id`; an array is spelled as its elements. A part
- * of the schema that occurs again, such as a count, is listed with its fields at the first place alone.
+ * of the schema that occurs again, such as a count, is listed with its fields where it occurs first.
  */
 export function listFields(schema: z.ZodType): string[] {
   const root = nodeSchema.parse(
