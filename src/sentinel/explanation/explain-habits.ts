@@ -20,7 +20,7 @@ import {
   weakShare,
 } from "../weights.ts";
 import { HierarchySteps } from "./explain-hierarchy.ts";
-import { explainLevel, nothingSkipped } from "./explain-level.ts";
+import { explainCourse, explainLevel, nothingSkipped, pathOfLevel } from "./explain-level.ts";
 import { literal, productOf, type Sheet } from "./sheet.ts";
 
 function isCompared(
@@ -172,29 +172,24 @@ export function boundHour(
 
 export function explainClient(sheet: Sheet, behaviour: BehaviourEvidence): string {
   const { client = [] } = behaviour;
-  const course = { logins: "client.logins", days: "client.days" };
-  const { logins, sinceMs } = courseOf("agent", behaviour);
   sheet.begin("client");
-  sheet.read(
-    course.logins,
-    logins,
-    "sessions that were known; one that nobody confirmed counts as a part of one",
-  );
-  sheet.read(course.days, sinceMs / (24 * 60 * 60 * 1000), "days since the last of them");
+  const course = explainCourse(sheet, "client", courseOf("agent", behaviour), true);
   const ratios = client.map((evidence) => {
     const { level, seen } = evidence;
-    sheet.begin(level);
-    const outcome = explainLevel(sheet, level, "agent", evidence, course, nothingSkipped, {
+    const path = pathOfLevel(level);
+    sheet.begin(path);
+    const outcome = explainLevel(sheet, path, "agent", evidence, course, nothingSkipped, {
       known: seen,
       new: !seen,
+      user: true,
     });
     const { attacker, user } = (seen ? outcome.known : outcome.new) ?? { attacker: "1", user: "1" };
     sheet.compute(
-      `${level}.ratio`,
+      `${path}.ratio`,
       `${attacker} / ${user}`,
       "the ratio: how much likelier this is of each kind of attacker than of the user",
     );
-    return `${level}.ratio`;
+    return `${path}.ratio`;
   });
   sheet.begin("client_history");
   sheet.compute("client.ratio", productOf(ratios), "the ratio of all fields together");

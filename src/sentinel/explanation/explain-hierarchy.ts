@@ -13,6 +13,7 @@ import {
   explainSkipped,
   nothingSkipped,
   type OutcomeNames,
+  pathOfLevel,
   type Skipped,
 } from "./explain-level.ts";
 import { productOf, type Sheet, sumOf } from "./sheet.ts";
@@ -96,7 +97,7 @@ export class HierarchySteps {
       own,
       ...ranges.flatMap((range) => (range === null ? [this.#end] : listRange(range))),
     ];
-    this.#explain(prefix, hierarchy, behaviour, off.includes(hierarchy), needed);
+    this.#explain(prefix, hierarchy, behaviour, off.includes(hierarchy), needed, ranges);
   }
 
   #explain(
@@ -105,27 +106,37 @@ export class HierarchySteps {
     behaviour: BehaviourEvidence,
     isOff: boolean,
     needed: readonly number[],
+    ranges: readonly Range[],
   ): void {
     const sheet = this.#sheet;
     const passed = isOff ? [] : listPassed(hierarchy, behaviour);
     const deepest = Math.max(...needed);
+    // How probable the user is at the end does not count, unless the end is judged together with other places.
+    const needsUser = this.#own !== this.#end || ranges.some((range) => range !== null);
     let way = start;
     let course: CourseNames | undefined;
     for (const [index, { evidence, skipped }] of passed.entries()) {
       if (index > deepest) break;
       if (course === undefined) {
         sheet.begin(this.#path);
-        course = explainCourse(sheet, this.#path, courseOf(hierarchy, behaviour));
+        course = explainCourse(sheet, this.#path, courseOf(hierarchy, behaviour), needsUser);
       }
       let before: Skipped = nothingSkipped;
       for (const level of skipped) {
-        sheet.begin(`${prefix}${level}`);
-        before = explainSkipped(sheet, `${prefix}${level}`, level, course, before);
+        sheet.begin(`${prefix}${pathOfLevel(level)}`);
+        before = explainSkipped(
+          sheet,
+          `${prefix}${pathOfLevel(level)}`,
+          level,
+          course,
+          before,
+          needsUser,
+        );
       }
-      sheet.begin(`${prefix}${evidence.level}`);
+      sheet.begin(`${prefix}${pathOfLevel(evidence.level)}`);
       const found = explainLevel(
         sheet,
-        `${prefix}${evidence.level}`,
+        `${prefix}${pathOfLevel(evidence.level)}`,
         hierarchy,
         evidence,
         course,
@@ -133,6 +144,7 @@ export class HierarchySteps {
         {
           known: index < deepest,
           new: needed.includes(index),
+          user: needsUser,
         },
       );
       this.#ways.push({ way, stop: found.new });

@@ -19,6 +19,13 @@ import { productOf, type Sheet } from "./sheet.ts";
 const dayMs = 24 * 60 * 60 * 1000;
 const nothingCounted: Counted = { count: 0, all: 0 };
 
+/** The names of levels in steps. "agent" is the name of the hierarchy, and the API writes names in lower case. */
+export function pathOfLevel(level: Level): string {
+  return level === "agent"
+    ? "agent_text"
+    : level.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+}
+
 /** The names of the steps that say what was known before the session. */
 export interface CourseNames {
   readonly logins: string;
@@ -30,8 +37,10 @@ export function explainCourse(
   sheet: Sheet,
   prefix: string,
   { logins, sinceMs }: Course,
+  isNeeded: boolean,
 ): CourseNames {
   const names = { logins: `${prefix}.logins`, days: `${prefix}.days` };
+  if (!isNeeded) return names;
   sheet.read(
     names.logins,
     logins,
@@ -112,14 +121,17 @@ export function explainSkipped(
   level: Level,
   course: CourseNames,
   { users, attackers: names }: Skipped,
+  needsUser: boolean,
 ): Skipped {
   const { minNewness, maxSkippedNewness } = behaviourBounds;
-  explainUsualNewness(sheet, path, level, course, nothingCounted);
-  sheet.compute(
-    `${path}.user_agrees`,
-    `1 - min(${maxSkippedNewness}, max(${minNewness}, ${path}.usually_new))`,
-    `the probability that the user's ${levelNames[level]}, which could not be compared, was known`,
-  );
+  if (needsUser) {
+    explainUsualNewness(sheet, path, level, course, nothingCounted);
+    sheet.compute(
+      `${path}.user_agrees`,
+      `1 - min(${maxSkippedNewness}, max(${minNewness}, ${path}.usually_new))`,
+      `the probability that the user's ${levelNames[level]}, which could not be compared, was known`,
+    );
+  }
   explainImitation(sheet, path, level);
   explainShare(
     sheet,
@@ -190,17 +202,19 @@ function explainNewness(
     factors.push(`${path}.block`);
   }
   const { minNewness, maxNewness } = behaviourBounds;
+  const exponent = factors.length === 1 ? factors[0] : `(${productOf(factors)})`;
   sheet.compute(
     `${path}.user_is_new`,
-    `min(${maxNewness}, max(${minNewness}, 1 - (1 - ${path}.usually_new) ^ (${productOf(factors)})))`,
+    `min(${maxNewness}, max(${minNewness}, 1 - (1 - ${path}.usually_new) ^ ${exponent}))`,
     "the probability that this user is new here",
   );
 }
 
-/** Which of the two outcomes of a level the explanation needs. */
+/** Which of the two outcomes of a level the explanation needs, and whether it needs how probable the user's are. */
 export interface Needed {
   readonly known: boolean;
   readonly new: boolean;
+  readonly user: boolean;
 }
 
 /** The names of the steps that say how probable an outcome is. */
@@ -217,6 +231,7 @@ function explainKnown(
   path: string,
   evidence: Partial<LevelEvidence> & Pick<LevelEvidence, "level">,
   skipped: Skipped,
+  needsUser: boolean,
 ): OutcomeNames {
   const { level, seen, own, population, usual } = evidence;
   const name = levelNames[level];
@@ -239,17 +254,21 @@ function explainKnown(
     );
   }
   const stays = skipped.users.map((one) => `${one} ^ ${path}.restlessness * `).join("");
-  sheet.compute(
-    `${path}.user_known`,
-    `${stays}(1 - ${path}.user_is_new)`,
-    `the probability that the user's ${name} is known`,
-  );
+  if (needsUser) {
+    sheet.compute(
+      `${path}.user_known`,
+      stays === "" ? `1 - ${path}.user_is_new` : `${stays}(1 - ${path}.user_is_new)`,
+      `the probability that the user's ${name} is known`,
+    );
+  }
   const imitates = `${path}.imitates`;
   const names = { user: `${path}.user_known`, attacker: `${path}.attacker_known` };
   if (usual === undefined) {
     sheet.compute(
       names.attacker,
-      `${agree}(${imitates} + (1 - ${imitates}) * ${byChance})`,
+      agree === ""
+        ? `${imitates} + (1 - ${imitates}) * ${byChance}`
+        : `${agree}(${imitates} + (1 - ${imitates}) * ${byChance})`,
       `the probability that an attacker's ${name} is known`,
     );
     return { ...names, asUsual: names.attacker };
@@ -314,7 +333,7 @@ export function explainLevel(
   needed: Needed,
 ): { readonly known?: OutcomeNames; readonly new?: OutcomeNames } {
   const { level, seen, population, known = population } = evidence;
-  explainNewness(sheet, path, hierarchy, evidence, course);
+  if (needed.user) explainNewness(sheet, path, hierarchy, evidence, course);
   explainImitation(sheet, path, level);
   explainShare(
     sheet,
@@ -324,7 +343,7 @@ export function explainLevel(
     "the share of the population that has one of the user's values",
   );
   return {
-    ...(needed.known ? { known: explainKnown(sheet, path, evidence, skipped) } : {}),
+    ...(needed.known ? { known: explainKnown(sheet, path, evidence, skipped, needed.user) } : {}),
     ...(needed.new ? { new: explainNew(sheet, path, evidence, skipped) } : {}),
   };
 }

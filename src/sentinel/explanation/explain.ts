@@ -180,7 +180,7 @@ class Explainer {
     const explainers = explainersOf(this.#evidence);
     for (const signal of signals) {
       const explainOne = explainers[signal];
-      if (explainOne === undefined) continue;
+      if (explainOne === undefined || this.#find(signal) === undefined) continue;
       this.#sheet.begin(signal);
       this.#conclude(signal, explainOne(this.#sheet, this.#surroundings(fit)));
     }
@@ -236,12 +236,7 @@ class Explainer {
     }
     const formulas = {
       network_history: network,
-      agent_history:
-        network === both
-          ? off.includes("network")
-            ? both
-            : `${both} - ${network}`
-          : `${both} - ${network}`,
+      agent_history: `${both} - ${network}`,
       hour_of_week: "hour.evidence",
       client_history: "client.evidence",
     };

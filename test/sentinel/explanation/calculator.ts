@@ -3,6 +3,7 @@
  * nothing with the product, and computes for one kind of attacker at a time.
  */
 import type { Step } from "../../../src/sentinel/explanation/sheet.ts";
+import { reasonNames } from "../../../src/sentinel/reason.ts";
 import { type AttackerKind, attackerKinds } from "../../../src/sentinel/weights.ts";
 
 type Numbers = ReadonlyMap<string, Pick<Step, "value" | "byKind">>;
@@ -95,11 +96,24 @@ export function calculate(formula: string, numbers: Numbers, kind?: AttackerKind
   return compute(numbers, kind);
 }
 
+/** Contributions and what they are rounded from are shown with four decimals, as the API answers them. */
+const roundedNames: readonly string[] = [
+  ...reasonNames,
+  "risk_score",
+  ...["both", "network_alone", "settled.both", "settled.network_alone"],
+];
+const roundedDecimals = 4;
+
+/** A step of the API's answer. */
+export function readStep({
+  by_kind,
+  ...step
+}: Omit<Step, "byKind"> & { by_kind: Step["byKind"] }): Step {
+  return { ...step, byKind: by_kind };
+}
+
 /** The steps whose formula, with the shown digits of the others, does not give the shown number. */
-export function findWrongSteps(
-  steps: readonly Step[],
-  decimals: ReadonlyMap<string, number>,
-): string[] {
+export function findWrongSteps(steps: readonly Step[]): string[] {
   const numbers = new Map<string, Step>();
   const wrong: string[] = [];
   for (const step of steps) {
@@ -110,7 +124,7 @@ export function findWrongSteps(
     const isRight = (shown: number, kind?: AttackerKind) => {
       const computed = calculate(formula, numbers, kind);
       // Half a unit of the last shown digit, and a little for the calculator.
-      const places = decimals.get(name);
+      const places = roundedNames.includes(name) ? roundedDecimals : undefined;
       const half =
         places === undefined
           ? 10 ** (Math.floor(Math.log10(Math.abs(computed) || 1)) - 6) / 2

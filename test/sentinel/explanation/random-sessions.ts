@@ -6,7 +6,13 @@ import {
   compareWithSettled,
 } from "../../../src/sentinel/behaviour/behaviour.ts";
 import type { Context } from "../../../src/sentinel/context.ts";
-import { agentKinds, reportedParts, type SessionEvidence } from "../../../src/sentinel/evidence.ts";
+import {
+  agentKinds,
+  type BehaviourEvidence,
+  type LevelEvidence,
+  reportedParts,
+  type SessionEvidence,
+} from "../../../src/sentinel/evidence.ts";
 import { selectLearned } from "../../../src/sentinel/history.ts";
 import { networkKinds } from "../../../src/sentinel/network/network-facts.ts";
 import { countPopulation } from "../../../src/sentinel/population/population.ts";
@@ -177,6 +183,19 @@ const policies: fc.Arbitrary<RiskPolicy> = fc.record({
   kinds: fc.constant({ phisher: { challengeAt: 0.2 } }),
 });
 
+/** A network that no history has. */
+const elsewhere = { country: "NZ", asn: 99, pool: "x", prefix: "x", address: "x" };
+
+/** What the first builds of the model stored of a comparison: they counted all platforms together. */
+function asFirstStored(behaviour: BehaviourEvidence | null): BehaviourEvidence | null {
+  if (behaviour === null) return null;
+  const { logins, sinceLastMs, network, agent, hour } = behaviour;
+  const toFirst = ({ level, seen, own, population, ownNovelty, novelty }: LevelEvidence) => {
+    return { level, seen, own, population, ownNovelty, novelty };
+  };
+  return { logins, sinceLastMs, network: network.map(toFirst), agent: agent.map(toFirst), hour };
+}
+
 /** A session, and the policy under which it was assessed. */
 export const assessedSessions: fc.Arbitrary<{
   readonly evidence: SessionEvidence;
@@ -190,19 +209,35 @@ export const assessedSessions: fc.Arbitrary<{
     others,
     network: networks,
     policy: policies,
+    isFirstForm: often(false, fc.constant(true)),
+    isElsewhere: often(false, fc.constant(true)),
   })
-  .map(({ history, other, index, population, others: evidence, network, policy }) => {
-    const context = history[index]?.context ?? other;
-    const learned = selectLearned(history, now);
-    return {
+  .map(
+    ({
+      isFirstForm,
+      isElsewhere,
+      history,
+      other,
+      index,
+      population,
+      others: evidence,
+      network,
       policy,
-      evidence: {
-        ...neutralEvidence,
-        ...evidence,
-        network,
-        context,
-        behaviour: compareWithHistory(learned, context, population, now),
-        ...compareWithSettled(learned, context, population, now),
-      },
-    };
-  });
+    }) => {
+      const known = history[index]?.context ?? other;
+      const context = isElsewhere ? { ...known, ...elsewhere } : known;
+      const learned = selectLearned(history, now);
+      const behaviour = compareWithHistory(learned, context, population, now);
+      return {
+        policy,
+        evidence: {
+          ...neutralEvidence,
+          ...evidence,
+          network,
+          context,
+          behaviour: isFirstForm ? asFirstStored(behaviour) : behaviour,
+          ...compareWithSettled(learned, context, population, now),
+        },
+      };
+    },
+  );
