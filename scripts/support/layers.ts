@@ -23,6 +23,7 @@ export const layers: readonly (readonly string[])[] = [
   ["keys", "step-up"],
   ["tenancy"],
   ["sentinel/assessments", "sentinel/activity", "sentinel/feeds"],
+  ["sentinel/explanation"],
   ["sentinel/signals"],
   ["sentinel/behaviour"],
   ["sentinel/population"],

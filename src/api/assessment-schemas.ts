@@ -1,18 +1,11 @@
 /** The fields of an assessment, as several routes show them, and the bounds of their pages. */
 import { z } from "zod";
 import { firstIdOf } from "../crypto/id.ts";
-import { type Assessment, assessmentIdPattern } from "../sentinel/assessment.ts";
+import { assessmentId } from "../http/schemas.ts";
+import type { Assessment } from "../sentinel/assessment.ts";
 import { dataSources } from "../sentinel/evidence.ts";
 import { kindNames } from "../sentinel/kinds.ts";
 import { reasonNames } from "../sentinel/reason.ts";
-
-export const assessmentId = z
-  .string()
-  .refine((text) => assessmentIdPattern.test(text), "must be 48 lower-case hex digits")
-  .meta({
-    pattern: assessmentIdPattern.source,
-    examples: ["01a20a4597691de6cc1dbcad9cff4cd8dbc0866f162dc9a8"],
-  });
 
 const exampleKinds = {
   stuffing: 0.015,

@@ -2,9 +2,11 @@
 import { z } from "zod";
 import { identityIdOf } from "../crypto/id.ts";
 import { findTenantDb } from "../db/shards.ts";
+import { AppError } from "../errors.ts";
 import { requirePermission } from "../http/access.ts";
 import { defineRoute, none, respond } from "../http/route.ts";
 import {
+  assessmentId,
   cursorText,
   externalId,
   id,
@@ -18,11 +20,13 @@ import {
 import { verdictSources } from "../sentinel/assessment.ts";
 import { listAssessments, type StoredAssessment } from "../sentinel/assessments/store.ts";
 import { sessionEvidenceSchema } from "../sentinel/evidence.ts";
+import { explainAssessment } from "../sentinel/explanation/explain-assessment.ts";
 import { verdicts } from "../sentinel/history.ts";
 import { recommendations } from "../sentinel/score.ts";
 import { kindSettings, kindSettingsOf } from "../tenancy/kind-settings.ts";
 import { sentinelPatchSchema } from "../tenancy/settings.ts";
-import { assessmentFields, assessmentId, boundsOf, showAssessment } from "./assessment-schemas.ts";
+import { assessmentFields, boundsOf, showAssessment } from "./assessment-schemas.ts";
+import { explanationSchema, showExplanation } from "./explanation-schemas.ts";
 import { maxReplayedPerRequest, simulate } from "./simulate.ts";
 
 /** A number as JSON writes it, and so as clients of any language write it. */
@@ -67,6 +71,16 @@ const storedAssessmentSchema = z
       .meta({ description: "SHA-256 over `inputs` in canonical JSON (RFC 8785), hex." }),
   })
   .meta({ id: "Assessment" });
+
+const explainedAssessmentSchema = z
+  .object({
+    ...storedAssessmentSchema.shape,
+    explanation: explanationSchema.nullable().meta({
+      description:
+        "How each contribution came about, in numbers. Null if another model computed the score, or if the numbers of this version do not lead to it.",
+    }),
+  })
+  .meta({ id: "ExplainedAssessment" });
 
 function showStored(row: StoredAssessment): z.input<typeof storedAssessmentSchema> {
   const { policy } = row;
@@ -171,6 +185,41 @@ export const assessmentRoutes = [
         assessments: rows.map(showStored),
         has_more: nextAfter !== null,
         next_after: nextAfter,
+      });
+    },
+  ),
+  defineRoute(
+    {
+      method: "get",
+      path: "/v1/sentinel/assessments/:assessmentId",
+      name: "getAssessment",
+      summary: "Get an assessment with the numbers behind its score",
+      description:
+        "Returns a stored assessment with its explanation: how each contribution to the score came about. An assessment is there a moment after discover has answered.",
+      tag: "Sentinel",
+      access: requirePermission("sentinel:read"),
+      body: none,
+      query: none,
+      responses: {
+        200: {
+          description: "The assessment.",
+          body: z.object({ assessment: explainedAssessmentSchema }),
+        },
+      },
+      errors: ["assessment_not_found"],
+    },
+    async (request) => {
+      const { env, caller } = request;
+      const db = await findTenantDb(env, caller.tenantId);
+      const filter = { id: request.param("assessmentId"), belowIds: [] };
+      const [row] = (await listAssessments(db, caller.tenantId, filter, 1)).rows;
+      if (row === undefined) throw new AppError("assessment_not_found");
+      const explanation = explainAssessment(row);
+      return respond(200, {
+        assessment: {
+          ...showStored(row),
+          explanation: explanation === null ? null : showExplanation(explanation),
+        },
       });
     },
   ),

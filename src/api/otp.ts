@@ -5,12 +5,11 @@ import { AppError, createInvalidRequest } from "../errors.ts";
 import { askGuard } from "../guard/client.ts";
 import { requirePermission } from "../http/access.ts";
 import { defineRoute, none, respond } from "../http/route.ts";
-import { externalId, shownExternalId, userQuery } from "../http/schemas.ts";
+import { assessmentId, externalId, shownExternalId, userQuery } from "../http/schemas.ts";
 import { codesPerSet } from "../otp/backup-codes.ts";
 import { type Code, codePattern, parseCode } from "../otp/code.ts";
 import { defaultParameters } from "../otp/totp.ts";
 import { claimTenantRequestKey } from "../tenancy/claim-request-key.ts";
-import { assessmentId } from "./assessment-schemas.ts";
 import { buildAttemptSession } from "./attempt-session.ts";
 import {
   buildDeviceRequest,

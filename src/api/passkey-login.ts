@@ -5,11 +5,10 @@ import { AppError } from "../errors.ts";
 import { askGuard, readGuard } from "../guard/client.ts";
 import { requirePermission } from "../http/access.ts";
 import { defineRoute, none, respond } from "../http/route.ts";
-import { externalId, shownExternalId } from "../http/schemas.ts";
+import { assessmentId, externalId, shownExternalId } from "../http/schemas.ts";
 import { challengeLifetimeMs } from "../passkeys/challenge.ts";
 import { type ParsedAuthentication, parseAuthentication } from "../passkeys/parse.ts";
 import { identityIdOfHandle } from "../passkeys/user-handle.ts";
-import { assessmentId } from "./assessment-schemas.ts";
 import { buildAttemptSession } from "./attempt-session.ts";
 import {
   buildDeviceRequest,

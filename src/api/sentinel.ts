@@ -9,7 +9,7 @@ import type { JudgedSession } from "../guard/decisions/feedback.ts";
 import type { Standing } from "../guard/decisions/standing.ts";
 import { requirePermission } from "../http/access.ts";
 import { defineRoute, none, respond } from "../http/route.ts";
-import { externalId, instant, toRfc3339OrNull } from "../http/schemas.ts";
+import { assessmentId, externalId, instant, toRfc3339OrNull } from "../http/schemas.ts";
 import {
   reportFraud,
   type TenantWatchCaller,
@@ -20,7 +20,7 @@ import { type Verdict, verdicts } from "../sentinel/history.ts";
 import { prefetchNetwork } from "../sentinel/network/lookup.ts";
 import { hashSessionPart } from "../sentinel/session-hashes.ts";
 import { claimTenantRequestKey } from "../tenancy/claim-request-key.ts";
-import { assessmentFields, assessmentId, showAssessment } from "./assessment-schemas.ts";
+import { assessmentFields, showAssessment } from "./assessment-schemas.ts";
 import { deviceToken, showDevice, shownDevice } from "./device-schemas.ts";
 import { discover } from "./discover.ts";
 import { address, agent, optionalClientFields, readClientFields } from "./session-schemas.ts";

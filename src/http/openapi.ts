@@ -13,7 +13,7 @@ import { createErrorExamples } from "./openapi-error-examples.ts";
 import { createErrorResponses, createErrorSchema, errorCodesOf } from "./openapi-errors.ts";
 import { adaptSchema, type DocumentOptions } from "./openapi-schemas.ts";
 import { keepsAnswers, none, type Route, type RouteDefinition } from "./route.ts";
-import { id } from "./schemas.ts";
+import { assessmentId, id } from "./schemas.ts";
 
 /** The schema of a body as a component. Its name is the operation's, unless the schema has a name already. */
 function nameSchema(schema: ZodType, definition: RouteDefinition, suffix: string): ZodType {
@@ -107,7 +107,8 @@ function createOperation(
   const { access, body, query, path } = definition;
   const names = [...path.matchAll(/:(\w+)/g)].map(([, name = ""]) => name);
   const pathId = id.meta({ description: "An `id` that the service returned." });
-  const params = z.object(Object.fromEntries(names.map((name) => [name, pathId])));
+  const schemaOf = (name: string) => (name === "assessmentId" ? assessmentId : pathId);
+  const params = z.object(Object.fromEntries(names.map((name) => [name, schemaOf(name)])));
   return {
     operationId: definition.name,
     summary: definition.summary,

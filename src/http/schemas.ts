@@ -1,6 +1,7 @@
 /** Schemas that several routes share. */
 import { z } from "zod";
 import { idPattern } from "../crypto/id-time.ts";
+import { assessmentIdPattern } from "../sentinel/assessment.ts";
 import { createTextSchema } from "../text-schema.ts";
 
 export { toRfc3339, toRfc3339OrNull } from "../rfc3339.ts";
@@ -21,6 +22,14 @@ export const id = z
   .string()
   .refine((text) => idPattern.test(text), "must be 24 lower-case hex digits")
   .meta({ pattern: idPattern.source, examples: ["6908bffd1c2e4a5b9d7f0a31"] });
+
+export const assessmentId = z
+  .string()
+  .refine((text) => assessmentIdPattern.test(text), "must be 48 lower-case hex digits")
+  .meta({
+    pattern: assessmentIdPattern.source,
+    examples: ["01a20a4597691de6cc1dbcad9cff4cd8dbc0866f162dc9a8"],
+  });
 
 /** A hash in a response. */
 export const sha256 = z

@@ -5,6 +5,7 @@ import { sessionEvidenceSchema } from "../../src/sentinel/evidence.ts";
 import { scoreOf } from "../../src/sentinel/score.ts";
 import { findReasons } from "../../src/sentinel/signals/reasons.ts";
 import { attackerKinds } from "../../src/sentinel/weights.ts";
+import { findWrongSteps, readStep } from "../sentinel/explanation/calculator.ts";
 import { type Answer, Tenant, User } from "../support/client.ts";
 
 async function listAssessments(tenant: Tenant, query = ""): Promise<Answer["body"]> {
@@ -30,6 +31,68 @@ async function createAssessments(...contexts: readonly object[]) {
   await user.events();
   return { tenant, user, ids };
 }
+
+async function getAssessment(tenant: Tenant, id: string): Promise<Answer> {
+  return await tenant.send("GET", `/v1/sentinel/assessments/${id}`);
+}
+
+describe("An assessment", () => {
+  it("is the one of the list, with the numbers behind its score", async () => {
+    const { tenant, user, ids } = await createAssessments({});
+    await user.sendFeedback(ids[0] ?? "", "legitimate");
+    const { assessment_id: id } = await user.assess({ ip: "9.9.9.9", ua: "curl/8.9" });
+    await user.events();
+    const { status, body } = await getAssessment(tenant, id);
+    expect(status).toBe(200);
+    const { explanation, ...assessment } = body.assessment;
+    const [listed] = (await listAssessments(tenant, "?limit=1")).assessments;
+    expect(assessment).toEqual(listed);
+    const valueOf = (name: string) =>
+      explanation.steps.find((step: { name: string }) => step.name === name)?.value;
+    expect(valueOf("risk_score")).toBe(assessment.risk_score);
+    expect(assessment.reasons.length).toBeGreaterThan(1);
+    for (const [index, { signal, contribution }] of assessment.reasons.entries()) {
+      expect(explanation.contributions[index]).toMatchObject({ signal, contribution });
+      expect(valueOf(signal), signal).toBe(contribution);
+    }
+    expect(findWrongSteps(explanation.steps.map(readStep))).toEqual([]);
+  });
+
+  it("has no explanation if another model computed it, or if the numbers do not lead to its score", async () => {
+    const { tenant, ids } = await createAssessments({ ua: "" });
+    const [id = ""] = ids;
+    const change = async (columns: string) => {
+      await env.DB.prepare(`UPDATE assessments SET ${columns} WHERE id = ?`).bind(id).run();
+      return (await getAssessment(tenant, id)).body.assessment;
+    };
+    expect((await getAssessment(tenant, id)).body.assessment.explanation).not.toBeNull();
+    const moved = await change("risk_score = 0.3");
+    expect(moved).toMatchObject({ risk_score: 0.3, explanation: null });
+    const older = await change("model = 'sentinel-2'");
+    expect(older).toMatchObject({ model: "sentinel-2", explanation: null });
+    expect(older.reasons).toMatchObject([{ signal: "agent_empty", contribution: 1.6 }]);
+    expect(older.inputs).not.toBeNull();
+    const oldest = await change(
+      "model = 'sentinel-1', evidence = '{}', evidence_digest = NULL, policy = NULL",
+    );
+    expect(oldest).toMatchObject({ inputs: null, explanation: null });
+  });
+
+  it("is unknown to another tenant, and under any other id", async () => {
+    const { tenant, ids } = await createAssessments({});
+    const other = await Tenant.create();
+    const [id = ""] = ids;
+    for (const [asked, about] of [
+      [other, id],
+      [tenant, "0".repeat(48)],
+      [tenant, "x"],
+      [tenant, id.toUpperCase()],
+    ] as const) {
+      const { status, body } = await getAssessment(asked, about);
+      expect([status, body.code]).toEqual([404, "assessment_not_found"]);
+    }
+  });
+});
 
 describe("The list of assessments", () => {
   it("contains everything that a score was computed from, and the answer", async () => {

@@ -36,7 +36,7 @@ const operationsByAccess: Readonly<Record<string, readonly string[]>> = {
   ],
   "idp:export": ["exportUsers"],
   "sentinel:write": ["discover", "judgeSession", "importSessions"],
-  "sentinel:read": ["listAssessments", "simulatePolicy", "listFeeds"],
+  "sentinel:read": ["listAssessments", "getAssessment", "simulatePolicy", "listFeeds"],
   "audit:read": [
     ...["listAuditEvents", "exportAudit", "getCheckpoint", "listCheckpoints", "proveAuditEvent"],
     ...["getAuditEventBundle", "proveAuditConsistency", "getStatistics"],

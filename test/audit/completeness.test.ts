@@ -449,6 +449,7 @@ const expectations: Readonly<Record<string, Expectation>> = {
   },
   importSessions: { success: { expectedEvents: ["session.imported success"] } },
   listAssessments: onlyReads,
+  getAssessment: onlyReads,
   simulatePolicy: onlyReads,
   listFeeds: onlyReads,
   listServiceFeeds: onlyReads,

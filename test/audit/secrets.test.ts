@@ -309,6 +309,7 @@ async function runJourney(answers: string[]): Promise<Secrets> {
   await ask("importSessions", target, asTenant);
   await importSecrets();
   await ask("listAssessments", target, asTenant);
+  await ask("getAssessment", { ...target, assessmentId }, asTenant);
   await ask("simulatePolicy", target, asTenant);
   await ask("listFeeds", target, asTenant);
   await ask("getStatistics", target, asTenant);

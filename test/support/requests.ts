@@ -137,6 +137,7 @@ export function requestTo(name: string, target: RequestTarget) {
       body: { sessions: [{ external_id: target.externalId, time: aWeekAgo, context: session }] },
     },
     listAssessments: { path: "/v1/sentinel/assessments" },
+    getAssessment: { path: `/v1/sentinel/assessments/${target.assessmentId}`, hasTarget: true },
     simulatePolicy: { path: "/v1/sentinel/simulate", body: { simulation: { sentinel: {} } } },
     getHealth: { path: "/v1/health" },
     findRequest: { path: `/v1/requests/${target.requestId ?? "0".repeat(24)}` },

@@ -289,6 +289,29 @@ export const texts = {
     total: "Score",
     evidence: "Evidence",
     riskSoFar: "Risk so far",
+    numbers: "Every number of the score",
+    contributions: "What each contribution is",
+    steps: "Steps to the score",
+    numbersHint:
+      "Each step has a formula over the steps before it. Contributions are log-odds; numbers have seven digits.",
+    noNumbers: (model: string) =>
+      `There are no numbers: the score is from the model ${model}, and this service has another, or computes another score.`,
+    step: "Step",
+    origin: "How",
+    number: "Number",
+    sources: { inputs: "From the inputs", model: "Weight of the model", formula: "Formula" },
+    basis: "Basis",
+    bases: { ratio: "A ratio", weight: "A weight, no ratio", rule: "A rule" },
+    inForce: "Thresholds in force",
+    thresholdsInForce: (challenge: number, deny: number) =>
+      `Challenge from ${challenge}, deny from ${deny}`,
+    thresholdOfKind: (kind: string, challenge: number | null, deny: number | null) =>
+      [
+        ...(challenge === null ? [] : [`challenge from ${challenge}`]),
+        ...(deny === null ? [] : [`deny from ${deny}`]),
+      ]
+        .map((one) => `${kind}: ${one}`)
+        .join("; "),
     kinds: "Who it may be",
     kindNames: {
       real: "The real user",

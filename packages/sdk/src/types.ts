@@ -75,6 +75,10 @@ export type PastSession = Schemas["ImportSessionsInput"]["sessions"][number];
 /** What became of a past session. */
 export type ImportedSession = Schemas["ImportedSession"];
 export type StoredAssessment = Schemas["Assessment"];
+/** A stored assessment with the numbers behind its score. */
+export type ExplainedAssessment = Schemas["ExplainedAssessment"];
+export type Explanation = Schemas["Explanation"];
+export type ExplanationStep = Schemas["ExplanationStep"];
 export type AssessmentFilters = Filters<"listAssessments">;
 export type SimulationInput = Schemas["SimulatePolicyInput"]["simulation"];
 export type Simulation = Schemas["SimulatePolicyResult"]["simulation"];

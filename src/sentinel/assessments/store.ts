@@ -208,6 +208,7 @@ export async function findSession(
 }
 
 export interface AssessmentFilter {
+  readonly id?: string | undefined;
   readonly identityId?: string | undefined;
   readonly recommendation?: Recommendation | undefined;
   /** `none`: the session has no verdict yet. */
@@ -275,6 +276,7 @@ export async function listAssessments(
   limit: number,
 ): Promise<AssessmentPage> {
   const conditions: SQL[] = [eq(assessments.tenantId, tenantId)];
+  if (filter.id !== undefined) conditions.push(eq(assessments.id, filter.id));
   if (filter.identityId !== undefined) conditions.push(isOfIdentity(filter.identityId));
   if (filter.fromId !== undefined) conditions.push(gte(assessments.id, filter.fromId));
   for (const id of filter.belowIds) conditions.push(lt(assessments.id, id));

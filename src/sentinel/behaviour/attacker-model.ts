@@ -35,7 +35,7 @@ import {
   type Ratios,
 } from "./likelihood.ts";
 import type { Course } from "./newness.ts";
-import { mixInOrder, mixKinds, ratiosOf, shares } from "./order.ts";
+import { judgeInOrder, mixKinds, ratiosOf, shares } from "./order.ts";
 
 /** Log-odds. Each part is what it adds to the parts before it; their sum is the evidence of the behaviour. */
 export interface BehaviourContributions {
@@ -45,14 +45,14 @@ export interface BehaviourContributions {
   readonly client: number;
 }
 
-type BehaviourPart = keyof BehaviourContributions;
+export type BehaviourPart = keyof BehaviourContributions;
 
 function clamp(value: number, min: number, max: number): number {
   return Math.min(max, Math.max(min, value));
 }
 
 /** What was known before the session. Older builds counted all platforms together. */
-function courseOf(hierarchy: HierarchyName, behaviour: BehaviourEvidence): Course {
+export function courseOf(hierarchy: HierarchyName, behaviour: BehaviourEvidence): Course {
   const course = behaviour.courses?.[hierarchy];
   if (course === undefined) return { logins: behaviour.logins, sinceMs: behaviour.sinceLastMs };
   return { logins: course.logins / countsInOne, sinceMs: course.sinceMs };
@@ -65,7 +65,7 @@ function isKnown(compared: readonly LevelEvidence[]): boolean {
 /** What is left out says nothing. */
 const noPlaces: Places = { all: [{ attackers: neutralRatios, user: 1 }], own: 0 };
 
-function findPlacesIn(
+export function findPlacesIn(
   hierarchy: HierarchyName,
   behaviour: BehaviourEvidence,
   off: readonly BehaviourPart[],
@@ -76,7 +76,7 @@ function findPlacesIn(
 }
 
 /** Sessions that were learned from; a weakly confirmed one counts as a part of one. */
-function countTrusted({ logins, weak = 0 }: BehaviourEvidence): number {
+export function countTrusted({ logins, weak = 0 }: BehaviourEvidence): number {
   return logins - weak * (1 - weakShare);
 }
 
@@ -133,7 +133,10 @@ function computeClientRatios(behaviour: BehaviourEvidence): Ratios {
 }
 
 /** The bounds of what network and agent say together. */
-function findBounds(behaviour: BehaviourEvidence): { readonly min: number; readonly max: number } {
+export function findBounds(behaviour: BehaviourEvidence): {
+  readonly min: number;
+  readonly max: number;
+} {
   const { min, minOnlyWeak, max, few } = behaviourBounds;
   const { network, agent, confirmedLevels, weak = 0, logins } = behaviour;
   const isFew = hasFewConfirmed(behaviour) || isAgentNearlyKnown(behaviour);
@@ -145,12 +148,17 @@ function findBounds(behaviour: BehaviourEvidence): { readonly min: number; reado
   };
 }
 
-function hasKnownAgent({ agent }: BehaviourEvidence, off: readonly BehaviourPart[]): boolean {
+export function hasKnownAgent(
+  { agent }: BehaviourEvidence,
+  off: readonly BehaviourPart[],
+): boolean {
   return agent.length > 0 && !off.includes("agent") && isKnown(agent);
 }
 
 /** The evidence of network and agent together, and that of the network alone. */
-interface WeighedHabits {
+export interface WeighedHabits {
+  /** The comparison from which the evidence follows (see `weighConfirmed`). */
+  readonly compared: BehaviourEvidence;
   readonly ofBoth: number;
   readonly ofNetwork: number;
 }
@@ -161,7 +169,7 @@ function weighHabits(behaviour: BehaviourEvidence, off: readonly BehaviourPart[]
   const { min, max } = findBounds(behaviour);
   const isCompared = (hierarchy: HierarchyName) =>
     behaviour[hierarchy].length > 0 && !off.includes(hierarchy);
-  const stated = Math.log(mixInOrder(network, agent));
+  const stated = Math.log(judgeInOrder(network, agent).ratio);
   const isCalibrated = isCompared("network") && isCompared("agent");
   const calibrated = isCalibrated ? calibrate(stated) : stated;
   const isSoftened = hasKnownAgent(behaviour, off);
@@ -172,7 +180,7 @@ function weighHabits(behaviour: BehaviourEvidence, off: readonly BehaviourPart[]
   const ofNetwork = isCompared("agent")
     ? roundContribution(clamp(Math.log(mixKinds(ratiosOf(network), neutralRatios)), min, max))
     : ofBoth;
-  return { ofBoth, ofNetwork };
+  return { compared: behaviour, ofBoth, ofNetwork };
 }
 
 /** The session as confirmed sessions know it: the first value that they do not know is new. */
@@ -205,7 +213,7 @@ function keepConfirmed(behaviour: BehaviourEvidence): BehaviourEvidence {
  * What only weakly confirmed sessions know is no evidence for the user, but none against the user either: the session
  * is at most as risky as if they did not know it.
  */
-function weighConfirmed(
+export function weighConfirmed(
   behaviour: BehaviourEvidence,
   off: readonly BehaviourPart[],
 ): WeighedHabits {

@@ -36,11 +36,18 @@ interface Pool {
   readonly from: number;
 }
 
+/** Places from one to another, the farthest first, that count as one. */
+interface Judged {
+  readonly ratio: number;
+  readonly from: number;
+  readonly to: number;
+}
+
 /**
  * The ratio of a place in an order that rises with the distance: where a farther place has a lower ratio than a nearer
  * one, the two are judged together, as in isotonic regression (Barlow et al., 1972).
  */
-function poolUpTo(places: readonly Place[], own: number, agent: Ratios): number {
+function poolUpTo(places: readonly Place[], own: number, agent: Ratios): Judged {
   const pools: Pool[] = [];
   for (const [index, place] of places.toReversed().entries()) {
     pools.push({ attackers: mixKinds(place.attackers, agent), user: place.user, from: index });
@@ -52,24 +59,35 @@ function poolUpTo(places: readonly Place[], own: number, agent: Ratios): number 
       [last, before] = [before, pools.at(-2)];
     }
   }
-  const fromNearest = places.length - 1 - own;
-  const pool = pools.findLast(({ from }) => from <= fromNearest);
-  return pool === undefined ? 1 : pool.attackers / pool.user;
+  const nearest = places.length - 1;
+  const index = pools.findLastIndex(({ from }) => from <= nearest - own);
+  const pool = pools[index];
+  if (pool === undefined) return { ratio: 1, from: own, to: own };
+  const next = pools[index + 1]?.from ?? places.length;
+  return { ratio: pool.attackers / pool.user, from: nearest - next + 1, to: nearest - pool.from };
 }
 
-/** The ratio of all kinds, in the order of the distance on both hierarchies. */
-export function mixInOrder(network: Places, agent: Places): number {
+/** The ratio of all kinds in the order of the distance, and the places whose likelihoods give it. */
+export interface OrderedRatio {
+  readonly ratio: number;
+  /** The place of the agent that is the riskiest of the session's own and the nearer ones. */
+  readonly agent: number;
+  /** The places of the network; null: the ratio is that of a network that is known in everything. */
+  readonly network: Omit<Judged, "ratio"> | null;
+}
+
+/** Finds the ratio of all kinds, in the order of the distance on both hierarchies. */
+export function judgeInOrder(network: Places, agent: Places): OrderedRatio {
   const known = network.all.at(-1)?.attackers ?? neutralRatios;
-  let highest = 0;
+  const isKnown = network.own === network.all.length - 1;
+  let highest: OrderedRatio = { ratio: 0, agent: agent.own, network: null };
   for (let index = agent.own; index < agent.all.length; index += 1) {
     const ratios = ratiosOf({ ...agent, own: index });
     const least = mixKinds(known, ratios);
-    highest = Math.max(
-      highest,
-      network.own === network.all.length - 1
-        ? least
-        : Math.max(least, poolUpTo(network.all, network.own, ratios)),
-    );
+    if (least > highest.ratio) highest = { ratio: least, agent: index, network: null };
+    if (isKnown) continue;
+    const pool = poolUpTo(network.all, network.own, ratios);
+    if (pool.ratio > highest.ratio) highest = { ratio: pool.ratio, agent: index, network: pool };
   }
   return highest;
 }

@@ -18,10 +18,15 @@ function isKnownPart({ behaviour }: SessionEvidence, part: ReportedPart): boolea
   return compared.some(({ level, seen }) => level === part && seen);
 }
 
-export function findNearbyFraudReasons(evidence: SessionEvidence): Reason[] {
-  const shared = (evidence.nearbyFraud ?? []).filter(
+/** The parts that count: neither reported of this user's own sessions, nor known from the history. */
+export function listNearbyParts(evidence: SessionEvidence): readonly ReportedPart[] {
+  return (evidence.nearbyFraud ?? []).filter(
     (part) => !evidence.reported.includes(part) && !isKnownPart(evidence, part),
   );
+}
+
+export function findNearbyFraudReasons(evidence: SessionEvidence): Reason[] {
+  const shared = listNearbyParts(evidence);
   if (shared.length === 0) return [];
   const strength = Math.max(...shared.map((part) => weights.nearbyFraud[part]));
   const names = joinNames(shared.map((part) => levelNames[part]));

@@ -16,12 +16,16 @@ import { findStep, isAtKnownAddress } from "./known-address.ts";
 
 const exitKinds: readonly NetworkKind[] = ["hosting", "cloud", "vpn", "proxy", "tor"];
 
+/** The share that is assumed of a network before a population is known. */
+export function assumeShare(kinds: readonly NetworkKind[]): number {
+  const { ofExit, ofProvider } = weights.networkStuffing.assumedShares;
+  return kinds.some((kind) => exitKinds.includes(kind)) ? ofExit : ofProvider;
+}
+
 /** The share of the tenant's users who have the network, as far as the population shows it. */
 function estimateShare({ population }: NetworkCrowd, kinds: readonly NetworkKind[]): number {
-  const { ofExit, ofProvider } = weights.networkStuffing.assumedShares;
-  const assumed = kinds.some((kind) => exitKinds.includes(kind)) ? ofExit : ofProvider;
   const { count, all } = population ?? { count: 0, all: 0 };
-  return (count + trust.shares * assumed) / (all + trust.shares);
+  return (count + trust.shares * assumeShare(kinds)) / (all + trust.shares);
 }
 
 export function findNetworkStuffingReasons(evidence: SessionEvidence): Reason[] {

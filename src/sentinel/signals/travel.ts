@@ -9,7 +9,7 @@ import { createReason, type Reason } from "../reason.ts";
 import { weights } from "../weights.ts";
 
 /** Whether the journey alone forbids to allow the session. An address on the allow list is the tenant's own exit. */
-function isBinding({ travel, context, network }: SessionEvidence): boolean {
+export function isBinding({ travel, context, network }: SessionEvidence): boolean {
   const isRoaming = context.device === "mobile" || context.device === "tablet";
   return travel !== null && !isRoaming && network.tenantList?.list !== "allow";
 }

@@ -24,6 +24,11 @@ const explainAndJudge: Scenario = async (place) => {
     const table = opened.dialog.getByRole("table", { name: "From the prior to the score" });
     await table.getByText("Prior: 5 % of sessions are fraud").waitFor();
     const rows = await table.getByRole("row").allInnerTexts();
+    await opened.dialog.getByText("Every number of the score").click();
+    const contributions = opened.dialog.getByRole("table", { name: "What each contribution is" });
+    await contributions.getByText("A rule").waitFor();
+    const steps = opened.dialog.getByRole("table", { name: "Steps to the score" });
+    const numbers = await steps.getByRole("row").allInnerTexts();
     await opened.press("It was fraud", opened.dialog);
     await opened.waitForNotice("The verdict is recorded.");
     await opened.dialog.getByText("Fraud", { exact: true }).waitFor();
@@ -32,6 +37,10 @@ const explainAndJudge: Scenario = async (place) => {
     const judged = await tenant.idp.sentinel.assessments({ outcome: "fraud" }).page();
     return findProblems(
       [/0\.9500/.test(rows.at(-1) ?? ""), `the last row is ${rows.at(-1)}`],
+      [
+        numbers.some((row) => /risk_score.*1 \/ \(1 \+ exp\(-sum\)\).*0\.95/s.test(row)),
+        `the numbers are ${numbers.join(" | ")}`,
+      ],
       [judged.items.length === 1, `${judged.items.length} sessions have the verdict`],
     );
   });

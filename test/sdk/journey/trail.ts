@@ -16,6 +16,14 @@ export async function readTrail(sdk: Sdk, idp: EdgeIdp): Promise<void> {
   const stored = await collect(idp.sentinel.assessments({ externalUserId: alexander, limit: 1 }));
   const found = stored.map(({ recommendation }) => recommendation);
   expectEqual("stored assessments", found, ["deny", "allow", "deny", "allow"]);
+  const [newest] = stored;
+  const explained = await idp.sentinel.assessment(newest?.assessment_id ?? "");
+  const { steps = [] } = explained.explanation ?? {};
+  expectEqual(
+    "explained score",
+    steps.find(({ name }) => name === "risk_score")?.value,
+    newest?.risk_score,
+  );
   const simulation = await idp.sentinel.simulate({ sentinel: { deny: [] } });
   expectEqual("simulation", simulation.changed.length, 1);
 

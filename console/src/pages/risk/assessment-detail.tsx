@@ -11,6 +11,7 @@ import { texts } from "../../texts/en.ts";
 import { wordsFor } from "../../texts/words-for.ts";
 import { findExternalId } from "../users/find-user.ts";
 import { Recommendation, Verdict } from "./recommendation.tsx";
+import { ScoreNumbers } from "./score-numbers.tsx";
 import { createWaterfall, prior } from "./waterfall.ts";
 
 const words = texts.risk;
@@ -172,6 +173,25 @@ function describeClient({ inputs }: StoredAssessment): string {
   return parts.length === 0 ? texts.common.none : parts.join(", ");
 }
 
+const attackerKinds = [
+  "stuffing",
+  "proxy",
+  "targeted",
+  "neighbour",
+  "housemate",
+  "phisher",
+] as const;
+
+function describeThresholds({ policy }: StoredAssessment): string {
+  if (policy === null) return texts.common.none;
+  const byKind = attackerKinds.map((kind) => {
+    const { challenge_at = null, deny_at = null } = policy.kinds[kind] ?? {};
+    return words.thresholdOfKind(kind, challenge_at, deny_at);
+  });
+  const all = [words.thresholdsInForce(policy.challenge_at, policy.deny_at), ...byKind];
+  return all.filter((text) => text !== "").join("; ");
+}
+
 interface AssessmentDetailProps extends FeedbackProps {
   readonly onClose: () => void;
 }
@@ -191,6 +211,7 @@ export function AssessmentDetail({ assessment, onJudged, onClose }: AssessmentDe
           [words.place, describePlace(assessment)],
           [words.client, describeClient(assessment)],
           [words.model, model],
+          [words.inForce, describeThresholds(assessment)],
           [texts.user.id, <code key="i">{user_id}</code>],
         ]}
       />
@@ -206,6 +227,7 @@ export function AssessmentDetail({ assessment, onJudged, onClose }: AssessmentDe
         <h3>{words.waterfall}</h3>
         <Waterfall assessment={assessment} />
       </section>
+      <ScoreNumbers id={assessment.assessment_id} />
       {kinds === null ? null : <Kinds kinds={kinds} />}
       {can("sentinel:write") ? <Feedback {...{ assessment, onJudged }} /> : null}
     </Dialog>

@@ -45,21 +45,26 @@ function addImportCommand(group: Command): void {
 function addExplainCommand(group: Command): void {
   const command = group
     .command("explain")
-    .summary("recompute the score of a stored assessment")
+    .summary("show how a score came about, and recompute it")
     .description(
-      "Recomputes the score of an assessment from its stored inputs, and prints each contribution. Needs no service and no network.\n\nExits with 0 if every score, reason and recommendation equals the stored one, with 1 if one differs, and with 2 if the file cannot be used or holds another model.",
+      "Recomputes the score of an assessment from its stored inputs, and prints each contribution, the thresholds in force and the data that was missing. Then it prints every step to the contributions: how probable the session is for the user, for the population and for each kind of attacker, the ratios, the weights and the bounds. Each step has a formula over the steps before it. Needs no service and no network.\n\nOf an assessment of another model it prints what was stored. docs/sentinel.md explains the steps.\n\nExits with 0 if every score, reason and recommendation equals the stored one, with 1 if one differs, and with 2 if the file cannot be used or holds another model.",
     )
     .argument(
       "<file>",
-      'an answer of GET /v1/sentinel/assessments, or one assessment of it; "-" reads standard input',
+      'an answer of GET /v1/sentinel/assessments, with or without an id, or one assessment of it; "-" reads standard input',
     )
-    .action(async (file: string) => {
+    .option("--brief", "leave out the steps")
+    .action(async (file: string, { brief = false }: { readonly brief?: boolean }) => {
       const { explainFile } = await import("../sentinel/explain/explain.ts");
-      const isAsStored = await requireUsable(() => explainFile(file));
+      const isAsStored = await requireUsable(() => explainFile(file, brief));
       process.exitCode = isAsStored ? exitCodes.success : exitCodes.failed;
     });
   addExamples(command, [
-    { line: "sentinel explain assessments.json", what: "every assessment of a saved answer" },
+    { line: "sentinel explain assessment.json", what: "every step to the score of one assessment" },
+    {
+      line: "sentinel explain assessments.json --brief",
+      what: "the contributions of every assessment of a saved answer",
+    },
   ]);
 }
 

@@ -604,6 +604,30 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/sentinel/assessments/{assessmentId}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get an assessment with the numbers behind its score
+         * @description Returns a stored assessment with its explanation: how each contribution to the score came about. An assessment is there a moment after discover has answered.
+         *
+         *     Permission: `sentinel:read`.
+         *
+         *     Error codes: `invalid_request`, `body_too_large`, `internal_error`, `unavailable`, `invalid_json`, `missing_token`, `invalid_token`, `rate_limited`, `tenant_suspended`, `insufficient_scope`, `assessment_not_found`.
+         */
+        get: operations["getAssessment"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/sentinel/simulate": {
         parameters: {
             query?: never;
@@ -4954,6 +4978,992 @@ export interface components {
              * @example 0.6
              */
             deny_at?: number;
+        } & {
+            [key: string]: unknown;
+        };
+        GetAssessmentResult: {
+            assessment: components["schemas"]["ExplainedAssessment"];
+        } & {
+            [key: string]: unknown;
+        };
+        ExplainedAssessment: {
+            /** @example 0.05 */
+            risk_score: number;
+            /** @example 01a20a4597691de6cc1dbcad9cff4cd8dbc0866f162dc9a8 */
+            assessment_id: string;
+            /**
+             * @description The name of the model, which fixes the signals and their weights.
+             * @example sentinel-3
+             */
+            model: string;
+            /** @description The reasons for the score, the strongest first. */
+            reasons: components["schemas"]["Reason"][];
+            /**
+             * @description The probability of each kind of attacker, and of the real user (`real`). The sum is 1, and `real` is what `risk_score` leaves. Null in assessments of builds that did not compute it.
+             * @example {
+             *       "stuffing": 0.015,
+             *       "proxy": 0.01,
+             *       "targeted": 0.013,
+             *       "neighbour": 0.003,
+             *       "housemate": 0.001,
+             *       "phisher": 0.008,
+             *       "real": 0.95
+             *     }
+             */
+            kinds: {
+                [key: string]: number;
+            } | null;
+            /**
+             * @description The kinds of data that were missing or stale and gave no evidence: `geography`, each kind of network list, `population` and `address_activity`. `ip_reputation` stands for all network data in assessments of earlier versions.
+             * @example [
+             *       "geography",
+             *       "proxy"
+             *     ]
+             */
+            degraded: string[];
+            /**
+             * Format: date-time
+             * @example 2026-08-15T09:30:00.000Z
+             */
+            at: string;
+            /**
+             * @description Id of the identity.
+             * @example 6908bffd1c2e4a5b9d7f0a31
+             */
+            user_id: string;
+            /**
+             * @description Values: `allow`, `challenge`, `deny`; expect further ones.
+             * @example allow
+             */
+            recommendation: string;
+            /** @description The policy that turned the score into the recommendation. */
+            policy: ({
+                /** @example 0.5 */
+                challenge_at: number;
+                /** @example 0.8 */
+                deny_at: number;
+                signals_off: string[];
+                /**
+                 * @description Thresholds by kind of attacker, compared with `kinds` of an assessment. They raise the recommendation that follows from the score, and never lower it.
+                 * @example {
+                 *       "phisher": {
+                 *         "challenge_at": 0.2
+                 *       }
+                 *     }
+                 */
+                kinds: {
+                    stuffing?: components["schemas"]["KindThresholds"];
+                    proxy?: components["schemas"]["KindThresholds"];
+                    targeted?: components["schemas"]["KindThresholds"];
+                    neighbour?: components["schemas"]["KindThresholds"];
+                    housemate?: components["schemas"]["KindThresholds"];
+                    phisher?: components["schemas"]["KindThresholds"];
+                } & {
+                    [key: string]: unknown;
+                };
+            } & {
+                [key: string]: unknown;
+            }) | null;
+            /** @description The verdict on the session; null as long as there is none. */
+            outcome: string | null;
+            outcome_source: string | null;
+            outcome_at: string | null;
+            /** @description The evidence from which the score was computed; null for models before sentinel-2. */
+            inputs: ({
+                context: {
+                    country: string | null;
+                    asn: number | null;
+                    prefix: string | null;
+                    address: string | null;
+                    device: string | null;
+                    os: string | null;
+                    browser: string | null;
+                    agent: string;
+                    placeHidden: boolean;
+                    pool?: string | null;
+                    timeZone?: string;
+                    acceptLanguage?: string;
+                    clientHints?: string;
+                    ja4?: string;
+                } & {
+                    [key: string]: unknown;
+                };
+                network: {
+                    facts: ({
+                        readonly kinds: string[];
+                        threatGrade: number;
+                        /** Format: int64 */
+                        asn?: number;
+                        country?: string;
+                    } & {
+                        [key: string]: unknown;
+                    }) | null;
+                    address: string;
+                    prefix: string;
+                    reservedRange: string | null;
+                    tenantList: ({
+                        /**
+                         * @description Values: `allow`, `deny`; expect further ones.
+                         * @example allow
+                         */
+                        list: string;
+                        entry: string;
+                        network: string | null;
+                    } & {
+                        [key: string]: unknown;
+                    }) | null;
+                    /**
+                     * @description Values: `allow`, `challenge`, `deny`; expect further ones.
+                     * @example allow
+                     */
+                    testResult?: string;
+                } & {
+                    [key: string]: unknown;
+                };
+                /**
+                 * @description Values: `empty`, `headless`, `scripted`, `impossible`, `browser`, `application`; expect further ones.
+                 * @example empty
+                 */
+                agent: string;
+                agentSwitched: boolean;
+                userMismatch: boolean;
+                identity: {
+                    /** Format: int64 */
+                    failedAttempts: number;
+                    locked: boolean;
+                    readonly attempts: number[];
+                    /**
+                     * @description Values: `locked`, `suspended`; expect further ones.
+                     * @example locked
+                     */
+                    status?: string;
+                } & {
+                    [key: string]: unknown;
+                };
+                behaviour: ({
+                    /** Format: int64 */
+                    logins: number;
+                    /** Format: int64 */
+                    sinceLastMs: number;
+                    readonly network: ({
+                        /**
+                         * @description Values: `country`, `asn`, `prefix`, `address`, `device`, `os`, `family`, `browser`, `agent`, `pool`, `timeZone`, `acceptLanguage`, `clientHints`, `ja4`; expect further ones.
+                         * @example country
+                         */
+                        level: string;
+                        seen: boolean;
+                        own: number;
+                        population: {
+                            /** Format: int64 */
+                            count: number;
+                            /** Format: int64 */
+                            all: number;
+                        } & {
+                            [key: string]: unknown;
+                        };
+                        ownNovelty: {
+                            /** Format: int64 */
+                            count: number;
+                            /** Format: int64 */
+                            all: number;
+                        } & {
+                            [key: string]: unknown;
+                        };
+                        novelty: {
+                            /** Format: int64 */
+                            count: number;
+                            /** Format: int64 */
+                            all: number;
+                        } & {
+                            [key: string]: unknown;
+                        };
+                        changes?: {
+                            /** Format: int64 */
+                            observed: number;
+                            /** Format: int64 */
+                            expected: number;
+                        } & {
+                            [key: string]: unknown;
+                        };
+                        known?: {
+                            /** Format: int64 */
+                            count: number;
+                            /** Format: int64 */
+                            all: number;
+                        } & {
+                            [key: string]: unknown;
+                        };
+                        usual?: number;
+                        /**
+                         * @description Values: `newer`, `older`; expect further ones.
+                         * @example newer
+                         */
+                        step?: string;
+                        block?: {
+                            here: {
+                                /** Format: int64 */
+                                count: number;
+                                /** Format: int64 */
+                                all: number;
+                            } & {
+                                [key: string]: unknown;
+                            };
+                            everywhere: {
+                                /** Format: int64 */
+                                count: number;
+                                /** Format: int64 */
+                                all: number;
+                            } & {
+                                [key: string]: unknown;
+                            };
+                        } & {
+                            [key: string]: unknown;
+                        };
+                    } & {
+                        [key: string]: unknown;
+                    })[];
+                    readonly agent: ({
+                        /**
+                         * @description Values: `country`, `asn`, `prefix`, `address`, `device`, `os`, `family`, `browser`, `agent`, `pool`, `timeZone`, `acceptLanguage`, `clientHints`, `ja4`; expect further ones.
+                         * @example country
+                         */
+                        level: string;
+                        seen: boolean;
+                        own: number;
+                        population: {
+                            /** Format: int64 */
+                            count: number;
+                            /** Format: int64 */
+                            all: number;
+                        } & {
+                            [key: string]: unknown;
+                        };
+                        ownNovelty: {
+                            /** Format: int64 */
+                            count: number;
+                            /** Format: int64 */
+                            all: number;
+                        } & {
+                            [key: string]: unknown;
+                        };
+                        novelty: {
+                            /** Format: int64 */
+                            count: number;
+                            /** Format: int64 */
+                            all: number;
+                        } & {
+                            [key: string]: unknown;
+                        };
+                        changes?: {
+                            /** Format: int64 */
+                            observed: number;
+                            /** Format: int64 */
+                            expected: number;
+                        } & {
+                            [key: string]: unknown;
+                        };
+                        known?: {
+                            /** Format: int64 */
+                            count: number;
+                            /** Format: int64 */
+                            all: number;
+                        } & {
+                            [key: string]: unknown;
+                        };
+                        usual?: number;
+                        /**
+                         * @description Values: `newer`, `older`; expect further ones.
+                         * @example newer
+                         */
+                        step?: string;
+                        block?: {
+                            here: {
+                                /** Format: int64 */
+                                count: number;
+                                /** Format: int64 */
+                                all: number;
+                            } & {
+                                [key: string]: unknown;
+                            };
+                            everywhere: {
+                                /** Format: int64 */
+                                count: number;
+                                /** Format: int64 */
+                                all: number;
+                            } & {
+                                [key: string]: unknown;
+                            };
+                        } & {
+                            [key: string]: unknown;
+                        };
+                    } & {
+                        [key: string]: unknown;
+                    })[];
+                    hour: {
+                        own: number;
+                        population: number;
+                    } & {
+                        [key: string]: unknown;
+                    };
+                    courses?: {
+                        network: {
+                            /** Format: int64 */
+                            logins: number;
+                            /** Format: int64 */
+                            sinceMs: number;
+                            /** Format: int64 */
+                            bucket: number;
+                        } & {
+                            [key: string]: unknown;
+                        };
+                        agent: {
+                            /** Format: int64 */
+                            logins: number;
+                            /** Format: int64 */
+                            sinceMs: number;
+                            /** Format: int64 */
+                            bucket: number;
+                        } & {
+                            [key: string]: unknown;
+                        };
+                    } & {
+                        [key: string]: unknown;
+                    };
+                    exits?: {
+                        /** Format: int64 */
+                        count: number;
+                        /** Format: int64 */
+                        all: number;
+                    } & {
+                        [key: string]: unknown;
+                    };
+                    relays?: {
+                        /** Format: int64 */
+                        count: number;
+                        /** Format: int64 */
+                        all: number;
+                    } & {
+                        [key: string]: unknown;
+                    };
+                    /** Format: int64 */
+                    weak?: number;
+                    confirmedLevels?: {
+                        /** Format: int64 */
+                        network: number;
+                        /** Format: int64 */
+                        agent: number;
+                    } & {
+                        [key: string]: unknown;
+                    };
+                    finer?: {
+                        readonly network: ({
+                            /**
+                             * @description Values: `country`, `asn`, `prefix`, `address`, `device`, `os`, `family`, `browser`, `agent`, `pool`, `timeZone`, `acceptLanguage`, `clientHints`, `ja4`; expect further ones.
+                             * @example country
+                             */
+                            level: string;
+                            novelty: {
+                                /** Format: int64 */
+                                count: number;
+                                /** Format: int64 */
+                                all: number;
+                            } & {
+                                [key: string]: unknown;
+                            };
+                            changes?: {
+                                /** Format: int64 */
+                                observed: number;
+                                /** Format: int64 */
+                                expected: number;
+                            } & {
+                                [key: string]: unknown;
+                            };
+                        } & {
+                            [key: string]: unknown;
+                        })[];
+                        readonly agent: ({
+                            /**
+                             * @description Values: `country`, `asn`, `prefix`, `address`, `device`, `os`, `family`, `browser`, `agent`, `pool`, `timeZone`, `acceptLanguage`, `clientHints`, `ja4`; expect further ones.
+                             * @example country
+                             */
+                            level: string;
+                            novelty: {
+                                /** Format: int64 */
+                                count: number;
+                                /** Format: int64 */
+                                all: number;
+                            } & {
+                                [key: string]: unknown;
+                            };
+                            changes?: {
+                                /** Format: int64 */
+                                observed: number;
+                                /** Format: int64 */
+                                expected: number;
+                            } & {
+                                [key: string]: unknown;
+                            };
+                        } & {
+                            [key: string]: unknown;
+                        })[];
+                    } & {
+                        [key: string]: unknown;
+                    };
+                    readonly client?: ({
+                        /**
+                         * @description Values: `country`, `asn`, `prefix`, `address`, `device`, `os`, `family`, `browser`, `agent`, `pool`, `timeZone`, `acceptLanguage`, `clientHints`, `ja4`; expect further ones.
+                         * @example country
+                         */
+                        level: string;
+                        seen: boolean;
+                        own: number;
+                        population: {
+                            /** Format: int64 */
+                            count: number;
+                            /** Format: int64 */
+                            all: number;
+                        } & {
+                            [key: string]: unknown;
+                        };
+                        ownNovelty: {
+                            /** Format: int64 */
+                            count: number;
+                            /** Format: int64 */
+                            all: number;
+                        } & {
+                            [key: string]: unknown;
+                        };
+                        novelty: {
+                            /** Format: int64 */
+                            count: number;
+                            /** Format: int64 */
+                            all: number;
+                        } & {
+                            [key: string]: unknown;
+                        };
+                        changes?: {
+                            /** Format: int64 */
+                            observed: number;
+                            /** Format: int64 */
+                            expected: number;
+                        } & {
+                            [key: string]: unknown;
+                        };
+                        known?: {
+                            /** Format: int64 */
+                            count: number;
+                            /** Format: int64 */
+                            all: number;
+                        } & {
+                            [key: string]: unknown;
+                        };
+                        usual?: number;
+                        /**
+                         * @description Values: `newer`, `older`; expect further ones.
+                         * @example newer
+                         */
+                        step?: string;
+                        block?: {
+                            here: {
+                                /** Format: int64 */
+                                count: number;
+                                /** Format: int64 */
+                                all: number;
+                            } & {
+                                [key: string]: unknown;
+                            };
+                            everywhere: {
+                                /** Format: int64 */
+                                count: number;
+                                /** Format: int64 */
+                                all: number;
+                            } & {
+                                [key: string]: unknown;
+                            };
+                        } & {
+                            [key: string]: unknown;
+                        };
+                    } & {
+                        [key: string]: unknown;
+                    })[];
+                } & {
+                    [key: string]: unknown;
+                }) | null;
+                travel: ({
+                    kilometres: number;
+                    hours: number;
+                } & {
+                    [key: string]: unknown;
+                }) | null;
+                readonly reported: string[];
+                crowd: ({
+                    /** Format: int64 */
+                    fromAddress: number;
+                    /** Format: int64 */
+                    fromPrefix: number;
+                } & {
+                    [key: string]: unknown;
+                }) | null;
+                device?: {
+                    known: boolean;
+                    id?: string;
+                    /** Format: int64 */
+                    sinceVerifiedMs?: number;
+                } & {
+                    [key: string]: unknown;
+                };
+                settled?: {
+                    /** Format: int64 */
+                    logins: number;
+                    /** Format: int64 */
+                    sinceLastMs: number;
+                    readonly network: ({
+                        /**
+                         * @description Values: `country`, `asn`, `prefix`, `address`, `device`, `os`, `family`, `browser`, `agent`, `pool`, `timeZone`, `acceptLanguage`, `clientHints`, `ja4`; expect further ones.
+                         * @example country
+                         */
+                        level: string;
+                        seen: boolean;
+                        own: number;
+                        population: {
+                            /** Format: int64 */
+                            count: number;
+                            /** Format: int64 */
+                            all: number;
+                        } & {
+                            [key: string]: unknown;
+                        };
+                        ownNovelty: {
+                            /** Format: int64 */
+                            count: number;
+                            /** Format: int64 */
+                            all: number;
+                        } & {
+                            [key: string]: unknown;
+                        };
+                        novelty: {
+                            /** Format: int64 */
+                            count: number;
+                            /** Format: int64 */
+                            all: number;
+                        } & {
+                            [key: string]: unknown;
+                        };
+                        changes?: {
+                            /** Format: int64 */
+                            observed: number;
+                            /** Format: int64 */
+                            expected: number;
+                        } & {
+                            [key: string]: unknown;
+                        };
+                        known?: {
+                            /** Format: int64 */
+                            count: number;
+                            /** Format: int64 */
+                            all: number;
+                        } & {
+                            [key: string]: unknown;
+                        };
+                        usual?: number;
+                        /**
+                         * @description Values: `newer`, `older`; expect further ones.
+                         * @example newer
+                         */
+                        step?: string;
+                        block?: {
+                            here: {
+                                /** Format: int64 */
+                                count: number;
+                                /** Format: int64 */
+                                all: number;
+                            } & {
+                                [key: string]: unknown;
+                            };
+                            everywhere: {
+                                /** Format: int64 */
+                                count: number;
+                                /** Format: int64 */
+                                all: number;
+                            } & {
+                                [key: string]: unknown;
+                            };
+                        } & {
+                            [key: string]: unknown;
+                        };
+                    } & {
+                        [key: string]: unknown;
+                    })[];
+                    readonly agent: ({
+                        /**
+                         * @description Values: `country`, `asn`, `prefix`, `address`, `device`, `os`, `family`, `browser`, `agent`, `pool`, `timeZone`, `acceptLanguage`, `clientHints`, `ja4`; expect further ones.
+                         * @example country
+                         */
+                        level: string;
+                        seen: boolean;
+                        own: number;
+                        population: {
+                            /** Format: int64 */
+                            count: number;
+                            /** Format: int64 */
+                            all: number;
+                        } & {
+                            [key: string]: unknown;
+                        };
+                        ownNovelty: {
+                            /** Format: int64 */
+                            count: number;
+                            /** Format: int64 */
+                            all: number;
+                        } & {
+                            [key: string]: unknown;
+                        };
+                        novelty: {
+                            /** Format: int64 */
+                            count: number;
+                            /** Format: int64 */
+                            all: number;
+                        } & {
+                            [key: string]: unknown;
+                        };
+                        changes?: {
+                            /** Format: int64 */
+                            observed: number;
+                            /** Format: int64 */
+                            expected: number;
+                        } & {
+                            [key: string]: unknown;
+                        };
+                        known?: {
+                            /** Format: int64 */
+                            count: number;
+                            /** Format: int64 */
+                            all: number;
+                        } & {
+                            [key: string]: unknown;
+                        };
+                        usual?: number;
+                        /**
+                         * @description Values: `newer`, `older`; expect further ones.
+                         * @example newer
+                         */
+                        step?: string;
+                        block?: {
+                            here: {
+                                /** Format: int64 */
+                                count: number;
+                                /** Format: int64 */
+                                all: number;
+                            } & {
+                                [key: string]: unknown;
+                            };
+                            everywhere: {
+                                /** Format: int64 */
+                                count: number;
+                                /** Format: int64 */
+                                all: number;
+                            } & {
+                                [key: string]: unknown;
+                            };
+                        } & {
+                            [key: string]: unknown;
+                        };
+                    } & {
+                        [key: string]: unknown;
+                    })[];
+                    hour: {
+                        own: number;
+                        population: number;
+                    } & {
+                        [key: string]: unknown;
+                    };
+                    courses?: {
+                        network: {
+                            /** Format: int64 */
+                            logins: number;
+                            /** Format: int64 */
+                            sinceMs: number;
+                            /** Format: int64 */
+                            bucket: number;
+                        } & {
+                            [key: string]: unknown;
+                        };
+                        agent: {
+                            /** Format: int64 */
+                            logins: number;
+                            /** Format: int64 */
+                            sinceMs: number;
+                            /** Format: int64 */
+                            bucket: number;
+                        } & {
+                            [key: string]: unknown;
+                        };
+                    } & {
+                        [key: string]: unknown;
+                    };
+                    exits?: {
+                        /** Format: int64 */
+                        count: number;
+                        /** Format: int64 */
+                        all: number;
+                    } & {
+                        [key: string]: unknown;
+                    };
+                    relays?: {
+                        /** Format: int64 */
+                        count: number;
+                        /** Format: int64 */
+                        all: number;
+                    } & {
+                        [key: string]: unknown;
+                    };
+                    /** Format: int64 */
+                    weak?: number;
+                    confirmedLevels?: {
+                        /** Format: int64 */
+                        network: number;
+                        /** Format: int64 */
+                        agent: number;
+                    } & {
+                        [key: string]: unknown;
+                    };
+                    finer?: {
+                        readonly network: ({
+                            /**
+                             * @description Values: `country`, `asn`, `prefix`, `address`, `device`, `os`, `family`, `browser`, `agent`, `pool`, `timeZone`, `acceptLanguage`, `clientHints`, `ja4`; expect further ones.
+                             * @example country
+                             */
+                            level: string;
+                            novelty: {
+                                /** Format: int64 */
+                                count: number;
+                                /** Format: int64 */
+                                all: number;
+                            } & {
+                                [key: string]: unknown;
+                            };
+                            changes?: {
+                                /** Format: int64 */
+                                observed: number;
+                                /** Format: int64 */
+                                expected: number;
+                            } & {
+                                [key: string]: unknown;
+                            };
+                        } & {
+                            [key: string]: unknown;
+                        })[];
+                        readonly agent: ({
+                            /**
+                             * @description Values: `country`, `asn`, `prefix`, `address`, `device`, `os`, `family`, `browser`, `agent`, `pool`, `timeZone`, `acceptLanguage`, `clientHints`, `ja4`; expect further ones.
+                             * @example country
+                             */
+                            level: string;
+                            novelty: {
+                                /** Format: int64 */
+                                count: number;
+                                /** Format: int64 */
+                                all: number;
+                            } & {
+                                [key: string]: unknown;
+                            };
+                            changes?: {
+                                /** Format: int64 */
+                                observed: number;
+                                /** Format: int64 */
+                                expected: number;
+                            } & {
+                                [key: string]: unknown;
+                            };
+                        } & {
+                            [key: string]: unknown;
+                        })[];
+                    } & {
+                        [key: string]: unknown;
+                    };
+                    readonly client?: ({
+                        /**
+                         * @description Values: `country`, `asn`, `prefix`, `address`, `device`, `os`, `family`, `browser`, `agent`, `pool`, `timeZone`, `acceptLanguage`, `clientHints`, `ja4`; expect further ones.
+                         * @example country
+                         */
+                        level: string;
+                        seen: boolean;
+                        own: number;
+                        population: {
+                            /** Format: int64 */
+                            count: number;
+                            /** Format: int64 */
+                            all: number;
+                        } & {
+                            [key: string]: unknown;
+                        };
+                        ownNovelty: {
+                            /** Format: int64 */
+                            count: number;
+                            /** Format: int64 */
+                            all: number;
+                        } & {
+                            [key: string]: unknown;
+                        };
+                        novelty: {
+                            /** Format: int64 */
+                            count: number;
+                            /** Format: int64 */
+                            all: number;
+                        } & {
+                            [key: string]: unknown;
+                        };
+                        changes?: {
+                            /** Format: int64 */
+                            observed: number;
+                            /** Format: int64 */
+                            expected: number;
+                        } & {
+                            [key: string]: unknown;
+                        };
+                        known?: {
+                            /** Format: int64 */
+                            count: number;
+                            /** Format: int64 */
+                            all: number;
+                        } & {
+                            [key: string]: unknown;
+                        };
+                        usual?: number;
+                        /**
+                         * @description Values: `newer`, `older`; expect further ones.
+                         * @example newer
+                         */
+                        step?: string;
+                        block?: {
+                            here: {
+                                /** Format: int64 */
+                                count: number;
+                                /** Format: int64 */
+                                all: number;
+                            } & {
+                                [key: string]: unknown;
+                            };
+                            everywhere: {
+                                /** Format: int64 */
+                                count: number;
+                                /** Format: int64 */
+                                all: number;
+                            } & {
+                                [key: string]: unknown;
+                            };
+                        } & {
+                            [key: string]: unknown;
+                        };
+                    } & {
+                        [key: string]: unknown;
+                    })[];
+                } & {
+                    [key: string]: unknown;
+                };
+                networkCrowd?: {
+                    /** Format: int64 */
+                    users: number;
+                    /** Format: int64 */
+                    fromNetwork: number;
+                    population?: {
+                        /** Format: int64 */
+                        count: number;
+                        /** Format: int64 */
+                        all: number;
+                    } & {
+                        [key: string]: unknown;
+                    };
+                } & {
+                    [key: string]: unknown;
+                };
+                triedFrom?: {
+                    /** Format: int64 */
+                    blocks: number;
+                    /** Format: int64 */
+                    networks: number;
+                } & {
+                    [key: string]: unknown;
+                };
+                readonly nearbyFraud?: string[];
+                /** Format: int64 */
+                networksSince?: number;
+            } & {
+                [key: string]: unknown;
+            }) | null;
+            /** @description SHA-256 over `inputs` in canonical JSON (RFC 8785), hex. */
+            inputs_digest: string | null;
+            /** @description How each contribution came about, in numbers. Null if another model computed the score, or if the numbers of this version do not lead to it. */
+            explanation: components["schemas"]["Explanation"] | null;
+        } & {
+            [key: string]: unknown;
+        };
+        /** @description How a score came about, in numbers. */
+        Explanation: {
+            /** @description What the contribution of each reason is, in the order of `reasons`. */
+            contributions: ({
+                /**
+                 * @description Values: `tenant_deny_list`, `tenant_allow_list`, `threat_list`, `tor_exit`, `vpn`, `proxy`, `scanner`, `hosting_network`, `privacy_relay`, `reserved_address`, `agent_empty`, `agent_headless`, `agent_scripted`, `agent_impossible`, `agent_switch`, `network_history`, `agent_history`, `hour_of_week`, `impossible_travel`, `reported_fraud`, `credential_stuffing`, `user_mismatch`, `recent_failures`, `locked`, `velocity`, `user_locked`, `user_suspended`, `test_address`, `known_device`, `no_known_device`, `kind_threshold`, `client_history`, `gradual_change`, `network_stuffing`, `many_networks`, `nearby_fraud`; expect further ones.
+                 * @example network_history
+                 */
+                signal: string;
+                /**
+                 * @description Log-odds.
+                 * @example 2.676
+                 */
+                contribution: number;
+                /**
+                 * @description What the contribution is. `ratio`: it follows from how probable the session is for an attacker and for the user. `weight`: a weight of the model, and no ratio. `rule`: no evidence, but a rule about the result. Values: `ratio`, `weight`, `rule`; expect further ones.
+                 * @example ratio
+                 */
+                basis: string;
+            } & {
+                [key: string]: unknown;
+            })[];
+            /** @description All steps to the contributions and the score. A step with a formula follows from the shown digits of the steps before it. */
+            steps: components["schemas"]["ExplanationStep"][];
+        } & {
+            [key: string]: unknown;
+        };
+        /** @description A step from the inputs to the score. */
+        ExplanationStep: {
+            /**
+             * @description What the step is about: a signal, a level of the history, or a part of the score.
+             * @example country
+             */
+            section: string;
+            /**
+             * @description The name of the step. Formulas of later steps use it.
+             * @example country.user_is_new
+             */
+            name: string;
+            /**
+             * @description Where the number comes from: `inputs` of the assessment, the weights of the `model`, or its `formula`. Values: `inputs`, `model`, `formula`; expect further ones.
+             * @example inputs
+             */
+            source: string;
+            /**
+             * @description How the number follows from the steps before it, with `+ - * / ^`, `ln`, `exp`, `min` and `max`; `sum` adds the numbers of all kinds of attacker. Null: the number is given.
+             * @example min(0.97, max(0.0015, 1 - (1 - country.usually_new) ^ (country.restlessness)))
+             */
+            formula: string | null;
+            /**
+             * @description The number, to seven significant digits; contributions and scores to four decimals. Null if there is one for each kind of attacker.
+             * @example 0.02116
+             */
+            value: number | null;
+            /**
+             * @description The number for each kind of attacker; null if there is only one.
+             * @example null
+             */
+            by_kind: {
+                [key: string]: number;
+            } | null;
+            /**
+             * @description What the number is, in words.
+             * @example the probability that this user is new here
+             */
+            meaning: string;
         } & {
             [key: string]: unknown;
         };
@@ -12521,6 +13531,636 @@ export interface operations {
                 headers: {
                     /** @description Names the missing permission (RFC 6750). */
                     "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `body_too_large`: The body is too large; send a smaller one. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `rate_limited`: Too many requests were sent; wait as long as Retry-After states. */
+            429: {
+                headers: {
+                    /** @description Seconds until the limit resets. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `internal_error`: The service failed to process the request; report the request_id to its operator. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `unavailable`: Temporarily unavailable. The request may have been applied; retry it with the same Idempotency-Key. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description An error with a status that a later version may add. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    getAssessment: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @example 01a20a4597691de6cc1dbcad9cff4cd8dbc0866f162dc9a8 */
+                assessmentId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The assessment. */
+            200: {
+                headers: {
+                    /** @description Limits that the request counted against. */
+                    "RateLimit-Policy"?: string;
+                    /** @description Remaining quota per limit, where known. */
+                    RateLimit?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "assessment": {
+                     *         "risk_score": 0.05,
+                     *         "assessment_id": "01a20a4597691de6cc1dbcad9cff4cd8dbc0866f162dc9a8",
+                     *         "model": "sentinel-3",
+                     *         "reasons": [
+                     *           {
+                     *             "signal": "network_history",
+                     *             "contribution": 0.9,
+                     *             "detail": "The network is new for this user."
+                     *           }
+                     *         ],
+                     *         "kinds": {
+                     *           "stuffing": 0.015,
+                     *           "proxy": 0.01,
+                     *           "targeted": 0.013,
+                     *           "neighbour": 0.003,
+                     *           "housemate": 0.001,
+                     *           "phisher": 0.008,
+                     *           "real": 0.95
+                     *         },
+                     *         "degraded": [
+                     *           "geography",
+                     *           "proxy"
+                     *         ],
+                     *         "at": "2026-08-15T09:30:00.000Z",
+                     *         "user_id": "6908bffd1c2e4a5b9d7f0a31",
+                     *         "recommendation": "allow",
+                     *         "policy": {
+                     *           "challenge_at": 0.5,
+                     *           "deny_at": 0.8,
+                     *           "signals_off": [
+                     *             "hour_of_week"
+                     *           ],
+                     *           "kinds": {
+                     *             "phisher": {
+                     *               "challenge_at": 0.2
+                     *             }
+                     *           }
+                     *         },
+                     *         "outcome": "legitimate",
+                     *         "outcome_source": "verification",
+                     *         "outcome_at": "2026-08-15T09:30:00.000Z",
+                     *         "inputs": {
+                     *           "context": {
+                     *             "country": "…",
+                     *             "asn": 0,
+                     *             "prefix": "…",
+                     *             "address": "…",
+                     *             "device": "…",
+                     *             "os": "…",
+                     *             "browser": "…",
+                     *             "agent": "…",
+                     *             "placeHidden": true,
+                     *             "pool": "…",
+                     *             "timeZone": "…",
+                     *             "acceptLanguage": "…",
+                     *             "clientHints": "…",
+                     *             "ja4": "…"
+                     *           },
+                     *           "network": {
+                     *             "facts": {
+                     *               "kinds": [
+                     *                 "hosting"
+                     *               ],
+                     *               "threatGrade": 0,
+                     *               "asn": 0,
+                     *               "country": "…"
+                     *             },
+                     *             "address": "…",
+                     *             "prefix": "…",
+                     *             "reservedRange": "…",
+                     *             "tenantList": {
+                     *               "list": "allow",
+                     *               "entry": "…",
+                     *               "network": "…"
+                     *             },
+                     *             "testResult": "allow"
+                     *           },
+                     *           "agent": "empty",
+                     *           "agentSwitched": true,
+                     *           "userMismatch": true,
+                     *           "identity": {
+                     *             "failedAttempts": 0,
+                     *             "locked": true,
+                     *             "attempts": [
+                     *               0
+                     *             ],
+                     *             "status": "locked"
+                     *           },
+                     *           "behaviour": {
+                     *             "logins": 1,
+                     *             "sinceLastMs": 0,
+                     *             "network": [
+                     *               {
+                     *                 "level": "country",
+                     *                 "seen": true,
+                     *                 "own": 0,
+                     *                 "population": {
+                     *                   "count": 0,
+                     *                   "all": 0
+                     *                 },
+                     *                 "ownNovelty": {
+                     *                   "count": 0,
+                     *                   "all": 0
+                     *                 },
+                     *                 "novelty": {
+                     *                   "count": 0,
+                     *                   "all": 0
+                     *                 },
+                     *                 "changes": {
+                     *                   "observed": 0,
+                     *                   "expected": 0
+                     *                 },
+                     *                 "known": {
+                     *                   "count": 0,
+                     *                   "all": 0
+                     *                 },
+                     *                 "usual": 0,
+                     *                 "step": "newer",
+                     *                 "block": {
+                     *                   "here": {
+                     *                     "count": 0,
+                     *                     "all": 0
+                     *                   },
+                     *                   "everywhere": {
+                     *                     "count": 0,
+                     *                     "all": 0
+                     *                   }
+                     *                 }
+                     *               }
+                     *             ],
+                     *             "agent": [
+                     *               {
+                     *                 "level": "country",
+                     *                 "seen": true,
+                     *                 "own": 0,
+                     *                 "population": {
+                     *                   "count": 0,
+                     *                   "all": 0
+                     *                 },
+                     *                 "ownNovelty": {
+                     *                   "count": 0,
+                     *                   "all": 0
+                     *                 },
+                     *                 "novelty": {
+                     *                   "count": 0,
+                     *                   "all": 0
+                     *                 },
+                     *                 "changes": {
+                     *                   "observed": 0,
+                     *                   "expected": 0
+                     *                 },
+                     *                 "known": {
+                     *                   "count": 0,
+                     *                   "all": 0
+                     *                 },
+                     *                 "usual": 0,
+                     *                 "step": "newer",
+                     *                 "block": {
+                     *                   "here": {
+                     *                     "count": 0,
+                     *                     "all": 0
+                     *                   },
+                     *                   "everywhere": {
+                     *                     "count": 0,
+                     *                     "all": 0
+                     *                   }
+                     *                 }
+                     *               }
+                     *             ],
+                     *             "hour": {
+                     *               "own": 0,
+                     *               "population": 0
+                     *             },
+                     *             "courses": {
+                     *               "network": {
+                     *                 "logins": 0,
+                     *                 "sinceMs": 0,
+                     *                 "bucket": 0
+                     *               },
+                     *               "agent": {
+                     *                 "logins": 0,
+                     *                 "sinceMs": 0,
+                     *                 "bucket": 0
+                     *               }
+                     *             },
+                     *             "exits": {
+                     *               "count": 0,
+                     *               "all": 0
+                     *             },
+                     *             "relays": {
+                     *               "count": 0,
+                     *               "all": 0
+                     *             },
+                     *             "weak": 0,
+                     *             "confirmedLevels": {
+                     *               "network": 0,
+                     *               "agent": 0
+                     *             },
+                     *             "finer": {
+                     *               "network": [
+                     *                 {
+                     *                   "level": "country",
+                     *                   "novelty": {
+                     *                     "count": 0,
+                     *                     "all": 0
+                     *                   },
+                     *                   "changes": {
+                     *                     "observed": 0,
+                     *                     "expected": 0
+                     *                   }
+                     *                 }
+                     *               ],
+                     *               "agent": [
+                     *                 {
+                     *                   "level": "country",
+                     *                   "novelty": {
+                     *                     "count": 0,
+                     *                     "all": 0
+                     *                   },
+                     *                   "changes": {
+                     *                     "observed": 0,
+                     *                     "expected": 0
+                     *                   }
+                     *                 }
+                     *               ]
+                     *             },
+                     *             "client": [
+                     *               {
+                     *                 "level": "country",
+                     *                 "seen": true,
+                     *                 "own": 0,
+                     *                 "population": {
+                     *                   "count": 0,
+                     *                   "all": 0
+                     *                 },
+                     *                 "ownNovelty": {
+                     *                   "count": 0,
+                     *                   "all": 0
+                     *                 },
+                     *                 "novelty": {
+                     *                   "count": 0,
+                     *                   "all": 0
+                     *                 },
+                     *                 "changes": {
+                     *                   "observed": 0,
+                     *                   "expected": 0
+                     *                 },
+                     *                 "known": {
+                     *                   "count": 0,
+                     *                   "all": 0
+                     *                 },
+                     *                 "usual": 0,
+                     *                 "step": "newer",
+                     *                 "block": {
+                     *                   "here": {
+                     *                     "count": 0,
+                     *                     "all": 0
+                     *                   },
+                     *                   "everywhere": {
+                     *                     "count": 0,
+                     *                     "all": 0
+                     *                   }
+                     *                 }
+                     *               }
+                     *             ]
+                     *           },
+                     *           "travel": {
+                     *             "kilometres": 0,
+                     *             "hours": 0
+                     *           },
+                     *           "reported": [
+                     *             "address"
+                     *           ],
+                     *           "crowd": {
+                     *             "fromAddress": 0,
+                     *             "fromPrefix": 0
+                     *           },
+                     *           "device": {
+                     *             "known": true,
+                     *             "id": "…",
+                     *             "sinceVerifiedMs": 0
+                     *           },
+                     *           "settled": {
+                     *             "logins": 1,
+                     *             "sinceLastMs": 0,
+                     *             "network": [
+                     *               {
+                     *                 "level": "country",
+                     *                 "seen": true,
+                     *                 "own": 0,
+                     *                 "population": {
+                     *                   "count": 0,
+                     *                   "all": 0
+                     *                 },
+                     *                 "ownNovelty": {
+                     *                   "count": 0,
+                     *                   "all": 0
+                     *                 },
+                     *                 "novelty": {
+                     *                   "count": 0,
+                     *                   "all": 0
+                     *                 },
+                     *                 "changes": {
+                     *                   "observed": 0,
+                     *                   "expected": 0
+                     *                 },
+                     *                 "known": {
+                     *                   "count": 0,
+                     *                   "all": 0
+                     *                 },
+                     *                 "usual": 0,
+                     *                 "step": "newer",
+                     *                 "block": {
+                     *                   "here": {
+                     *                     "count": 0,
+                     *                     "all": 0
+                     *                   },
+                     *                   "everywhere": {
+                     *                     "count": 0,
+                     *                     "all": 0
+                     *                   }
+                     *                 }
+                     *               }
+                     *             ],
+                     *             "agent": [
+                     *               {
+                     *                 "level": "country",
+                     *                 "seen": true,
+                     *                 "own": 0,
+                     *                 "population": {
+                     *                   "count": 0,
+                     *                   "all": 0
+                     *                 },
+                     *                 "ownNovelty": {
+                     *                   "count": 0,
+                     *                   "all": 0
+                     *                 },
+                     *                 "novelty": {
+                     *                   "count": 0,
+                     *                   "all": 0
+                     *                 },
+                     *                 "changes": {
+                     *                   "observed": 0,
+                     *                   "expected": 0
+                     *                 },
+                     *                 "known": {
+                     *                   "count": 0,
+                     *                   "all": 0
+                     *                 },
+                     *                 "usual": 0,
+                     *                 "step": "newer",
+                     *                 "block": {
+                     *                   "here": {
+                     *                     "count": 0,
+                     *                     "all": 0
+                     *                   },
+                     *                   "everywhere": {
+                     *                     "count": 0,
+                     *                     "all": 0
+                     *                   }
+                     *                 }
+                     *               }
+                     *             ],
+                     *             "hour": {
+                     *               "own": 0,
+                     *               "population": 0
+                     *             },
+                     *             "courses": {
+                     *               "network": {
+                     *                 "logins": 0,
+                     *                 "sinceMs": 0,
+                     *                 "bucket": 0
+                     *               },
+                     *               "agent": {
+                     *                 "logins": 0,
+                     *                 "sinceMs": 0,
+                     *                 "bucket": 0
+                     *               }
+                     *             },
+                     *             "exits": {
+                     *               "count": 0,
+                     *               "all": 0
+                     *             },
+                     *             "relays": {
+                     *               "count": 0,
+                     *               "all": 0
+                     *             },
+                     *             "weak": 0,
+                     *             "confirmedLevels": {
+                     *               "network": 0,
+                     *               "agent": 0
+                     *             },
+                     *             "finer": {
+                     *               "network": [
+                     *                 {
+                     *                   "level": "country",
+                     *                   "novelty": {
+                     *                     "count": 0,
+                     *                     "all": 0
+                     *                   },
+                     *                   "changes": {
+                     *                     "observed": 0,
+                     *                     "expected": 0
+                     *                   }
+                     *                 }
+                     *               ],
+                     *               "agent": [
+                     *                 {
+                     *                   "level": "country",
+                     *                   "novelty": {
+                     *                     "count": 0,
+                     *                     "all": 0
+                     *                   },
+                     *                   "changes": {
+                     *                     "observed": 0,
+                     *                     "expected": 0
+                     *                   }
+                     *                 }
+                     *               ]
+                     *             },
+                     *             "client": [
+                     *               {
+                     *                 "level": "country",
+                     *                 "seen": true,
+                     *                 "own": 0,
+                     *                 "population": {
+                     *                   "count": 0,
+                     *                   "all": 0
+                     *                 },
+                     *                 "ownNovelty": {
+                     *                   "count": 0,
+                     *                   "all": 0
+                     *                 },
+                     *                 "novelty": {
+                     *                   "count": 0,
+                     *                   "all": 0
+                     *                 },
+                     *                 "changes": {
+                     *                   "observed": 0,
+                     *                   "expected": 0
+                     *                 },
+                     *                 "known": {
+                     *                   "count": 0,
+                     *                   "all": 0
+                     *                 },
+                     *                 "usual": 0,
+                     *                 "step": "newer",
+                     *                 "block": {
+                     *                   "here": {
+                     *                     "count": 0,
+                     *                     "all": 0
+                     *                   },
+                     *                   "everywhere": {
+                     *                     "count": 0,
+                     *                     "all": 0
+                     *                   }
+                     *                 }
+                     *               }
+                     *             ]
+                     *           },
+                     *           "networkCrowd": {
+                     *             "users": 0,
+                     *             "fromNetwork": 0,
+                     *             "population": {
+                     *               "count": 0,
+                     *               "all": 0
+                     *             }
+                     *           },
+                     *           "triedFrom": {
+                     *             "blocks": 0,
+                     *             "networks": 0
+                     *           },
+                     *           "nearbyFraud": [
+                     *             "address"
+                     *           ],
+                     *           "networksSince": 0
+                     *         },
+                     *         "inputs_digest": "0a1b0a1b0a1b0a1b0a1b0a1b0a1b0a1b0a1b0a1b0a1b0a1b0a1b0a1b0a1b0a1b",
+                     *         "explanation": {
+                     *           "contributions": [
+                     *             {
+                     *               "signal": "network_history",
+                     *               "contribution": 2.676,
+                     *               "basis": "ratio"
+                     *             }
+                     *           ],
+                     *           "steps": [
+                     *             {
+                     *               "section": "country",
+                     *               "name": "country.user_is_new",
+                     *               "source": "inputs",
+                     *               "formula": "min(0.97, max(0.0015, 1 - (1 - country.usually_new) ^ (country.restlessness)))",
+                     *               "value": 0.02116,
+                     *               "by_kind": null,
+                     *               "meaning": "the probability that this user is new here"
+                     *             }
+                     *           ]
+                     *         }
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["GetAssessmentResult"];
+                };
+            };
+            /**
+             * @description `invalid_request`: The request is not valid; see issues.
+             *
+             *     `invalid_json`: The body is not valid JSON in UTF-8; send one JSON object.
+             */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /**
+             * @description `missing_token`: No API token was sent; send one as 'Authorization: Bearer <token>'.
+             *
+             *     `invalid_token`: The API token is unknown, revoked, expired or mistyped; use a valid one.
+             */
+            401: {
+                headers: {
+                    /** @description The challenge of RFC 6750. */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /**
+             * @description `tenant_suspended`: The tenant is suspended; ask the operator of the service to reactivate it.
+             *
+             *     `insufficient_scope`: The API token lacks a permission; use a token that has it.
+             */
+            403: {
+                headers: {
+                    /** @description Names the missing permission (RFC 6750). */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `assessment_not_found`: No assessment with this id exists; send the id from the discover response. */
+            404: {
+                headers: {
                     [name: string]: unknown;
                 };
                 content: {

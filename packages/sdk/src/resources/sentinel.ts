@@ -4,6 +4,7 @@ import type { RequestOptions } from "../options.ts";
 import { Pages, queryOf } from "../pages.ts";
 import type {
   AssessmentFilters,
+  ExplainedAssessment,
   Feeds,
   ImportedSession,
   PastSession,
@@ -79,6 +80,19 @@ export class Sentinel {
       const { assessments, has_more, next_after } = await bodyOf(call);
       return { items: assessments, has_more, next_after };
     });
+  }
+
+  /**
+   * Gets an assessment with the numbers behind its score: `explanation` says how each contribution came about, and is
+   * null if another model than that of the service computed the score. Permission: `sentinel:read`.
+   *
+   * @throws IdpError `assessment_not_found`, also in the first moment after `assess`
+   */
+  async assessment(assessmentId: string, options?: RequestOptions): Promise<ExplainedAssessment> {
+    const params = { path: { assessmentId } };
+    const api = this.#connection.api(options);
+    return (await bodyOf(api.GET("/v1/sentinel/assessments/{assessmentId}", { params })))
+      .assessment;
   }
 
   /**
