@@ -12,6 +12,7 @@ import { snapshotOfD1 } from "../support/d1-snapshot.ts";
 import { rowsIn } from "../support/databases.ts";
 import { passRequestDeadlines } from "../support/deadlines.ts";
 import { holdDeliveries } from "../support/held-deliveries.ts";
+import { beforeNextBatchOf, replaceNextBatchOf } from "../support/next-batch.ts";
 import { fireObjectAlarm } from "../support/object-alarm.ts";
 import { registerOf } from "../support/token-register.ts";
 import { withUnwritableDatabase } from "../support/unwritable-database.ts";
@@ -54,15 +55,6 @@ async function listTokenIds(tenant: Tenant): Promise<string[]> {
   return body.tokens.map(({ id }: Answer["body"]) => id);
 }
 
-/** Makes the next batch fail, in which D1 gets the revocation. @param effect of the failing call */
-function failNextBatch(effect: (real: () => Promise<unknown>) => Promise<unknown>): void {
-  const database = Object.getPrototypeOf(env.DB);
-  const { batch } = database;
-  vi.spyOn(database, "batch").mockImplementationOnce(async function (this: unknown, ...args) {
-    return await effect(() => batch.apply(this, args));
-  });
-}
-
 const refused = { "401 invalid_token": 1 };
 
 describe.each([
@@ -97,14 +89,11 @@ describe("A token that was revoked while D1 was full", () => {
     const { id, secret } = await createToken(tenant);
     await use(tenant, secret);
     // The other isolate of this test shares the cache with this one, so the cache must survive.
-    const database = Object.getPrototypeOf(env.DB);
-    const { batch } = database;
     const body = { token: { name: "successor", permissions } };
-    vi.spyOn(database, "batch").mockImplementationOnce(async function (this: unknown, ...args) {
+    beforeNextBatchOf(tenant.id, async () => {
       await withUnwritableDatabase(async () => {
         expect((await revoke(tenant, id)).status).toBe(204);
       });
-      return await batch.apply(this, args);
     });
     expect(tally([await tenant.send("POST", "/v1/tokens", body, secret)])).toEqual(refused);
     expect(await rowsIn(0, "api_tokens", tenant.id)).toHaveLength(1);
@@ -115,7 +104,7 @@ describe("A revocation that D1 fails to record", () => {
   it("is a 503, but the token has ended, and the event follows", async () => {
     const tenant = await Tenant.create();
     const { id, secret } = await createToken(tenant);
-    failNextBatch(() => Promise.reject(new Error("D1_ERROR: injected")));
+    replaceNextBatchOf(tenant.id, () => Promise.reject(new Error("D1_ERROR: injected")));
     expect((await revoke(tenant, id)).status).toBe(503);
     expect(await use(tenant, secret)).toEqual(refused);
     await fireObjectAlarm(registerOf(tenant));
@@ -127,7 +116,7 @@ describe("A revocation that D1 fails to record", () => {
   it("can be repeated, and has one event", async () => {
     const tenant = await Tenant.create();
     const { id } = await createToken(tenant);
-    failNextBatch(() => Promise.reject(new Error("D1_ERROR: injected")));
+    replaceNextBatchOf(tenant.id, () => Promise.reject(new Error("D1_ERROR: injected")));
     expect((await revoke(tenant, id)).status).toBe(503);
     expect((await revoke(tenant, id)).status).toBe(204);
     await fireObjectAlarm(registerOf(tenant));
@@ -137,7 +126,7 @@ describe("A revocation that D1 fails to record", () => {
   it("has one event if only the reply was lost", async () => {
     const tenant = await Tenant.create();
     const { id } = await createToken(tenant);
-    failNextBatch(async (real) => {
+    replaceNextBatchOf(tenant.id, async (real) => {
       await real();
       throw new Error("D1_ERROR: injected after commit");
     });

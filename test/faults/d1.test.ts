@@ -13,6 +13,7 @@ import {
   readAlarm,
   replaceState,
 } from "../support/guard.ts";
+import { replaceNextBatchOf } from "../support/next-batch.ts";
 
 const faults: readonly D1Fault[] = ["throws", "hangs", "fails on write", "loses the reply"];
 
@@ -173,14 +174,9 @@ describe("A delivery that lands after the erasure", () => {
   it("does not restore the identity, and its leftover rows are deleted", async () => {
     const tenant = await Tenant.create();
     const user = await User.withTotp(tenant);
-    const database = Object.getPrototypeOf(env.DB);
-    const batch = database.batch;
     let land: () => Promise<unknown> = async () => undefined;
-    const spy = vi.spyOn(database, "batch").mockImplementationOnce(function (
-      this: unknown,
-      ...args: unknown[]
-    ) {
-      land = () => batch.apply(this, args);
+    const restore = replaceNextBatchOf(tenant.id, (real) => {
+      land = real;
       return hangForever();
     });
     await tenant.send("POST", "/v1/sentinel/discover", {
@@ -188,7 +184,7 @@ describe("A delivery that lands after the erasure", () => {
     });
     await withQuickDeadlines(() => fireAlarm(user));
     expect((await tenant.send("DELETE", user.path())).status).toBe(204);
-    spy.mockRestore();
+    restore();
     await land();
     const count = async (query: string) =>
       (await env.DB.prepare(query).bind(tenant.id).first<{ n: number }>())?.n;

@@ -19,7 +19,7 @@ import { createSession, day, neutralEvidence, usualContext } from "../sentinel/e
 import { Tenant, User } from "../support/client.ts";
 import { listDevices, rememberDevice, verifyWith } from "../support/devices.ts";
 import { guardOf } from "../support/guard.ts";
-import { expectRequestEvents } from "../support/request-events.ts";
+import { expectEvents } from "../support/request-events.ts";
 import { unknownUser } from "../support/requests.ts";
 import type { Case, Scene } from "./case.ts";
 import { passkeyCases } from "./passkey-cases.ts";
@@ -470,7 +470,7 @@ describe("The guard", () => {
       expectedEvents.some((event) => / success/.test(event)) &&
         !expectedEvents[0]?.includes("failure"),
     );
-    await expectRequestEvents(
+    await expectEvents(
       { tenant: scene.user.tenant, user: scene.user },
       scene.call.requestId,
       expectedEvents,

@@ -6,8 +6,8 @@ import { findTenantDb } from "../../src/db/shards.ts";
 import { findSessions } from "../../src/sentinel/assessments/store.ts";
 import { send, Tenant, User } from "../support/client.ts";
 import { evict, guardOf, loseStorage } from "../support/guard.ts";
+import { replaceNextBatchOf } from "../support/next-batch.ts";
 
-const database = Object.getPrototypeOf(env.DB);
 const statement = Object.getPrototypeOf(env.DB.prepare("SELECT 1"));
 
 async function createUser(): Promise<User> {
@@ -65,13 +65,12 @@ function holdNextRead() {
   return { reached: reached.promise, release: gate.resolve };
 }
 
-/** Never answers the next batch to D1; `applyLate` applies it later. */
-function holdNextBatch() {
+/** Never answers the next batch of the tenant to D1; `applyLate` applies it later. */
+function holdNextBatch({ id }: Tenant) {
   const held = Promise.withResolvers<void>();
-  const real = database.batch;
   let late: () => Promise<unknown> = async () => {};
-  vi.spyOn(database, "batch").mockImplementationOnce(function (this: unknown, ...args: unknown[]) {
-    late = () => real.apply(this, args);
+  replaceNextBatchOf(id, (real) => {
+    late = real;
     held.resolve();
     return new Promise(() => {});
   });
@@ -142,7 +141,7 @@ describe("A delivery that D1 applies late", () => {
     const user = await createUser();
     const { assessment_id: id } = await user.assess();
     await user.events();
-    const { applyLate } = holdNextBatch();
+    const { applyLate } = holdNextBatch(user.tenant);
     await user.sendFeedback(id, "legitimate");
     await user.sendFeedback(id, "fraud");
     await user.events();
@@ -154,7 +153,7 @@ describe("A delivery that D1 applies late", () => {
   it("restores nothing of an erased user when the same external id is provisioned again", async () => {
     const user = await createUser();
     await user.events();
-    const { held, applyLate } = holdNextBatch();
+    const { held, applyLate } = holdNextBatch(user.tenant);
     await user.assess();
     await held;
     expect((await user.tenant.send("DELETE", user.path())).status).toBe(204);

@@ -48,14 +48,23 @@ async function readFiledEvents(tenantId: string): Promise<ShownEvent[]> {
   return (await statement.bind(tenantId).all<ShownEvent>()).results;
 }
 
-/** Waits until the request, one of the latest, has exactly these events. */
+/** Waits until the HTTP request, one of the latest, has ended and has exactly these events. */
 export async function expectRequestEvents(
   owner: TrailOwner,
   requestId: string | null,
   expected: readonly string[],
 ): Promise<void> {
-  // Then every event of the request is in an outbox or in D1, so that a superfluous one is found as well.
+  // Afterwards every event of the request is in an outbox or in D1, so that a superfluous one is found as well.
   await waitForRequest(requestId ?? "");
+  await expectEvents(owner, requestId, expected);
+}
+
+/** Waits until the calls with this request id, all of which have ended, have exactly these events. */
+export async function expectEvents(
+  owner: TrailOwner,
+  requestId: string | null,
+  expected: readonly string[],
+): Promise<void> {
   await vi.waitFor(
     async () => {
       const events = await readRequestEvents(owner, requestId);

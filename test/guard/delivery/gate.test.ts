@@ -16,6 +16,7 @@ import {
   inspectGuard,
   readAlarm,
 } from "../../support/guard.ts";
+import { watchBatchesOf } from "../../support/next-batch.ts";
 import { fireLogAlarm, readRefusalLog } from "../../support/refusal-log.ts";
 import { relocateFully, relocateUpTo } from "../../support/relocation.ts";
 
@@ -85,25 +86,21 @@ async function watchLeft() {
   );
 }
 
-function watchBatches() {
-  return vi.spyOn(Object.getPrototypeOf(env.DB), "batch");
-}
-
 describe("A guard whose delivery failed", () => {
   it("does not ask D1 while the gate is full, also after an eviction, and delivers afterwards", async () => {
     const user = await createFailingUser();
-    const batches = watchBatches();
+    const countBatches = watchBatchesOf(user.tenant.id);
     await withFullGate(0, async () => {
       for (let n = 0; n < 3; n += 1) {
         await evict(user);
         expect(await fireAlarm(user)).toBe(true);
         expect(await readAlarm(user)).toBeLessThanOrEqual(Date.now() + 10 * (n + 1));
       }
-      expect(batches).not.toHaveBeenCalled();
+      expect(countBatches()).toBe(0);
       expect(await countUndelivered(user)).toBe(1);
     });
     expect(await fireAlarm(user)).toBe(true);
-    expect(batches).toHaveBeenCalledTimes(1);
+    expect(countBatches()).toBe(1);
     expect(await countUndelivered(user)).toBe(0);
   });
 
@@ -243,12 +240,12 @@ describe("The guards of a moving tenant", () => {
     await relocateUpTo(tenant, 1, "copying");
     for (const user of users) await failOnce(user);
     for (const user of users) await fireAlarm(user);
-    const batches = watchBatches();
+    const countBatches = watchBatchesOf(tenant.id);
     for (let n = 0; n < 3; n += 1) for (const user of users) await fireAlarm(user);
-    expect(batches).toHaveBeenCalledTimes(1);
+    expect(countBatches()).toBe(1);
     passTime(10_000);
     for (const user of users) await fireAlarm(user);
-    expect(batches).toHaveBeenCalledTimes(2);
+    expect(countBatches()).toBe(2);
 
     await relocateFully(tenant, 1);
     passTime(10_000);

@@ -5,6 +5,7 @@ import { Tenant, User } from "../../support/client.ts";
 import { withD1Fault } from "../../support/d1-faults.ts";
 import { drainOutbox, readTrail } from "../../support/delivered-trail.ts";
 import { countUndelivered, evict, fireAlarm, loseStorage, readAlarm } from "../../support/guard.ts";
+import { watchBatchesOf } from "../../support/next-batch.ts";
 import { deliverMessages, holdMessages, refuseMessages, useQueue } from "../../support/queue.ts";
 import { sql } from "../../support/trail.ts";
 
@@ -93,9 +94,9 @@ describe("The queue", () => {
     await Promise.all(users.map(failOnce));
     await Promise.all(users.map(fireAlarm));
     expect(held).toHaveLength(users.length);
-    const batches = vi.spyOn(Object.getPrototypeOf(env.DB), "batch");
+    const countBatches = watchBatchesOf(...tenants.map(({ id }) => id));
     expect(await deliverMessages(held)).toBe(0);
-    expect(batches).toHaveBeenCalledTimes(1);
+    expect(countBatches()).toBe(1);
     for (const tenant of tenants) {
       const listed = await tenant.send("GET", "/v1/audit/events?action=otp.verified&limit=100");
       expect(listed.body.events).toHaveLength(25);
@@ -253,9 +254,9 @@ describe("A delivery from the queue", () => {
     const held = holdMessages();
     await Promise.all(users.map(failOnce));
     await Promise.all(users.map(fireAlarm));
-    const batches = vi.spyOn(Object.getPrototypeOf(env.DB), "batch");
+    const countBatches = watchBatchesOf(...tenants.map(({ id }) => id));
     expect(await deliverMessages(held)).toBe(0);
-    expect(batches).toHaveBeenCalledTimes(3);
+    expect(countBatches()).toBe(3);
     for (const user of users)
       expect(await identityEventsOf(user)).toEqual([...initialEvents, failedAttempt]);
   });
