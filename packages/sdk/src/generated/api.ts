@@ -733,7 +733,7 @@ export interface paths {
         };
         /**
          * Export the events of the audit tree, oldest first, as NDJSON
-         * @description Exports the integrated events as lines of JSON, oldest first, with their leaf indexes, as the API shows them or in the schema of OCSF. Continue a response that ends early with `from`.
+         * @description Exports the integrated events as lines of JSON, oldest first, with their leaf indexes, as the API shows them or in the schema of OCSF. Continue a response that ends early with `from`. Each answer with events is itself an event, `audit.exported`, which is filed before the first byte.
          *
          *     Permission: `audit:read`.
          *
@@ -2477,7 +2477,7 @@ export interface components {
                  *       "otp.*"
                  *     ]
                  */
-                events: ("*" | "tenant.*" | "settings.*" | "token.*" | "user.*" | "otp.*" | "authenticator.*" | "backup_codes.*" | "passkey.*" | "device.*" | "session.*" | "secrets.*" | "request.*" | "webhook.*" | "stream.*" | "tenant.created" | "tenant.relocated" | "tenant.deletion_started" | "tenant.deleted" | "tenant.renamed" | "tenant.suspended" | "tenant.reactivated" | "settings.changed" | "token.created" | "token.rotated" | "token.revoked" | "user.provisioned" | "user.suspended" | "user.reactivated" | "user.locked" | "user.unlocked" | "user.erased" | "otp.configured" | "otp.imported" | "otp.confirmed" | "otp.verified" | "otp.disabled" | "otp.removed" | "authenticator.added" | "authenticator.renamed" | "authenticator.removed" | "backup_codes.generated" | "passkey.registered" | "passkey.verified" | "passkey.renamed" | "passkey.removed" | "device.remembered" | "device.removed" | "session.assessed" | "session.judged" | "session.imported" | "secrets.exported" | "request.refused" | "webhook.created" | "webhook.changed" | "webhook.rotated" | "webhook.replayed" | "webhook.disabled" | "webhook.removed" | "stream.created" | "stream.changed" | "stream.replayed" | "stream.removed")[];
+                events: ("*" | "tenant.*" | "settings.*" | "token.*" | "user.*" | "otp.*" | "authenticator.*" | "backup_codes.*" | "passkey.*" | "device.*" | "session.*" | "secrets.*" | "audit.*" | "personal.*" | "request.*" | "webhook.*" | "stream.*" | "tenant.created" | "tenant.relocated" | "tenant.deletion_started" | "tenant.deleted" | "tenant.renamed" | "tenant.suspended" | "tenant.reactivated" | "settings.changed" | "token.created" | "token.rotated" | "token.revoked" | "user.provisioned" | "user.suspended" | "user.reactivated" | "user.locked" | "user.unlocked" | "user.erased" | "otp.configured" | "otp.imported" | "otp.confirmed" | "otp.verified" | "otp.disabled" | "otp.removed" | "authenticator.added" | "authenticator.renamed" | "authenticator.removed" | "backup_codes.generated" | "passkey.registered" | "passkey.verified" | "passkey.renamed" | "passkey.removed" | "device.remembered" | "device.removed" | "session.assessed" | "session.judged" | "session.imported" | "secrets.exported" | "audit.exported" | "audit.read" | "personal.expired" | "request.refused" | "webhook.created" | "webhook.changed" | "webhook.rotated" | "webhook.replayed" | "webhook.disabled" | "webhook.removed" | "stream.created" | "stream.changed" | "stream.replayed" | "stream.removed")[];
                 /** @example Locks and enrolments */
                 description?: string | null;
             };
@@ -2496,7 +2496,7 @@ export interface components {
                  *       "otp.*"
                  *     ]
                  */
-                events?: ("*" | "tenant.*" | "settings.*" | "token.*" | "user.*" | "otp.*" | "authenticator.*" | "backup_codes.*" | "passkey.*" | "device.*" | "session.*" | "secrets.*" | "request.*" | "webhook.*" | "stream.*" | "tenant.created" | "tenant.relocated" | "tenant.deletion_started" | "tenant.deleted" | "tenant.renamed" | "tenant.suspended" | "tenant.reactivated" | "settings.changed" | "token.created" | "token.rotated" | "token.revoked" | "user.provisioned" | "user.suspended" | "user.reactivated" | "user.locked" | "user.unlocked" | "user.erased" | "otp.configured" | "otp.imported" | "otp.confirmed" | "otp.verified" | "otp.disabled" | "otp.removed" | "authenticator.added" | "authenticator.renamed" | "authenticator.removed" | "backup_codes.generated" | "passkey.registered" | "passkey.verified" | "passkey.renamed" | "passkey.removed" | "device.remembered" | "device.removed" | "session.assessed" | "session.judged" | "session.imported" | "secrets.exported" | "request.refused" | "webhook.created" | "webhook.changed" | "webhook.rotated" | "webhook.replayed" | "webhook.disabled" | "webhook.removed" | "stream.created" | "stream.changed" | "stream.replayed" | "stream.removed")[];
+                events?: ("*" | "tenant.*" | "settings.*" | "token.*" | "user.*" | "otp.*" | "authenticator.*" | "backup_codes.*" | "passkey.*" | "device.*" | "session.*" | "secrets.*" | "audit.*" | "personal.*" | "request.*" | "webhook.*" | "stream.*" | "tenant.created" | "tenant.relocated" | "tenant.deletion_started" | "tenant.deleted" | "tenant.renamed" | "tenant.suspended" | "tenant.reactivated" | "settings.changed" | "token.created" | "token.rotated" | "token.revoked" | "user.provisioned" | "user.suspended" | "user.reactivated" | "user.locked" | "user.unlocked" | "user.erased" | "otp.configured" | "otp.imported" | "otp.confirmed" | "otp.verified" | "otp.disabled" | "otp.removed" | "authenticator.added" | "authenticator.renamed" | "authenticator.removed" | "backup_codes.generated" | "passkey.registered" | "passkey.verified" | "passkey.renamed" | "passkey.removed" | "device.remembered" | "device.removed" | "session.assessed" | "session.judged" | "session.imported" | "secrets.exported" | "audit.exported" | "audit.read" | "personal.expired" | "request.refused" | "webhook.created" | "webhook.changed" | "webhook.rotated" | "webhook.replayed" | "webhook.disabled" | "webhook.removed" | "stream.created" | "stream.changed" | "stream.replayed" | "stream.removed")[];
                 /** @example Locks and enrolments */
                 description?: string | null;
                 /**
@@ -2898,12 +2898,23 @@ export interface components {
                 };
                 audit?: {
                     /**
-                     * @description Older events move from the database to the archive, if one is configured.
+                     * @deprecated
+                     * @description The earlier name of `retention.archive_after_days`, which has the same value. The next version removes it.
                      * @example 400
                      */
                     retention_days?: number;
                 };
                 retention?: {
+                    /**
+                     * @description Events that arrived more days ago move from the database to the archive, if one is configured. No event is deleted.
+                     * @example 400
+                     */
+                    archive_after_days?: number;
+                    /**
+                     * @description The personal parts of events and assessments that arrived more days ago are destroyed. Null: they stay until the user is erased.
+                     * @example 90
+                     */
+                    personal_days?: number | null;
                     /**
                      * @description Older assessments are deleted. What Sentinel has learned about a user stays in the user's history.
                      * @example 90
@@ -6207,7 +6218,7 @@ export interface components {
                 [key: string]: unknown;
             };
             /**
-             * @description Values: `tenant.created`, `tenant.relocated`, `tenant.deletion_started`, `tenant.deleted`, `tenant.renamed`, `tenant.suspended`, `tenant.reactivated`, `settings.changed`, `token.created`, `token.rotated`, `token.revoked`, `user.provisioned`, `user.suspended`, `user.reactivated`, `user.locked`, `user.unlocked`, `user.erased`, `otp.configured`, `otp.imported`, `otp.confirmed`, `otp.verified`, `otp.disabled`, `otp.removed`, `authenticator.added`, `authenticator.renamed`, `authenticator.removed`, `backup_codes.generated`, `passkey.registered`, `passkey.verified`, `passkey.renamed`, `passkey.removed`, `device.remembered`, `device.removed`, `session.assessed`, `session.judged`, `session.imported`, `secrets.exported`, `request.refused`, `webhook.created`, `webhook.changed`, `webhook.rotated`, `webhook.replayed`, `webhook.disabled`, `webhook.removed`, `stream.created`, `stream.changed`, `stream.replayed`, `stream.removed`; expect further ones.
+             * @description Values: `tenant.created`, `tenant.relocated`, `tenant.deletion_started`, `tenant.deleted`, `tenant.renamed`, `tenant.suspended`, `tenant.reactivated`, `settings.changed`, `token.created`, `token.rotated`, `token.revoked`, `user.provisioned`, `user.suspended`, `user.reactivated`, `user.locked`, `user.unlocked`, `user.erased`, `otp.configured`, `otp.imported`, `otp.confirmed`, `otp.verified`, `otp.disabled`, `otp.removed`, `authenticator.added`, `authenticator.renamed`, `authenticator.removed`, `backup_codes.generated`, `passkey.registered`, `passkey.verified`, `passkey.renamed`, `passkey.removed`, `device.remembered`, `device.removed`, `session.assessed`, `session.judged`, `session.imported`, `secrets.exported`, `audit.exported`, `audit.read`, `personal.expired`, `request.refused`, `webhook.created`, `webhook.changed`, `webhook.rotated`, `webhook.replayed`, `webhook.disabled`, `webhook.removed`, `stream.created`, `stream.changed`, `stream.replayed`, `stream.removed`; expect further ones.
              * @example tenant.created
              */
             action: string;
@@ -7354,7 +7365,8 @@ export interface components {
             };
             audit: {
                 /**
-                 * @description Older events move from the database to the archive, if one is configured.
+                 * @deprecated
+                 * @description The earlier name of `retention.archive_after_days`, which has the same value. The next version removes it.
                  * @example 400
                  */
                 retention_days: number;
@@ -7362,6 +7374,16 @@ export interface components {
                 [key: string]: unknown;
             };
             retention: {
+                /**
+                 * @description Events that arrived more days ago move from the database to the archive, if one is configured. No event is deleted.
+                 * @example 400
+                 */
+                archive_after_days: number;
+                /**
+                 * @description The personal parts of events and assessments that arrived more days ago are destroyed. Null: they stay until the user is erased.
+                 * @example 90
+                 */
+                personal_days: number | null;
                 /**
                  * @description Older assessments are deleted. What Sentinel has learned about a user stays in the user's history.
                  * @example 90
@@ -7535,7 +7557,7 @@ export interface components {
                      */
                     at: string;
                     /**
-                     * @description Values: `tenant.created`, `tenant.relocated`, `tenant.deletion_started`, `tenant.deleted`, `tenant.renamed`, `tenant.suspended`, `tenant.reactivated`, `settings.changed`, `token.created`, `token.rotated`, `token.revoked`, `user.provisioned`, `user.suspended`, `user.reactivated`, `user.locked`, `user.unlocked`, `user.erased`, `otp.configured`, `otp.imported`, `otp.confirmed`, `otp.verified`, `otp.disabled`, `otp.removed`, `authenticator.added`, `authenticator.renamed`, `authenticator.removed`, `backup_codes.generated`, `passkey.registered`, `passkey.verified`, `passkey.renamed`, `passkey.removed`, `device.remembered`, `device.removed`, `session.assessed`, `session.judged`, `session.imported`, `secrets.exported`, `request.refused`, `webhook.created`, `webhook.changed`, `webhook.rotated`, `webhook.replayed`, `webhook.disabled`, `webhook.removed`, `stream.created`, `stream.changed`, `stream.replayed`, `stream.removed`; expect further ones.
+                     * @description Values: `tenant.created`, `tenant.relocated`, `tenant.deletion_started`, `tenant.deleted`, `tenant.renamed`, `tenant.suspended`, `tenant.reactivated`, `settings.changed`, `token.created`, `token.rotated`, `token.revoked`, `user.provisioned`, `user.suspended`, `user.reactivated`, `user.locked`, `user.unlocked`, `user.erased`, `otp.configured`, `otp.imported`, `otp.confirmed`, `otp.verified`, `otp.disabled`, `otp.removed`, `authenticator.added`, `authenticator.renamed`, `authenticator.removed`, `backup_codes.generated`, `passkey.registered`, `passkey.verified`, `passkey.renamed`, `passkey.removed`, `device.remembered`, `device.removed`, `session.assessed`, `session.judged`, `session.imported`, `secrets.exported`, `audit.exported`, `audit.read`, `personal.expired`, `request.refused`, `webhook.created`, `webhook.changed`, `webhook.rotated`, `webhook.replayed`, `webhook.disabled`, `webhook.removed`, `stream.created`, `stream.changed`, `stream.replayed`, `stream.removed`; expect further ones.
                      * @example tenant.created
                      */
                     action: string;
@@ -14726,7 +14748,7 @@ export interface operations {
                  * @description Events of this kind.
                  * @example tenant.created
                  */
-                action?: "tenant.created" | "tenant.relocated" | "tenant.deletion_started" | "tenant.deleted" | "tenant.renamed" | "tenant.suspended" | "tenant.reactivated" | "settings.changed" | "token.created" | "token.rotated" | "token.revoked" | "user.provisioned" | "user.suspended" | "user.reactivated" | "user.locked" | "user.unlocked" | "user.erased" | "otp.configured" | "otp.imported" | "otp.confirmed" | "otp.verified" | "otp.disabled" | "otp.removed" | "authenticator.added" | "authenticator.renamed" | "authenticator.removed" | "backup_codes.generated" | "passkey.registered" | "passkey.verified" | "passkey.renamed" | "passkey.removed" | "device.remembered" | "device.removed" | "session.assessed" | "session.judged" | "session.imported" | "secrets.exported" | "request.refused" | "webhook.created" | "webhook.changed" | "webhook.rotated" | "webhook.replayed" | "webhook.disabled" | "webhook.removed" | "stream.created" | "stream.changed" | "stream.replayed" | "stream.removed";
+                action?: "tenant.created" | "tenant.relocated" | "tenant.deletion_started" | "tenant.deleted" | "tenant.renamed" | "tenant.suspended" | "tenant.reactivated" | "settings.changed" | "token.created" | "token.rotated" | "token.revoked" | "user.provisioned" | "user.suspended" | "user.reactivated" | "user.locked" | "user.unlocked" | "user.erased" | "otp.configured" | "otp.imported" | "otp.confirmed" | "otp.verified" | "otp.disabled" | "otp.removed" | "authenticator.added" | "authenticator.renamed" | "authenticator.removed" | "backup_codes.generated" | "passkey.registered" | "passkey.verified" | "passkey.renamed" | "passkey.removed" | "device.remembered" | "device.removed" | "session.assessed" | "session.judged" | "session.imported" | "secrets.exported" | "audit.exported" | "audit.read" | "personal.expired" | "request.refused" | "webhook.created" | "webhook.changed" | "webhook.rotated" | "webhook.replayed" | "webhook.disabled" | "webhook.removed" | "stream.created" | "stream.changed" | "stream.replayed" | "stream.removed";
                 /**
                  * @description Events with this outcome.
                  * @example success
@@ -21551,6 +21573,8 @@ export interface operations {
                      *           "retention_days": 400
                      *         },
                      *         "retention": {
+                     *           "archive_after_days": 400,
+                     *           "personal_days": 90,
                      *           "assessment_days": 90
                      *         },
                      *         "export": {
@@ -21719,6 +21743,8 @@ export interface operations {
                  *           "retention_days": 400
                  *         },
                  *         "retention": {
+                 *           "archive_after_days": 400,
+                 *           "personal_days": 90,
                  *           "assessment_days": 90
                  *         },
                  *         "export": {
@@ -21792,6 +21818,8 @@ export interface operations {
                      *           "retention_days": 400
                      *         },
                      *         "retention": {
+                     *           "archive_after_days": 400,
+                     *           "personal_days": 90,
                      *           "assessment_days": 90
                      *         },
                      *         "export": {
