@@ -469,6 +469,7 @@ beforeAll(async () => {
     watches: joinLines(live.watches),
     registers: joinLines(live.registers),
     followers: joinLines(live.followers),
+    dayKeys: joinLines(live.dayKeys),
   };
 });
 
@@ -483,6 +484,7 @@ const names = [
   "watches",
   "registers",
   "followers",
+  "dayKeys",
 ] as const;
 
 describe("The journey", () => {
