@@ -376,6 +376,7 @@ export const texts = {
     covered: "Events in it",
     json: "The event in full",
     proof: "Prove that it is in the tree",
+    bundle: "Save the event with its proof",
     proven: (size: number) =>
       `The event is in the tree of ${size.toLocaleString("en")} leaves that the service signed.`,
     notProven: "The proof does not lead to the signed root.",

@@ -1,4 +1,7 @@
 /** The trail: filters in the address, a live tail, one event with its proof, and the whole trail verified. */
+import { readFile } from "node:fs/promises";
+import type { AuditEventBundle } from "@edge-idp/sdk";
+import { verifyBundle } from "@edge-idp/sdk/audit";
 import { createTrail } from "../../support/made-trail.ts";
 import { findProblems } from "../watch.ts";
 import type { ConsolePage } from "./console-page.ts";
@@ -118,13 +121,21 @@ const filterAndFollow: Scenario = async (place) => {
     await opened.press(/^Show/);
     await opened.press("Prove that it is in the tree", opened.dialog);
     await opened.dialog.getByText(/The event is in the tree of \d+ leaves/).waitFor();
+    const saving = opened.page.waitForEvent("download");
+    await opened.press("Save the event with its proof", opened.dialog);
+    const file = await (await saving).path();
+    const bundle: AuditEventBundle = JSON.parse(await readFile(file, "utf8"));
+    const isSaved = (await verifyBundle({ bundle })).ok && bundle.event.leaf_index > 0;
     // The address of the event finds it where the list does not show it.
     const shared = opened.page.url().replace("event=user.provisioned", "event=user.erased");
     await opened.page.keyboard.press("Escape");
     await opened.dialog.waitFor({ state: "detached" });
     await opened.page.goto(shared);
     await opened.dialog.getByText("late", { exact: true }).first().waitFor();
-    return findProblems([isBack, "the back button does not bring the filters back"]);
+    return findProblems(
+      [isBack, "the back button does not bring the filters back"],
+      [isSaved, "the file that was saved proves no event"],
+    );
   });
 };
 

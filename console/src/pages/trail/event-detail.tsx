@@ -8,6 +8,7 @@ import { Failure } from "../../parts/states.tsx";
 import { Time } from "../../parts/time.tsx";
 import { useIdp } from "../../session/session-context.ts";
 import { texts } from "../../texts/en.ts";
+import { BundleButton } from "./bundle-button.tsx";
 import { Actor } from "./event-columns.tsx";
 import { Outcome } from "./outcome.tsx";
 
@@ -98,6 +99,7 @@ export function EventDetail({ event, onClose }: EventDetailProps) {
       {erased ? <p className="callout">{words.erased}</p> : null}
       {expired ? <p className="callout">{words.expired}</p> : null}
       <ProofButton event={event} />
+      <BundleButton event={event} />
       <section className="stack">
         <div className="row">
           <h3>{words.json}</h3>
