@@ -47,13 +47,13 @@ describe("An assessment", () => {
     const { explanation, ...assessment } = body.assessment;
     const [listed] = (await listAssessments(tenant, "?limit=1")).assessments;
     expect(assessment).toEqual(listed);
-    const valueOf = (name: string) =>
+    const numberOf = (name: string) =>
       explanation.steps.find((step: { name: string }) => step.name === name)?.value;
-    expect(valueOf("risk_score")).toBe(assessment.risk_score);
+    expect(numberOf("risk_score")).toBe(assessment.risk_score);
     expect(assessment.reasons.length).toBeGreaterThan(1);
     for (const [index, { signal, contribution }] of assessment.reasons.entries()) {
       expect(explanation.contributions[index]).toMatchObject({ signal, contribution });
-      expect(valueOf(signal), signal).toBe(contribution);
+      expect(numberOf(signal), signal).toBe(contribution);
     }
     expect(findWrongSteps(explanation.steps.map(readStep))).toEqual([]);
   });

@@ -35,7 +35,7 @@ import {
   type Ratios,
 } from "./likelihood.ts";
 import type { Course } from "./newness.ts";
-import { judgeInOrder, mixKinds, ratiosOf, shares } from "./order.ts";
+import { mixInOrder, mixKinds, ratiosOf, shares } from "./order.ts";
 
 /** Log-odds. Each part is what it adds to the parts before it; their sum is the evidence of the behaviour. */
 export interface BehaviourContributions {
@@ -169,7 +169,7 @@ function weighHabits(behaviour: BehaviourEvidence, off: readonly BehaviourPart[]
   const { min, max } = findBounds(behaviour);
   const isCompared = (hierarchy: HierarchyName) =>
     behaviour[hierarchy].length > 0 && !off.includes(hierarchy);
-  const stated = Math.log(judgeInOrder(network, agent).ratio);
+  const stated = Math.log(mixInOrder(network, agent));
   const isCalibrated = isCompared("network") && isCompared("agent");
   const calibrated = isCalibrated ? calibrate(stated) : stated;
   const isSoftened = hasKnownAgent(behaviour, off);

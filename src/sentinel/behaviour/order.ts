@@ -36,18 +36,11 @@ interface Pool {
   readonly from: number;
 }
 
-/** Places from one to another, the farthest first, that count as one. */
-interface Judged {
-  readonly ratio: number;
-  readonly from: number;
-  readonly to: number;
-}
-
 /**
- * The ratio of a place in an order that rises with the distance: where a farther place has a lower ratio than a nearer
- * one, the two are judged together, as in isotonic regression (Barlow et al., 1972).
+ * Places in an order that rises with the distance: where a farther place has a lower ratio than a nearer one, the two
+ * are judged together, as in isotonic regression (Barlow et al., 1972).
  */
-function poolUpTo(places: readonly Place[], own: number, agent: Ratios): Judged {
+function poolPlaces(places: readonly Place[], agent: Ratios): readonly Pool[] {
   const pools: Pool[] = [];
   for (const [index, place] of places.toReversed().entries()) {
     pools.push({ attackers: mixKinds(place.attackers, agent), user: place.user, from: index });
@@ -59,35 +52,55 @@ function poolUpTo(places: readonly Place[], own: number, agent: Ratios): Judged 
       [last, before] = [before, pools.at(-2)];
     }
   }
-  const nearest = places.length - 1;
-  const index = pools.findLastIndex(({ from }) => from <= nearest - own);
-  const pool = pools[index];
-  if (pool === undefined) return { ratio: 1, from: own, to: own };
-  const next = pools[index + 1]?.from ?? places.length;
-  return { ratio: pool.attackers / pool.user, from: nearest - next + 1, to: nearest - pool.from };
+  return pools;
 }
 
-/** The ratio of all kinds in the order of the distance, and the places whose likelihoods give it. */
-export interface OrderedRatio {
-  readonly ratio: number;
-  /** The place of the agent that is the riskiest of the session's own and the nearer ones. */
-  readonly agent: number;
-  /** The places of the network; null: the ratio is that of a network that is known in everything. */
-  readonly network: Omit<Judged, "ratio"> | null;
+/** The ratio of a place in that order. */
+function poolUpTo(places: readonly Place[], own: number, agent: Ratios): number {
+  const fromNearest = places.length - 1 - own;
+  const pool = poolPlaces(places, agent).findLast(({ from }) => from <= fromNearest);
+  return pool === undefined ? 1 : pool.attackers / pool.user;
 }
 
-/** Finds the ratio of all kinds, in the order of the distance on both hierarchies. */
-export function judgeInOrder(network: Places, agent: Places): OrderedRatio {
+/** The ratio of all kinds, in the order of the distance on both hierarchies. */
+export function mixInOrder(network: Places, agent: Places): number {
   const known = network.all.at(-1)?.attackers ?? neutralRatios;
-  const isKnown = network.own === network.all.length - 1;
-  let highest: OrderedRatio = { ratio: 0, agent: agent.own, network: null };
+  let highest = 0;
   for (let index = agent.own; index < agent.all.length; index += 1) {
     const ratios = ratiosOf({ ...agent, own: index });
     const least = mixKinds(known, ratios);
-    if (least > highest.ratio) highest = { ratio: least, agent: index, network: null };
-    if (isKnown) continue;
-    const pool = poolUpTo(network.all, network.own, ratios);
-    if (pool.ratio > highest.ratio) highest = { ratio: pool.ratio, agent: index, network: pool };
+    highest = Math.max(
+      highest,
+      network.own === network.all.length - 1
+        ? least
+        : Math.max(least, poolUpTo(network.all, network.own, ratios)),
+    );
   }
   return highest;
+}
+
+/** The places that give the ratio of `mixInOrder`, for an explanation. */
+export interface OrderedPlaces {
+  /** The place of the agent that is the riskiest of the session's own and the nearer ones. */
+  readonly agent: number;
+  /** The places of the network that are judged together; null: the one that is known in everything. */
+  readonly network: { readonly from: number; readonly to: number } | null;
+}
+
+/** Finds them. A login does not wait for it. */
+export function findOrderedPlaces(network: Places, agent: Places): OrderedPlaces {
+  const known = network.all.at(-1)?.attackers ?? neutralRatios;
+  const nearest = network.all.length - 1;
+  const highest = mixInOrder(network, agent);
+  for (let index = agent.own; index < agent.all.length; index += 1) {
+    const ratios = ratiosOf({ ...agent, own: index });
+    if (mixKinds(known, ratios) === highest) return { agent: index, network: null };
+    const pools = poolPlaces(network.all, ratios);
+    const found = pools.findLastIndex(({ from }) => from <= nearest - network.own);
+    const pool = pools[found];
+    if (pool === undefined || pool.attackers / pool.user !== highest) continue;
+    const next = pools[found + 1]?.from ?? network.all.length;
+    return { agent: index, network: { from: nearest - next + 1, to: nearest - pool.from } };
+  }
+  return { agent: agent.own, network: null };
 }

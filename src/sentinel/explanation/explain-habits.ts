@@ -8,7 +8,7 @@ import {
   maxOfHistory,
   weighConfirmed,
 } from "../behaviour/attacker-model.ts";
-import { judgeInOrder } from "../behaviour/order.ts";
+import { findOrderedPlaces, mixInOrder } from "../behaviour/order.ts";
 import type { HierarchyName } from "../context.ts";
 import type { BehaviourEvidence } from "../evidence.ts";
 import {
@@ -81,7 +81,7 @@ export function explainNetworkAndAgent(
   const { compared, ofBoth, ofNetwork } = weighConfirmed(behaviour, off);
   const network = findPlacesIn("network", compared, off);
   const agent = findPlacesIn("agent", compared, off);
-  const judged = judgeInOrder(network, agent);
+  const judged = findOrderedPlaces(network, agent);
   const isAgentKnown = judged.agent === agent.all.length - 1;
   const agentRange = isAgentKnown ? null : { from: judged.agent, to: judged.agent };
   const networkSteps = new HierarchySteps(sheet, prefix, "network", compared, off, [
@@ -100,7 +100,7 @@ export function explainNetworkAndAgent(
     "the ratio of all kinds of attacker together",
   );
   sheet.compute(`${prefix}stated`, `ln(${prefix}mixture)`, "the same in log-odds");
-  const stated = Math.log(judged.ratio);
+  const stated = Math.log(mixInOrder(network, agent));
   const isBoth = isCompared(compared, "network", off) && isCompared(compared, "agent", off);
   let last = isBoth ? explainCalibration(sheet, prefix, stated) : `${prefix}stated`;
   if (hasKnownAgent(compared, off)) {

@@ -2,7 +2,7 @@
 
 import type { BehaviourPart } from "../behaviour/attacker-model.ts";
 import { courseOf, findPlacesIn } from "../behaviour/attacker-model.ts";
-import type { OrderedRatio } from "../behaviour/order.ts";
+import type { OrderedPlaces } from "../behaviour/order.ts";
 import { type HierarchyName, hierarchies, type Level } from "../context.ts";
 import type { BehaviourEvidence, FinerLevel, LevelEvidence } from "../evidence.ts";
 import { attackerKinds } from "../weights.ts";
@@ -19,7 +19,7 @@ import {
 import { productOf, type Sheet, sumOf } from "./sheet.ts";
 
 /** Places from one to another; null: that of sessions that are known in everything. */
-type Range = OrderedRatio["network"];
+type Range = OrderedPlaces["network"];
 
 /** The probabilities along the way down to a level. */
 interface Way {

@@ -13,7 +13,7 @@ import { assessedSessions } from "./random-sessions.ts";
 
 /** A part of them runs with `npm test`. The seed is one with which this part has every signal. */
 const sessionCount = 2_000 / strideOf(4);
-const seed = 3;
+const seed = 1;
 
 describe("The explanation of a score", () => {
   test("has steps that give every contribution, the score and the kinds, for every session", () => {

@@ -33,7 +33,7 @@ const { steps = [] } = explainScore(assessment.evidence, assessment.policy) ?? {
 const stepOf = (name: string): Step | undefined => steps.find((step) => step.name === name);
 /** The document writes a minus, and so the text can be read as a formula no more. */
 const write = (value: number | null | undefined) => String(value ?? "–").replace("-", "−");
-const valueOf = (name: string) => write(stepOf(name)?.value);
+const numberOf = (name: string) => write(stepOf(name)?.value);
 const kindsOf = (name: string) =>
   attackerKinds.map((kind) => write(stepOf(name)?.byKind?.[kind])).join(" | ");
 const pathOf = (level: Level) => (level === "agent" ? "agent_text" : level);
@@ -48,7 +48,7 @@ const ofUser = table(
     const { immediate, longTerm, halfwayMs, fewLogins } = newness[level];
     const weights = [immediate, longTerm, halfwayMs / day, fewLogins].join(" | ");
     const counted = ["usually_new", "was_new", "expected_new", "restlessness", "user_is_new"].map(
-      (name) => valueOf(`${level}.${name}`),
+      (name) => numberOf(`${level}.${name}`),
     );
     return `| ${levelNames[level]} | ${weights} | ${counted.join(" | ")} |`;
   }),
@@ -63,7 +63,7 @@ const shares = table(
   "| level | `share` | `population` | `own` | `chance` |",
   all.map((level) => {
     const names = ["share", "population", "own", "chance"].map((name) =>
-      valueOf(`${pathOf(level)}.${name}`),
+      numberOf(`${pathOf(level)}.${name}`),
     );
     return `| ${levelNames[level]} | ${names.join(" | ")} |`;
   }),
@@ -76,9 +76,9 @@ const ofAttackers = table(`| | the user | ${kindColumns} |`, [
       `${level}.user_${outcome(level)}`,
       `${level}.attacker_${outcome(level)}`,
     ];
-    return `| ${levelNames[level]} is ${outcome(level)} | ${valueOf(user)} | ${kindsOf(attacker)} |`;
+    return `| ${levelNames[level]} is ${outcome(level)} | ${numberOf(user)} | ${kindsOf(attacker)} |`;
   }),
-  `| all of it | ${valueOf("network.user_new_address")} | ${kindsOf("network.attacker_new_address")} |`,
+  `| all of it | ${numberOf("network.user_new_address")} | ${kindsOf("network.attacker_new_address")} |`,
   `| ratio to the user | 1 | ${kindsOf("network.ratio")} |`,
   `| how common the kind is | | ${kindsOf("attacker_share")} |`,
 ]);
@@ -112,7 +112,7 @@ const chain = table(
     ["risk_score"],
   ].map(([name = "", formula]) => {
     const shown = (formula ?? stepOf(name)?.formula ?? "").replaceAll("|", "\\|");
-    return `| \`${name}\` | ${formula?.includes(",") ? shown : `\`${shown}\``} | ${valueOf(name)} |`;
+    return `| \`${name}\` | ${formula?.includes(",") ? shown : `\`${shown}\``} | ${numberOf(name)} |`;
   }),
 );
 

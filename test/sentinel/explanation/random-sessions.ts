@@ -210,7 +210,7 @@ export const assessedSessions: fc.Arbitrary<{
     network: networks,
     policy: policies,
     isFirstForm: often(false, fc.constant(true)),
-    isElsewhere: often(false, fc.constant(true)),
+    isElsewhere: fc.boolean(),
   })
   .map(
     ({
