@@ -16,6 +16,7 @@ export interface SchemaNode {
   readonly pattern?: string;
   readonly description?: string;
   readonly examples?: readonly unknown[];
+  readonly deprecated?: boolean;
 }
 
 interface Parameter {

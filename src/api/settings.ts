@@ -4,6 +4,7 @@ import { requirePermission } from "../http/access.ts";
 import { defineRoute, none, respond } from "../http/route.ts";
 import { id } from "../http/schemas.ts";
 import { changeSettings, getSettings } from "../tenancy/change-settings.ts";
+import { addEarlierName, replaceEarlierName } from "../tenancy/retention-settings.ts";
 import { settingsPatchSchema, settingsSchema } from "../tenancy/settings.ts";
 
 const settingsResponse = {
@@ -26,7 +27,10 @@ export const settingsRoutes = [
       responses: { 200: settingsResponse },
     },
     async ({ env, caller: { tenantId } }) =>
-      respond(200, { tenant_id: tenantId, settings: await getSettings(env, tenantId) }),
+      respond(200, {
+        tenant_id: tenantId,
+        settings: addEarlierName(await getSettings(env, tenantId)),
+      }),
   ),
   defineRoute(
     {
@@ -42,10 +46,13 @@ export const settingsRoutes = [
       query: none,
       responses: { 200: settingsResponse },
     },
-    async (request) =>
-      respond(200, {
+    async (request) => {
+      const patch = replaceEarlierName(request.body.settings, "settings");
+      const settings = await changeSettings(request, patch);
+      return respond(200, {
         tenant_id: request.caller.tenantId,
-        settings: await changeSettings(request, request.body.settings),
-      }),
+        settings: addEarlierName(settings),
+      });
+    },
   ),
 ];

@@ -81,14 +81,21 @@ export async function buildDraftPolicy(
 }
 
 /** The fields whose smaller values make room in a database. */
-const retentionFields = ["audit.retention_days", "retention.assessment_days"];
+const retentionFields = [
+  "retention.archive_after_days",
+  "retention.personal_days",
+  "retention.assessment_days",
+];
+
+/** Null keeps data without a limit. */
+const toDays = (value: unknown) => (value === null ? Number.POSITIVE_INFINITY : Number(value));
 
 /** Whether the patch does nothing but shorten how long data is kept. */
 function onlyShortensRetention(set: SettingsPatch, patch: SettingsPatch): boolean {
   const stored = fieldsOf(applyDefaults(set));
   const patched = [...fieldsOf(patch)];
   const isShorter = ([name, days]: readonly [string, unknown]) =>
-    retentionFields.includes(name) && Number(days) < Number(stored.get(name));
+    retentionFields.includes(name) && toDays(days) < toDays(stored.get(name));
   return patched.length > 0 && patched.every(isShorter);
 }
 

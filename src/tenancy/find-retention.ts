@@ -1,7 +1,12 @@
-/** Finds how long tenants keep audit events and assessments in D1. */
+/** Finds how long tenants keep audit events, their personal parts, and assessments. */
 import { controlDbOf } from "../db/shards.ts";
 import { defaultPolicy } from "./policy.ts";
-import { listRetentionDays, listRetentionDaysOfDeleted } from "./tenant-store.ts";
+import {
+  listPersonalDays,
+  listRetentionDays,
+  listRetentionDaysOfDeleted,
+  type PersonalDays,
+} from "./retention-store.ts";
 
 async function findDays(
   env: Env,
@@ -18,9 +23,9 @@ export async function findRetentionDays(
   env: Env,
   tenantIds: readonly string[],
 ): Promise<ReadonlyMap<string, number>> {
-  const { retentionDays } = defaultPolicy.audit;
+  const { archiveAfterDays } = defaultPolicy.retention;
   const [days, ofDeleted] = await Promise.all([
-    findDays(env, "audit.retention_days", tenantIds, retentionDays),
+    findDays(env, "archive_after_days", tenantIds, archiveAfterDays),
     listRetentionDaysOfDeleted(controlDbOf(env), tenantIds),
   ]);
   return new Map([...days, ...ofDeleted]);
@@ -32,5 +37,19 @@ export async function findAssessmentDays(
   tenantIds: readonly string[],
 ): Promise<ReadonlyMap<string, number>> {
   const { assessmentDays } = defaultPolicy.retention;
-  return await findDays(env, "retention.assessment_days", tenantIds, assessmentDays);
+  return await findDays(env, "assessment_days", tenantIds, assessmentDays);
+}
+
+/**
+ * Tenants with data in a database whose personal parts expire, in the order of their ids. Tenants that are suspended or
+ * being deleted are among them; one that was deleted has no personal parts.
+ * @param page `after`: the last tenant id of the page before
+ * @throws StoreError
+ */
+export async function findPersonalDays(
+  env: Env,
+  shard: number,
+  page: { readonly after?: string; readonly limit: number },
+): Promise<PersonalDays[]> {
+  return await listPersonalDays(controlDbOf(env), shard, page);
 }

@@ -46,11 +46,11 @@ export interface TenantPolicy {
     readonly allow: readonly string[];
     readonly deny: readonly string[];
   };
-  readonly audit: {
-    /** How long events stay in D1 before they move to the archive. */
-    readonly retentionDays: number;
-  };
   readonly retention: {
+    /** How long events stay in D1 before they move to the archive. */
+    readonly archiveAfterDays: number;
+    /** How long the personal parts of events and assessments are kept; null: until the user is erased. */
+    readonly personalDays: number | null;
     /** How long assessments stay in D1 before they are deleted. */
     readonly assessmentDays: number;
   };
@@ -83,8 +83,7 @@ export const defaultPolicy: TenantPolicy = {
     recentVerificationSeconds: 10 * 60,
   },
   sentinel: { challengeAt: 0.5, denyAt: 0.8, allow: [], deny: [], signalsOff: [], kinds: {} },
-  audit: { retentionDays: 400 },
-  retention: { assessmentDays: 90 },
+  retention: { archiveAfterDays: 400, personalDays: null, assessmentDays: 90 },
   export: { secrets: false },
   location: { hint: null },
 };

@@ -1,10 +1,8 @@
 /** The tenant's settings as the API spells them, their ranges, and the conversion to the policy. */
 import { z } from "zod";
-import { minRetentionDays } from "../audit/tree/archive.ts";
 import { StoreError } from "../db/client.ts";
 import { locationHints } from "../location.ts";
 import { maxWindowSteps } from "../otp/totp.ts";
-import { minAssessmentDays } from "../sentinel/assessments/expire.ts";
 import { parseNetwork } from "../sentinel/network/address.ts";
 import { networkPattern } from "../sentinel/network/address-patterns.ts";
 import { signalNames } from "../sentinel/reason.ts";
@@ -23,6 +21,12 @@ import {
   passkeySettings as passkeys,
 } from "./passkey-settings.ts";
 import { defaultPolicy, type TenantPolicy } from "./policy.ts";
+import {
+  earlierAuditSettings,
+  readStoredRetention,
+  retentionSettings as retention,
+  storedRetention,
+} from "./retention-settings.ts";
 import { threshold } from "./threshold.ts";
 
 const weekSeconds = 7 * 24 * 60 * 60;
@@ -98,24 +102,6 @@ const sentinel = z.strictObject({
   kinds: kindSettings,
 });
 
-const audit = z.strictObject({
-  retention_days: createIntegerSchema(
-    minRetentionDays,
-    3_650,
-    400,
-    "Older events move from the database to the archive, if one is configured.",
-  ),
-});
-
-const retention = z.strictObject({
-  assessment_days: createIntegerSchema(
-    minAssessmentDays,
-    400,
-    90,
-    "Older assessments are deleted. What Sentinel has learned about a user stays in the user's history.",
-  ),
-});
-
 const exporting = z.strictObject({
   secrets: z.boolean().meta({
     description: "Whether a token with `idp:export` may export the TOTP secrets of all users.",
@@ -136,7 +122,7 @@ export const settingsSchema = z
     otp,
     passkeys,
     sentinel,
-    audit,
+    audit: earlierAuditSettings,
     retention,
     export: exporting,
     location,
@@ -145,7 +131,8 @@ export const settingsSchema = z
     id: "Settings",
     description: "The tenant's settings, with the defaults of those that it has not set.",
   });
-export type Settings = z.output<typeof settingsSchema>;
+/** All settings, by their present names. */
+export type Settings = Omit<z.output<typeof settingsSchema>, "audit">;
 
 export const sentinelPatchSchema = z.strictObject({
   ...sentinel.partial().shape,
@@ -157,13 +144,13 @@ export const settingsPatchSchema = z.strictObject({
   otp: otp.partial().optional(),
   passkeys: passkeys.partial().optional(),
   sentinel: sentinelPatchSchema.optional(),
-  audit: audit.partial().optional(),
+  audit: earlierAuditSettings.partial().optional(),
   retention: retention.partial().optional(),
   export: exporting.partial().optional(),
   location: location.partial().optional(),
 });
-/** The fields that a tenant has set. Absent fields have their defaults. */
-export type SettingsPatch = z.output<typeof settingsPatchSchema>;
+/** The fields that a tenant has set, by their present names. Absent fields have their defaults. */
+export type SettingsPatch = Omit<z.output<typeof settingsPatchSchema>, "audit">;
 
 function settingsOf(policy: TenantPolicy): Settings {
   const {
@@ -171,7 +158,6 @@ function settingsOf(policy: TenantPolicy): Settings {
     otp: o,
     passkeys: p,
     sentinel: s,
-    audit: a,
     retention: r,
     export: e,
     location: at,
@@ -193,8 +179,11 @@ function settingsOf(policy: TenantPolicy): Settings {
       signals_off: signalNames.filter((name) => s.signalsOff.includes(name)),
       kinds: kindSettingsOf(s.kinds),
     },
-    audit: { retention_days: a.retentionDays },
-    retention: { assessment_days: r.assessmentDays },
+    retention: {
+      archive_after_days: r.archiveAfterDays,
+      personal_days: r.personalDays,
+      assessment_days: r.assessmentDays,
+    },
     export: { secrets: e.secrets },
     location: { hint: at.hint },
   };
@@ -218,8 +207,7 @@ const storedSettingsSchema = z.object({
   otp: z.object(otp.shape).partial().exactOptional(),
   passkeys: z.object(passkeys.shape).partial().exactOptional(),
   sentinel: storedSentinel.partial().exactOptional(),
-  audit: z.object(audit.shape).partial().exactOptional(),
-  retention: z.object(retention.shape).partial().exactOptional(),
+  ...storedRetention,
   export: z.object(exporting.shape).partial().exactOptional(),
   location: z.object(location.shape).partial().exactOptional(),
 });
@@ -227,7 +215,7 @@ const storedSettingsSchema = z.object({
 /** Reads the settings that a tenant has set. @throws StoreError if they are damaged: no default replaces them */
 export function parseSettings(text: string): SettingsPatch {
   try {
-    return storedSettingsSchema.parse(JSON.parse(text));
+    return readStoredRetention(storedSettingsSchema.parse(JSON.parse(text)));
   } catch (error) {
     throw new StoreError(error);
   }
@@ -251,7 +239,6 @@ export function applyDefaults(set: SettingsPatch): Settings {
       ...set.sentinel,
       kinds: dropRemoved(set.sentinel?.kinds),
     }),
-    audit: fillGroup(defaults.audit, set.audit),
     retention: fillGroup(defaults.retention, set.retention),
     export: fillGroup(defaults.export, set.export),
     location: fillGroup(defaults.location, set.location),
@@ -269,7 +256,6 @@ export function mergePatch(set: SettingsPatch, patch: SettingsPatch): SettingsPa
       ...patch.sentinel,
       kinds: mergeKindSettings(set.sentinel?.kinds, patch.sentinel?.kinds),
     },
-    audit: { ...set.audit, ...patch.audit },
     retention: { ...set.retention, ...patch.retention },
     export: { ...set.export, ...patch.export },
     location: { ...set.location, ...patch.location },
@@ -293,7 +279,6 @@ export function policyOf(set: SettingsPatch): TenantPolicy {
     otp: o,
     passkeys: p,
     sentinel: s,
-    audit: a,
     retention: r,
     export: e,
     location: at,
@@ -315,8 +300,11 @@ export function policyOf(set: SettingsPatch): TenantPolicy {
       signalsOff: s.signals_off,
       kinds: kindPolicyOf(s.kinds),
     },
-    audit: { retentionDays: a.retention_days },
-    retention: { assessmentDays: r.assessment_days },
+    retention: {
+      archiveAfterDays: r.archive_after_days,
+      personalDays: r.personal_days,
+      assessmentDays: r.assessment_days,
+    },
     export: { secrets: e.secrets },
     location: { hint: at.hint },
   };

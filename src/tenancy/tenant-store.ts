@@ -2,7 +2,7 @@
  * Tenants and their settings, in the control plane. Changes run in one batch with their events; see
  * audit/control-outbox/change.ts.
  */
-import { and, asc, eq, getTableColumns, gt, inArray, isNull, sql } from "drizzle-orm";
+import { and, asc, eq, getTableColumns, gt, isNull, sql } from "drizzle-orm";
 import type { AuditKey } from "../audit/personal.ts";
 import { versionOf } from "../crypto/sealed-box.ts";
 import {
@@ -12,10 +12,11 @@ import {
   type Statement,
   staleRead,
 } from "../db/client.ts";
-import { tenantDeletions, tenantFences, tenants } from "../db/tables.ts";
+import { tenantFences, tenants } from "../db/tables.ts";
 import type { TenantStatus } from "../db/tenant-status.ts";
 import type { Jurisdiction } from "../location.ts";
 import type { Mode } from "./api-token.ts";
+import { toStoredRetention } from "./retention-settings.ts";
 import { parseSettings, type SettingsPatch } from "./settings.ts";
 
 export interface Tenant {
@@ -57,7 +58,7 @@ export function insertTenant(
 ): Statement[] {
   const { id, shard } = tenant;
   const fence = db.insert(tenantFences).values({ tenantId: id, state: "left", relocationId: id });
-  const row = { ...tenant, settings: JSON.stringify(tenant.settings), auditKey };
+  const row = { ...tenant, settings: JSON.stringify(toStoredRetention(tenant.settings)), auditKey };
   return [
     db.insert(tenants).values(row),
     ...(shard === 0 ? [] : [fence]),
@@ -187,37 +188,9 @@ export function patchSettings(
   patch: SettingsPatch,
 ): Statement[] {
   const stored = sql`(SELECT ${tenants.settings} FROM ${tenants} WHERE ${tenants.id} = ${tenantId})`;
-  const merged = sql`json_patch(${tenants.settings}, ${JSON.stringify(patch)})`;
+  const merged = sql`json_patch(${tenants.settings}, ${JSON.stringify(toStoredRetention(patch))})`;
   return [
     requireCondition(db, sql`${stored} = ${read}`, staleRead),
     db.update(tenants).set({ settings: merged }).where(eq(tenants.id, tenantId)),
   ];
-}
-
-/** Lists how many days each of these tenants keeps events or assessments in D1. */
-export async function listRetentionDays(
-  db: Database,
-  field: "audit.retention_days" | "retention.assessment_days",
-  tenantIds: readonly string[],
-  defaultDays: number,
-): Promise<ReadonlyMap<string, number>> {
-  const ids = sql`(SELECT value FROM json_each(${JSON.stringify(tenantIds)}))`;
-  const retentionDays = sql<number>`coalesce(${tenants.settings} ->> ${`$.${field}`}, ${defaultDays})`;
-  const rows = await awaitStore(
-    db.select({ id: tenants.id, retentionDays }).from(tenants).where(inArray(tenants.id, ids)),
-  );
-  return new Map(rows.map((row) => [row.id, row.retentionDays]));
-}
-
-/** Lists how many days the trails of deleted tenants stay in D1. */
-export async function listRetentionDaysOfDeleted(
-  db: Database,
-  tenantIds: readonly string[],
-): Promise<ReadonlyMap<string, number>> {
-  const ids = sql`(SELECT value FROM json_each(${JSON.stringify(tenantIds)}))`;
-  const { tenantId, retentionDays } = tenantDeletions;
-  const rows = await awaitStore(
-    db.select({ tenantId, retentionDays }).from(tenantDeletions).where(inArray(tenantId, ids)),
-  );
-  return new Map(rows.map((row) => [row.tenantId, row.retentionDays]));
 }

@@ -380,7 +380,7 @@ describe("What a guard has delivered", () => {
   /** Has a right code delivered and its event archived; then the guard restarts with the event in its state. */
   async function archiveLastEvent(requestKey?: string) {
     const tenant = await Tenant.create();
-    await tenant.setSettings({ audit: { retention_days: 1 } });
+    await tenant.setSettings({ retention: { archive_after_days: 1 } });
     const user = await User.withTotp(tenant);
     await drainOutbox(user);
     stopClock();

@@ -56,7 +56,7 @@ function patch(tenant: Tenant, settings: object): Promise<Answer> {
 }
 
 function setRetention(tenant: Tenant, days: number): Promise<Answer> {
-  return patch(tenant, { audit: { retention_days: days } });
+  return patch(tenant, { retention: { archive_after_days: days } });
 }
 
 /** Makes changes whose events wait in the user's outbox. */
@@ -103,9 +103,10 @@ describe.each(shards)("While database %i is full", (shard) => {
     const { tenant, users } = await createTenantWithUsers(shard, ["user"]);
     await fetchCheckpoint(tenant);
     const before = await rowsIn(shard, "audit_events", tenant.id);
-    await withFullDatabase(shard, 4, async () => {
+    await withFullDatabase(shard, 5, async () => {
       const { status, body } = await patch(tenant, { retention: { assessment_days: 30 } });
-      expect([status, body.settings.retention]).toEqual([200, { assessment_days: 30 }]);
+      expect([status, body.settings.retention.assessment_days]).toEqual([200, 30]);
+      expect((await patch(tenant, { retention: { personal_days: 90 } })).status).toBe(200);
       expect((await setRetention(tenant, 1)).status).toBe(200);
       await archiveLogs(env, Date.now() + 2 * dayMs, findRetentionDays);
       const left = await rowsIn(shard, "audit_events", tenant.id);
@@ -226,7 +227,7 @@ describe("The space reserve", () => {
         () => setRetention(tenant, 3_000),
         () => patch(tenant, { lockout: { lock_seconds: 61 } }),
         () => patch(tenant, { audit: { retention_days: 300 }, lockout: { lock_seconds: 61 } }),
-        () => patch(tenant, { audit: { retention_days: 300 }, retention: { assessment_days: 91 } }),
+        () => patch(tenant, { retention: { archive_after_days: 300, assessment_days: 91 } }),
       ];
       for (const attempt of attempts) expect((await attempt()).status).toBe(503);
       await users.user.verify("000000");

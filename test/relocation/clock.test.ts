@@ -38,7 +38,7 @@ beforeEach(async () => {
   await tenant.send("DELETE", leaver.path());
   await drainOutbox(user);
   await saveCheckpoint(tenant);
-  await tenant.setSettings({ audit: { retention_days: 1 } });
+  await tenant.setSettings({ retention: { archive_after_days: 1 } });
   lines = [];
   for (const level of ["info", "error"] as const) {
     vi.spyOn(console, level).mockImplementation((line) => void lines.push(String(line)));

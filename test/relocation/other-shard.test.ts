@@ -331,7 +331,7 @@ describe("For a tenant in another database, the scheduled work", () => {
   it("archives by the tenant's own retention", async () => {
     const tenant = await Tenant.create("test", { shard: 1 });
     const other = await Tenant.create("test", { shard: 1 });
-    await tenant.setSettings({ audit: { retention_days: 1 } });
+    await tenant.setSettings({ retention: { archive_after_days: 1 } });
     await integrateLogs(env, Date.now());
     await archiveLogs(env, Date.now() + 2 * dayMs, findRetentionDays);
     expect(await rowsIn(1, "audit_events", tenant.id)).toEqual([]);

@@ -19,7 +19,7 @@ const defaults = {
   },
   sentinel: { challenge_at: 0.5, deny_at: 0.8, allow: [], deny: [], signals_off: [], kinds: {} },
   audit: { retention_days: 400 },
-  retention: { assessment_days: 90 },
+  retention: { archive_after_days: 400, personal_days: null, assessment_days: 90 },
   export: { secrets: false },
   location: { hint: null },
 };

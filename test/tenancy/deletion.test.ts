@@ -246,7 +246,7 @@ describe("A deletion", () => {
 
   it("ends with the trail, once every event is in the archive and each witness has the last head", async () => {
     const tenant = await Tenant.create();
-    await tenant.setSettings({ audit: { retention_days: 30 } });
+    await tenant.setSettings({ retention: { archive_after_days: 30 } });
     await suspendSince(tenant, minuteMs);
     await deleteFully(tenant);
     await integrateLogs(env, Date.now());

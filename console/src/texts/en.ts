@@ -422,7 +422,6 @@ export const texts = {
       otp: "Authenticator apps",
       passkeys: "Passkeys",
       sentinel: "Sentinel",
-      audit: "Audit trail",
       retention: "Retention",
       export: "Export",
       location: "Location",

@@ -61,14 +61,14 @@ describe("Retention", () => {
 
   it("follows the tenant's setting", async () => {
     const tenant = await Tenant.create();
-    await tenant.setSettings({ audit: { retention_days: 30 } });
+    await tenant.setSettings({ retention: { archive_after_days: 30 } });
     await fetchCheckpoint(tenant);
     await archiveLogs(env, Date.now() + 29 * dayMs, findRetentionDays);
     expect(await listObjects(tenant)).toEqual([]);
     await archiveLogs(env, Date.now() + 31 * dayMs, findRetentionDays);
     expect(await listObjects(tenant)).toHaveLength(1);
     for (const days of [0, -1, 3_651, 1.5, "30"]) {
-      const settings = { audit: { retention_days: days } };
+      const settings = { retention: { archive_after_days: days } };
       expect((await tenant.send("PATCH", "/v1/settings", { settings })).status).toBe(400);
     }
   });
@@ -78,7 +78,7 @@ describe("Retention", () => {
     ["2000", "2000-01-01T00:00:00Z"],
   ])("counts from the arrival of an event, although a test clock was in %s", async (_, clock) => {
     const tenant = await Tenant.create("test");
-    await tenant.setSettings({ audit: { retention_days: 30 } });
+    await tenant.setSettings({ retention: { archive_after_days: 30 } });
     tenant.clock = clock;
     const user = await User.withTotp(tenant);
     await user.assess();

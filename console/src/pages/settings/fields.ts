@@ -30,8 +30,9 @@ function kindOf(node: SchemaNode): SettingField["kind"] {
   return node.type === "array" ? "list" : "text";
 }
 
-/** All fields below a part of the schema. */
+/** All fields below a part of the schema, without those that have a newer name. */
 export function listFields(schema: SchemaNode, path: readonly string[] = []): SettingField[] {
+  if (schema.deprecated === true) return [];
   const { node, mayBeNull } = withoutNull(schema);
   if (node.properties !== undefined) {
     return Object.entries(node.properties).flatMap(([name, child]) =>

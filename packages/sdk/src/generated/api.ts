@@ -2850,12 +2850,23 @@ export interface components {
                 };
                 audit?: {
                     /**
-                     * @description Older events move from the database to the archive, if one is configured.
+                     * @deprecated
+                     * @description The earlier name of `retention.archive_after_days`, which has the same value. The next version removes it.
                      * @example 400
                      */
                     retention_days?: number;
                 };
                 retention?: {
+                    /**
+                     * @description Events that arrived more days ago move from the database to the archive, if one is configured. No event is deleted.
+                     * @example 400
+                     */
+                    archive_after_days?: number;
+                    /**
+                     * @description The personal parts of events and assessments that arrived more days ago are destroyed. Null: they stay until the user is erased.
+                     * @example 90
+                     */
+                    personal_days?: number | null;
                     /**
                      * @description Older assessments are deleted. What Sentinel has learned about a user stays in the user's history.
                      * @example 90
@@ -6203,7 +6214,8 @@ export interface components {
             };
             audit: {
                 /**
-                 * @description Older events move from the database to the archive, if one is configured.
+                 * @deprecated
+                 * @description The earlier name of `retention.archive_after_days`, which has the same value. The next version removes it.
                  * @example 400
                  */
                 retention_days: number;
@@ -6211,6 +6223,16 @@ export interface components {
                 [key: string]: unknown;
             };
             retention: {
+                /**
+                 * @description Events that arrived more days ago move from the database to the archive, if one is configured. No event is deleted.
+                 * @example 400
+                 */
+                archive_after_days: number;
+                /**
+                 * @description The personal parts of events and assessments that arrived more days ago are destroyed. Null: they stay until the user is erased.
+                 * @example 90
+                 */
+                personal_days: number | null;
                 /**
                  * @description Older assessments are deleted. What Sentinel has learned about a user stays in the user's history.
                  * @example 90
@@ -19574,6 +19596,8 @@ export interface operations {
                      *           "retention_days": 400
                      *         },
                      *         "retention": {
+                     *           "archive_after_days": 400,
+                     *           "personal_days": 90,
                      *           "assessment_days": 90
                      *         },
                      *         "export": {
@@ -19742,6 +19766,8 @@ export interface operations {
                  *           "retention_days": 400
                  *         },
                  *         "retention": {
+                 *           "archive_after_days": 400,
+                 *           "personal_days": 90,
                  *           "assessment_days": 90
                  *         },
                  *         "export": {
@@ -19815,6 +19841,8 @@ export interface operations {
                      *           "retention_days": 400
                      *         },
                      *         "retention": {
+                     *           "archive_after_days": 400,
+                     *           "personal_days": 90,
                      *           "assessment_days": 90
                      *         },
                      *         "export": {

@@ -19,6 +19,9 @@ export class Settings {
    * Changes the settings that are named, and returns all. They take effect everywhere within 30 seconds.
    * Permission: `settings:write`.
    *
+   * `retention.archive_after_days` is also answered as `audit.retention_days`, its earlier name, until the next version
+   * of the service. A change that has both must have the same value in both.
+   *
    * @throws IdpError `invalid_request` (see `issues`)
    */
   change(settings: SettingsPatch, options?: RequestOptions): Promise<TenantSettings> {
