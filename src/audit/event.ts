@@ -26,6 +26,7 @@ export const auditActions = [
   "tenant.suspended",
   "tenant.reactivated",
   "settings.changed",
+  "personal.expired",
   "token.created",
   "token.rotated",
   "token.revoked",
