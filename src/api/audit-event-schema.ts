@@ -74,7 +74,7 @@ export const eventSchema = z
       .nullable()
       .meta({
         description:
-          "The personal parts; null if the event has none, or has lost them to an erasure or to the deletion of the tenant.",
+          "The personal parts; null if the event has none, or has lost them to an erasure, to the deletion of the tenant, or because they expired.",
       }),
     personal_digest: sha256
       .nullable()
@@ -82,5 +82,9 @@ export const eventSchema = z
     erased: z
       .boolean()
       .meta({ description: "True if `personal` was erased with the user or the tenant." }),
+    expired: z.boolean().meta({
+      description:
+        "True if `personal` expired: the key of its day was deleted after `retention.personal_days`. False if the user was erased too.",
+    }),
   })
   .meta({ id: "AuditEvent" });

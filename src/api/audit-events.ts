@@ -57,14 +57,14 @@ export const auditEventRoutes = [
     },
     async (request) => {
       const { env, config, query } = request;
-      const { tenantId } = request.caller;
+      const { tenantId, location } = request.caller;
       const { externalUserId } = query;
       const identityId =
         externalUserId === undefined ? undefined : await identityIdOf(tenantId, externalUserId);
       // The trail of one identity is complete: its guard delivers its outbox first.
       if (identityId !== undefined) await requestDelivery(request, identityId);
       const db = await findTenantDb(env, tenantId);
-      const facts = new TrailFactsFinder(env, tenantId);
+      const facts = new TrailFactsFinder(env, tenantId, location);
       const { address } = query;
       const { events, nextAfter } = await listTrail(
         { db, config, tenantId, findFacts: (found) => facts.find(found) },
@@ -138,7 +138,8 @@ export const auditEventRoutes = [
       try {
         const { size } = await findNewestHead(request);
         const range = { from, below: Math.min(to ?? size, size) };
-        const facts = new TrailFactsFinder(request.env, request.caller.tenantId);
+        const { tenantId, location } = request.caller;
+        const facts = new TrailFactsFinder(request.env, tenantId, location);
         const call = {
           ...request,
           findFacts: (found: readonly StoredEvent[]) => facts.find(found),

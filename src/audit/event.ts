@@ -108,13 +108,14 @@ export const personalParts = z.object({
 });
 
 /**
- * What an event says about persons. It is sealed under the audit key of the identity, or of the tenant if the event
- * is about no identity. The erasure of the user, or the deletion of the tenant, destroys that key.
+ * What an event says about persons. It is sealed under a day key and the audit key of the identity, or of the tenant if
+ * the event is about no identity. The erasure of the user, or the deletion of the tenant, destroys the audit key; the
+ * day key expires.
  */
 export type PersonalParts = Readonly<z.output<typeof personalParts>>;
 
 const sealedParts = z.object({
-  /** The id of the audit key. */
+  /** The name of the key that sealed them; see derived-key.ts. */
   personalKey: z.string(),
   /** The parts in a box under it. */
   personal: z.string(),
@@ -194,7 +195,7 @@ const stampedEvent = z.strictObject({
   action: z.enum(auditActions),
   targetType: z.enum(targetTypes),
   targetId: z.string(),
-  /** The id of the identity's audit key, the parts in a box under it, and what the leaf commits to. */
+  /** The name of the key (derived-key.ts), the parts in a box under it, and what the leaf commits to. */
   personalKey: z.string().nullable(),
   personal: z.string().nullable(),
   personalDigest: z.string().nullable(),

@@ -38,7 +38,7 @@ async function decryptPage(call: ListCall, { events, nextAfter }: EventPage) {
     findAuditKeys(db, tenantId, listKeyOwners(events)),
     findFacts(events),
   ]);
-  return { events: await decryptEvents(config, tenantId, events, keys, facts), nextAfter };
+  return { events: await decryptEvents(config, events, keys, facts), nextAfter };
 }
 
 /**

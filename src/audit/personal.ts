@@ -1,7 +1,8 @@
 /**
- * The personal parts of events, sealed under the identity's own audit key. The key is stored, sealed, with
- * the identity. Erasure destroys it: what it sealed is unreadable from then on, here and in every copy. The parts
- * of events about no identity are sealed under the tenant's audit key in the same way.
+ * The personal parts of events, sealed under a key that is derived from the identity's own audit key and from a day key
+ * of the tenant (derived-key.ts). The audit key is stored, sealed, with the identity. Erasure destroys it: what it
+ * sealed is unreadable from then on, here and in every copy. The parts of events about no identity are sealed with the
+ * tenant's audit key in the same way. Older builds sealed under the audit key alone.
  */
 import { z } from "zod";
 import { encodeUtf8, toHex } from "../crypto/bytes.ts";
@@ -100,6 +101,26 @@ export async function sealParts(
     personal: await seal(keyring, contextOf(owner, "audit_personal"), text),
     personalDigest: await computePersonalDigest(nonced),
   };
+}
+
+/**
+ * Seals under another key what was sealed before. The parts, their nonce and their digest stay the same.
+ * @returns the parts as they were if they do not open: nobody can read them under any key
+ */
+export async function resealParts(
+  from: OpenAuditKey,
+  to: OpenAuditKey,
+  owner: Owner,
+  sealed: SealedParts,
+): Promise<SealedParts> {
+  const context = contextOf(owner, "audit_personal");
+  try {
+    const text = await unseal(from.keyring, context, sealed.personal);
+    return { ...sealed, personalKey: to.id, personal: await seal(to.keyring, context, text) };
+  } catch (error) {
+    if (error instanceof BrokenSealError) return sealed;
+    throw error;
+  }
 }
 
 /** Opens a stored event's personal parts; undefined if they were altered and no longer match the leaf. */

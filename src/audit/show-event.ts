@@ -28,5 +28,6 @@ export function showEvent(event: DecryptedEvent) {
     personal: event.parts,
     personal_digest: event.personalDigest,
     erased: event.erased,
+    expired: event.expired,
   };
 }

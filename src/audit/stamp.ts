@@ -69,7 +69,10 @@ export function restoreStamp(stored: string): string {
 
 const noParts = { personalKey: null, personal: null, personalDigest: null };
 
-/** @param key the identity's audit key; without one, personal parts are left out */
+/**
+ * @param key derived from an audit key and a day key, for the parts that are not sealed yet; without one, they are left
+ *   out
+ */
 export async function stampEvents(
   signingKeys: Keyring,
   events: readonly AuditEvent[],

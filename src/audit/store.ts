@@ -84,7 +84,7 @@ export interface EventFilter {
   readonly outcome?: AuditOutcome | undefined;
   readonly reason?: string | undefined;
   readonly actor?: Actor | undefined;
-  /** Only events about identities whose personal parts are not erased, or not yet known to be. */
+  /** Only events about identities whose personal parts are neither erased nor expired, or not yet known to be. */
   readonly hasPersonalParts?: boolean;
   /** Only events since the identity was last provisioned: those before an erasure are not its own. */
   readonly identityId?: string | undefined;
@@ -111,7 +111,9 @@ function buildScannedConditions(tenantId: string, filter: EventFilter): SQL[] {
   if (filter.identityId !== undefined) {
     const currentKey = sql`(SELECT ${identities.state} ->> '$.auditKey.id' FROM ${identities}
       WHERE ${identities.tenantId} = ${tenantId} AND ${identities.id} = ${filter.identityId})`;
-    conditions.push(eq(auditEvents.personalKey, currentKey));
+    // The name of a derived key begins with the id of the audit key.
+    const { personalKey } = auditEvents;
+    conditions.push(sql`instr(${personalKey} || '@', ${currentKey} || '@') = 1`);
   }
   if (filter.action !== undefined) conditions.push(eq(auditEvents.action, filter.action));
   if (filter.outcome !== undefined) conditions.push(eq(auditEvents.outcome, filter.outcome));

@@ -58,9 +58,12 @@ export const auditEvents = sqliteTable(
     action: text({ enum: auditActions }).notNull(),
     targetType: text("target_type", { enum: targetTypes }).notNull(),
     targetId: text("target_id").notNull(),
-    /** The id of the identity's audit key; null if the event has no personal parts. */
+    /**
+     * The name of the key that sealed the personal parts (derived-key.ts); null if the event has had none. It stays when
+     * the parts have expired.
+     */
     personalKey: text("personal_key"),
-    /** The personal parts, sealed under that key. */
+    /** The personal parts, sealed under that key; null if they have expired, or the event has had none. */
     personal: text(),
     /** SHA-256 over the personal parts and a nonce. The leaf contains it, in hex. */
     personalDigest: digestColumn("personal_digest"),

@@ -44,7 +44,7 @@ export class LogReader {
     const page = await readTrailPage(this.#env, db, this.#tenantId, range, pageLimits, undefined);
     if (page.events.length === 0) return [];
     const facts = await this.#facts.find(page.events);
-    const events = await decryptEvents(this.#config, this.#tenantId, page.events, page.keys, facts);
+    const events = await decryptEvents(this.#config, page.events, page.keys, facts);
     this.#readAt = Date.now();
     return events.map((event) => ({ leafIndex: event.leafIndex, event: showEvent(event) }));
   }

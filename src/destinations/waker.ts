@@ -1,5 +1,5 @@
 /** Wakes a tenant's followers when an object that files events has filed some. */
-import type { Jurisdiction } from "../location.ts";
+import type { Jurisdiction, Location } from "../location.ts";
 import { wakeDestinations } from "./wake.ts";
 
 /** What a call says of its tenant's destinations. */
@@ -30,11 +30,16 @@ export class Waker {
     return this.#tenant?.destinations ?? [];
   }
 
+  /** The location of the tenant's objects, without its hint; undefined before the first call. */
+  get location(): Location | undefined {
+    return this.#tenant && { jurisdiction: this.#tenant.jurisdiction, hint: null };
+  }
+
   /** Wakes them, and does not wait for it. Costs nothing if there are none. */
   wake(): void {
-    if (this.#tenant === undefined || this.destinations.length === 0) return;
-    const { tenantId, jurisdiction } = this.#tenant;
-    const woken = { tenantId, destinations: this.destinations };
-    void wakeDestinations(this.#env, woken, { jurisdiction, hint: null }, Date.now());
+    const { location, destinations } = this;
+    if (this.#tenant === undefined || location === undefined || destinations.length === 0) return;
+    const { tenantId } = this.#tenant;
+    void wakeDestinations(this.#env, { tenantId, destinations }, location, Date.now());
   }
 }

@@ -14,6 +14,7 @@ import { requireConfig } from "../env.ts";
 import { findRecord } from "../identity/store.ts";
 import { log } from "../log.ts";
 import { deliveryDelayMs, type RetryAlarm } from "../retry-alarm.ts";
+import { findSealingDayKey } from "../tenancy/sealing-day-key.ts";
 import { raiseFloor } from "./decisions/spent-challenges.ts";
 import type { IdentityState } from "./decisions/state.ts";
 import type { AuditKeys } from "./delivery/audit-keys.ts";
@@ -140,7 +141,11 @@ export class GuardOutbox {
   }
 
   async #build(pending: PendingDelivery): Promise<Delivery> {
-    return await buildDelivery(this.#env, pending, Date.now(), {
+    const now = Date.now();
+    const { tenantId } = pending.state;
+    const location = this.#waker.location;
+    return await buildDelivery(this.#env, pending, now, {
+      findDayKey: () => findSealingDayKey(this.#env, { tenantId, location }, now),
       isRepeated: ({ seq, writtenAt }) =>
         seq <= pending.lastFoundSeq && this.#alarm.hasDelivered(writtenAt),
       auditKeys: this.#auditKeys,

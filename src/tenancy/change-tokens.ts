@@ -31,7 +31,9 @@ const latestExpiry = Date.UTC(9999, 11, 31, 23, 59, 59, 999);
 export interface TokenCall extends RunOnceCall {
   readonly env: Env;
   /** Undefined: the operator. */
-  readonly caller: Pick<TenantCaller, "tenantId" | "tokenId" | "expiresAt"> | undefined;
+  readonly caller:
+    | Pick<TenantCaller, "tenantId" | "tokenId" | "expiresAt" | "location">
+    | undefined;
   readonly actor: RequestActor;
 }
 

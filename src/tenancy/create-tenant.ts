@@ -10,6 +10,7 @@ import { operatorScope, type RunOnceCall, runOnce } from "../idempotency/run-onc
 import { type Jurisdiction, supportsJurisdiction } from "../location.ts";
 import type { Mode } from "./api-token.ts";
 import { type IssuedToken, issueToken } from "./change-tokens.ts";
+import { locationOf } from "./find-locations.ts";
 import { firstPermissions } from "./permission.ts";
 import { stampTenantEvents } from "./tenant-audit-key.ts";
 import { insertTenant, type Tenant } from "./tenant-store.ts";
@@ -86,7 +87,8 @@ export async function createTenant(
       call.actor.actingFor === undefined
         ? undefined
         : await createAuditKey(call.config.sealingKeys, tenantKeyOwner(tenant.id));
-    const events = await stampTenantEvents(call, tenant.id, [created, tokenCreated], auditKey);
+    const keys = auditKey && { auditKey, location: locationOf(tenant) };
+    const events = await stampTenantEvents(call, tenant.id, [created, tokenCreated], keys);
     const answer = { tenant, token: issued };
     await changeWithEvents(call.env, { tenantId: tenant.id, shard: tenant.shard }, events, [
       ...insertTenant(db, tenant, auditKey),

@@ -1,5 +1,5 @@
 /** Finds the locations of tenants' objects, for work that no request of the tenant begins. */
-import type { Database } from "../db/client.ts";
+import { type Database, StoreError } from "../db/client.ts";
 import type { Location } from "../location.ts";
 import { policyOf } from "./settings.ts";
 import { listLocations, type Tenant } from "./tenant-store.ts";
@@ -19,4 +19,11 @@ export async function findLocations(
 ): Promise<ReadonlyMap<string, Location>> {
   const rows = await listLocations(db, [...new Set(tenantIds)]);
   return new Map(rows.map((tenant) => [tenant.id, locationOf(tenant)]));
+}
+
+/** @throws StoreError, also if the tenant is unknown: without its location none of its objects may be called */
+export async function getLocation(db: Database, tenantId: string): Promise<Location> {
+  const location = (await findLocations(db, [tenantId])).get(tenantId);
+  if (location === undefined) throw new StoreError(new Error("The tenant is unknown"));
+  return location;
 }

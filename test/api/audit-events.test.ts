@@ -27,6 +27,7 @@ describe("The audit trail", () => {
       personal: { external_id: "ORG_USR_1", nonce: expect.stringMatching(/^[0-9a-f]{32}$/) },
       personal_digest: expect.stringMatching(/^[0-9a-f]{64}$/),
       erased: false,
+      expired: false,
     });
   });
 

@@ -62,6 +62,7 @@ function eventAt(leafIndex: number, details: ShownEvent["details"] = {}): ShownE
     details,
     stamp: "",
     erased: false,
+    expired: false,
     parts: null,
   });
 }

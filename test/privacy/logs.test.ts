@@ -2,6 +2,7 @@
 import { createScheduledController, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
+import { noDayKeys } from "../../src/audit/personal-keys/day.ts";
 import { exportTrail } from "../../src/audit/tree/export.ts";
 import { requireConfig } from "../../src/env.ts";
 import { AppError } from "../../src/errors.ts";
@@ -139,7 +140,12 @@ it("An aborted answer does not contain the message of the failure", async () => 
       config: requireConfig(env),
       caller: { tenantId },
       requestId: "a request",
-      findFacts: async () => ({ names: new Map(), auditKey: null, queries: 0 }),
+      findFacts: async () => ({
+        names: new Map(),
+        auditKey: null,
+        dayKeys: noDayKeys,
+        queries: 0,
+      }),
     },
     { from: 0, below: 10 },
     (event) => event,

@@ -157,6 +157,7 @@ export async function copyStores(): Promise<StoresCopy> {
     watches: [...(await readObjects(env.PREFIXES)), ...(await readObjects(env.TENANT_WATCHES))],
     registers: [...(await readObjects(env.REGISTER)), ...(await readObjects(env.EXPORTS))],
     followers: await readObjects(env.FOLLOWERS),
+    dayKeys: await readObjects(env.PERSONAL_KEYS),
   };
 }
 

@@ -357,6 +357,7 @@ export const texts = {
       `The event is in the tree of ${size.toLocaleString("en")} leaves that the service signed.`,
     notProven: "The proof does not lead to the signed root.",
     erased: "The person behind this event was erased.",
+    expired: "The personal parts of this event have expired.",
     actors: { operator: "operator", system: "service" },
     verify: "Verify the trail",
     check: "In this browser",

@@ -179,6 +179,7 @@ export function toOcsf(
       nonce: personal?.nonce,
       personal_digest: event.personal_digest ?? undefined,
       erased: event.erased,
+      expired: event.expired,
       leaf_hash: leafHash ?? undefined,
     },
   };

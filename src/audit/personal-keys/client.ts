@@ -6,6 +6,7 @@ import { StoreError } from "../../db/client.ts";
 import { awaitWithin } from "../../deadline.ts";
 import { type Location, stubFor } from "../../location.ts";
 import { causeOf, log } from "../../log.ts";
+import type { DayKeys } from "./day.ts";
 import type { PersonalKeys } from "./personal-keys.ts";
 
 const timeoutMs = 2_000;
@@ -48,21 +49,20 @@ export async function findOrCreateDayKey(
   env: KeysEnv,
   owner: KeysOwner,
   day: number,
-): Promise<Uint8Array | undefined> {
+): Promise<Uint8Array<ArrayBuffer> | undefined> {
   return (await askKeys(env, owner, async (keys) => await keys.keyOf(day))) ?? undefined;
 }
 
 /**
- * The keys of these days, in one call; none if no day is named. A day whose key was deleted is left out.
+ * Finds the keys of these days in one call, and from which day on keys were kept.
  * @throws StoreError
  */
 export async function findDayKeys(
   env: KeysEnv,
   owner: KeysOwner,
   days: readonly number[],
-): Promise<ReadonlyMap<number, Uint8Array>> {
-  if (days.length === 0) return new Map();
-  return await askKeys(env, owner, async (keys) => await keys.findKeys(days));
+): Promise<DayKeys> {
+  return await askKeys(env, owner, async (keys) => await keys.findKeys([...days]));
 }
 
 /**

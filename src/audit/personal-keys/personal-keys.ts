@@ -20,6 +20,12 @@ interface DayKeyRow extends Record<string, SqlStorageValue> {
   readonly key: ArrayBuffer | null;
 }
 
+/** `DayKeys` in a form that crosses the call. */
+interface FoundKeys {
+  keys: Map<number, Uint8Array<ArrayBuffer>>;
+  firstKeptDay: number | null;
+}
+
 export class PersonalKeys extends DurableObject<Env> {
   readonly #keys = new SqlTable(
     this.ctx.storage.sql,
@@ -32,7 +38,7 @@ export class PersonalKeys extends DurableObject<Env> {
    * @param day UTC, as `dayOf` counts
    * @returns null if the day is one of those whose keys were deleted
    */
-  async keyOf(day: number): Promise<Uint8Array | null | undefined> {
+  async keyOf(day: number): Promise<Uint8Array<ArrayBuffer> | null | undefined> {
     return await this.#store(() => {
       const [known] = this.#select([day]);
       if (known !== undefined) return known.key === null ? null : new Uint8Array(known.key);
@@ -44,16 +50,17 @@ export class PersonalKeys extends DurableObject<Env> {
     });
   }
 
-  /** The keys of these days, by day. A day without a key is left out, and gets none. */
-  async findKeys(days: readonly number[]): Promise<Map<number, Uint8Array> | undefined> {
-    return await this.#store(
-      () =>
-        new Map(
-          this.#select(days).flatMap(({ day, key }) =>
-            key === null ? [] : [[day, new Uint8Array(key)]],
-          ),
+  /** The keys of these days, and from which day on keys were kept. A day without a key gets none. */
+  async findKeys(days: readonly number[]): Promise<FoundKeys | undefined> {
+    return await this.#store(() => {
+      const keys = new Map(
+        this.#select(days).flatMap(({ day, key }) =>
+          key === null ? [] : [[day, new Uint8Array(key)]],
         ),
-    );
+      );
+      const lastDeleted = this.#lastDeletedDay();
+      return { keys, firstKeptDay: Number.isFinite(lastDeleted) ? lastDeleted + 1 : null };
+    });
   }
 
   /**

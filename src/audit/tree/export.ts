@@ -117,7 +117,7 @@ class LineReader {
       findFacts(page.events),
       readLeafHashes(db, tenantId, first.leafIndex, end),
     ]);
-    const events = await decryptEvents(config, tenantId, page.events, page.keys, facts);
+    const events = await decryptEvents(config, page.events, page.keys, facts);
     this.#queries += page.queries + 1 + facts.queries;
     this.#next = end;
     this.#position = page.next;

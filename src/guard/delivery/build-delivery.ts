@@ -1,5 +1,7 @@
 /** Builds what a guard delivers to D1: the record, and the sealed and stamped contents of its outbox. */
-import type { FiledEvent } from "../../audit/event.ts";
+import type { AuditEvent, FiledEvent } from "../../audit/event.ts";
+import { type AuditKey, type OpenAuditKey, resealParts } from "../../audit/personal.ts";
+import type { DayKey } from "../../audit/personal-keys/day.ts";
 import { stampEvents } from "../../audit/stamp.ts";
 import { minRetentionDays } from "../../audit/tree/archive.ts";
 import { toCanonicalJson } from "../../crypto/canonical.ts";
@@ -14,6 +16,7 @@ import type {
   DecidedAssessment,
   VerdictRecord,
 } from "../../sentinel/assessment.ts";
+import { findSealingDayKey } from "../../tenancy/sealing-day-key.ts";
 import { heldClaimsOf } from "../decisions/held-claims.ts";
 import { formatRecordedState } from "../decisions/recorded-state.ts";
 import type { IdentityState } from "../decisions/state.ts";
@@ -87,27 +90,65 @@ async function complete(assessment: DecidedAssessment): Promise<AssessmentRecord
   return { ...assessment, evidenceDigest };
 }
 
+interface DeliveryKeys {
+  /** Under which the session of an event may have been sealed before the event was recorded. */
+  readonly auditKey: OpenAuditKey;
+  /** Derived from it and from the day key. */
+  readonly derived: OpenAuditKey;
+}
+
+function namesPerson({ personal, sealed }: AuditEvent): boolean {
+  return personal !== null || sealed !== undefined;
+}
+
+/**
+ * What waited for its delivery is sealed under the audit key alone, so that no request waits for the day keys. It is
+ * sealed anew here. Parts that are sealed under another key are of an earlier user, and nobody can open them.
+ */
+async function addDay(event: AuditEvent, { auditKey, derived }: DeliveryKeys): Promise<AuditEvent> {
+  const { sealed, tenantId, target } = event;
+  if (sealed?.personalKey !== auditKey.id) return event;
+  const owner = { tenantId, identityId: target.id };
+  return { ...event, sealed: await resealParts(auditKey, derived, owner, sealed) };
+}
+
 /**
  * @param realNow Unix ms
  * @param isRepeated whether the guard has probably delivered the entry before
  * @param auditKeys the guard's open audit key
- * @throws ConfigError; MismatchedKeysError: under keys that do not match, nothing is sealed or stamped
+ * @param findDayKey finds the tenant's day key; called only if an event names a person
+ * @throws ConfigError; MismatchedKeysError: under keys that do not match, nothing is sealed or stamped; StoreError
+ *   without the day key
  */
 export async function buildDelivery(
   env: Env,
   { state, version, entries }: PendingDelivery,
   realNow: number,
-  { isRepeated = (_entry: WaitingEntry): boolean => false, auditKeys = new AuditKeys() } = {},
+  {
+    isRepeated = (_entry: WaitingEntry): boolean => false,
+    auditKeys = new AuditKeys(),
+    findDayKey = (): Promise<DayKey> => findSealingDayKey(env, state, realNow),
+  } = {},
 ): Promise<Delivery> {
   const { auditKey, backupCodes } = state;
   const config = requireConfig(env);
   await requireMatchingKeys(env, config, realNow);
   // An erased identity has no audit key: its events are filed without personal parts.
   if (auditKey === null) auditKeys.clear();
-  const key = auditKey && (await auditKeys.open(config.sealingKeys, state, auditKey));
+  const isKeyNeeded = entries.some(({ events }) => events.some(namesPerson));
+  const openKeys = async (sealed: AuditKey): Promise<DeliveryKeys> => {
+    const dayKey = await findDayKey();
+    const open = await auditKeys.open(config.sealingKeys, state, sealed);
+    return { auditKey: open, derived: await auditKeys.derive(open, dayKey) };
+  };
+  const keys = auditKey !== null && isKeyNeeded ? await openKeys(auditKey) : undefined;
   const stamped = await Promise.all(
     entries.map(async (entry): Promise<readonly FiledEvent[]> => {
-      const ofEntry = await stampEvents(config.auditSigningKeys, entry.events, key ?? undefined);
+      const events =
+        keys === undefined
+          ? entry.events
+          : await Promise.all(entry.events.map((event) => addDay(event, keys)));
+      const ofEntry = await stampEvents(config.auditSigningKeys, events, keys?.derived);
       const isRepeatedEntry = isRepeated(entry);
       return ofEntry.map((event, index) => {
         const { accepted } = entry.events[index] ?? {};

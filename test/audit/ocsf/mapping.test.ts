@@ -28,6 +28,7 @@ const event: DecryptedEvent = {
   details: { method: "totp", failed_attempts: 3 },
   stamp: "stamp",
   erased: false,
+  expired: false,
   parts: {
     external_id: "user-1",
     address: "192.0.2.1",
@@ -135,6 +136,7 @@ describe("an event of the trail in the schema of OCSF", () => {
         nonce: event.parts?.nonce,
         personal_digest: event.personalDigest,
         erased: false,
+        expired: false,
       },
     });
   });

@@ -56,7 +56,7 @@ describe("The day keys of a tenant", () => {
   it("are found for many days in one call, which makes none", async () => {
     const owner = createOwner();
     const find = vi.spyOn(PersonalKeys.prototype, "findKeys");
-    expect(await findDayKeys(env, owner, [today])).toEqual(new Map());
+    expect(await findDayKeys(env, owner, [today])).toEqual({ keys: new Map(), firstKeptDay: null });
     expect(await readDayKeys(owner.tenantId)).toEqual(new Map());
     const days = Array.from({ length: 150 }, (_, n) => today + n);
     const keys = new Map<number, string>();
@@ -64,9 +64,8 @@ describe("The day keys of a tenant", () => {
     find.mockClear();
     const found = await findDayKeys(env, owner, days);
     expect(find).toHaveBeenCalledOnce();
-    expect(new Map([...found].map(([day, key]) => [day, latin1(key)]))).toEqual(keys);
-    expect(await findDayKeys(env, owner, [])).toEqual(new Map());
-    expect(find).toHaveBeenCalledOnce();
+    expect(found.firstKeptDay).toBeNull();
+    expect(new Map([...found.keys].map(([day, key]) => [day, latin1(key)]))).toEqual(keys);
   });
 
   it("are never made again once they were deleted, also in an object that starts anew", async () => {
@@ -78,9 +77,9 @@ describe("The day keys of a tenant", () => {
     for (const day of [today - 1, today - 2, today - 900]) {
       expect(await findOrCreateDayKey(env, owner, day)).toBeUndefined();
     }
-    expect([...(await findDayKeys(env, owner, [today - 2, today - 1, today])).keys()]).toEqual([
-      today,
-    ]);
+    const found = await findDayKeys(env, owner, [today - 2, today - 1, today]);
+    expect([...found.keys.keys()]).toEqual([today]);
+    expect(found.firstKeptDay).toBe(today);
     expect(await keyOf(owner, today)).toBe(kept);
     expect([...(await readDayKeys(owner.tenantId)).keys()]).toEqual([today - 1, today]);
   });

@@ -67,7 +67,7 @@ function ProofButton({ event }: { readonly event: AuditEvent }) {
 }
 
 export function EventDetail({ event, onClose }: EventDetailProps) {
-  const { at, outcome, reason, target, leaf_index, request_id, personal, erased } = event;
+  const { at, outcome, reason, target, leaf_index, request_id, personal, erased, expired } = event;
   const json = JSON.stringify(event, null, 2);
   const optional = (name: string, value: string | null | undefined) =>
     value === null || value === undefined
@@ -96,6 +96,7 @@ export function EventDetail({ event, onClose }: EventDetailProps) {
         ]}
       />
       {erased ? <p className="callout">{words.erased}</p> : null}
+      {expired ? <p className="callout">{words.expired}</p> : null}
       <ProofButton event={event} />
       <section className="stack">
         <div className="row">

@@ -7,11 +7,17 @@ function nameActor({ type, id, name, acting_for: person }: AuditEvent["actor"]):
   return person === null ? who : `${who} for ${person}`;
 }
 
+/** Why the event no longer names its user. */
+function describeLoss({ target, erased, expired }: AuditEvent): string | null {
+  if (erased) return "erased";
+  return expired && target.type === "identity" ? "expired" : null;
+}
+
 /** The values of fields are quoted, because tenants choose ids and names, and could imitate other fields. */
 export function formatEvent(event: AuditEvent): string {
   const { at, action, outcome, reason, target, actor, request_id: request } = event;
   const fields = {
-    user: target.external_id ?? (event.erased ? "erased" : null),
+    user: target.external_id ?? describeLoss(event),
     reason,
     actor: nameActor(actor),
     request,

@@ -34,6 +34,8 @@ export interface ShownEvent {
   } | null;
   readonly personal_digest: string | null;
   readonly erased: boolean;
+  /** Exports of older builds lack it. */
+  readonly expired?: boolean;
 }
 
 export interface ExportedEvent extends ShownEvent {
@@ -65,12 +67,13 @@ const members = {
   erased: flag,
 };
 const leafHash = nullable(hash);
+const expired = flag;
 
 /** The shape of an `ExportedEvent`: a line of the export. */
-export const exportedEvent = exactObject({ ...members, leaf_hash: leafHash });
+export const exportedEvent = exactObject({ ...members, leaf_hash: leafHash }, { expired });
 
 /** The shape of a `ShownEvent`: one of the list, or of the export. */
-export const shownEvent = exactObject(members, { leaf_hash: leafHash });
+export const shownEvent = exactObject(members, { leaf_hash: leafHash, expired });
 
 /** Computes the hash of the leaf from the event as it is shown. */
 export function hashEvent(event: ShownEvent): Uint8Array {
@@ -83,13 +86,16 @@ export function hashEvent(event: ShownEvent): Uint8Array {
 
 /** Checks the personal parts of an event, to which the leaf commits by their digest. */
 export function findPersonalProblem(event: ShownEvent): string | undefined {
-  const { actor, personal, personal_digest, target, erased } = event;
+  const { actor, personal, personal_digest, target, erased, expired: hasExpired = false } = event;
   if (target.external_id !== (personal?.external_id ?? null)) return "external_id is not its own";
   if ((actor.acting_for ?? null) !== (personal?.acting_for ?? null)) {
     return "acting_for is not its own";
   }
+  if (hasExpired && (erased || personal !== null || personal_digest === null)) {
+    return "`expired` says the contrary of the rest";
+  }
   if (personal === null && personal_digest !== null) {
-    return erased ? undefined : "its personal parts were changed and open no more";
+    return erased || hasExpired ? undefined : "its personal parts were changed and open no more";
   }
   if (personal !== null && digestPersonalParts(personal) !== personal_digest) {
     return "its personal parts are not those that were sealed";

@@ -5217,7 +5217,7 @@ export interface components {
              * @description The event's position in the tenant's log.
              */
             leaf_index: number;
-            /** @description The personal parts; null if the event has none, or has lost them to an erasure or to the deletion of the tenant. */
+            /** @description The personal parts; null if the event has none, or has lost them to an erasure, to the deletion of the tenant, or because they expired. */
             personal: ({
                 /**
                  * @description The tenant's own id of the user.
@@ -5239,6 +5239,8 @@ export interface components {
             personal_digest: string | null;
             /** @description True if `personal` was erased with the user or the tenant. */
             erased: boolean;
+            /** @description True if `personal` expired: the key of its day was deleted after `retention.personal_days`. False if the user was erased too. */
+            expired: boolean;
         } & {
             [key: string]: unknown;
         };
@@ -13041,7 +13043,8 @@ export interface operations {
                      *             "nonce": "…"
                      *           },
                      *           "personal_digest": "0a1b0a1b0a1b0a1b0a1b0a1b0a1b0a1b0a1b0a1b0a1b0a1b0a1b0a1b0a1b0a1b",
-                     *           "erased": true
+                     *           "erased": true,
+                     *           "expired": true
                      *         }
                      *       ],
                      *       "has_more": true,
