@@ -145,6 +145,7 @@ export interface StoresCopy {
   readonly watches: readonly string[];
   readonly registers: readonly string[];
   readonly followers: readonly string[];
+  readonly dayKeys: readonly string[];
 }
 
 export async function copyStores(): Promise<StoresCopy> {
