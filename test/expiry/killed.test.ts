@@ -159,7 +159,7 @@ describe.each([
   it("continues, and counts everything once", { timeout: timeoutMs }, async () => {
     const names = new Set<string>();
     let calls = 0;
-    for (; calls < maxCalls; calls += strideOf(5)) {
+    for (; calls < maxCalls; calls += strideOf(8)) {
       const trail = await createTrail(30);
       const expire = () => expirePersonalParts(env, Date.now(), 4);
       const killed = await killJobAfter(calls, isDone, expire);
