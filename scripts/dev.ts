@@ -20,7 +20,7 @@ import {
 } from "./support/local-service.ts";
 import { whenNpmEnds } from "./support/parent.ts";
 import { runScript } from "./support/run-script.ts";
-import { createDemoTenant, isTokenAccepted } from "./support/service.ts";
+import { createDemoTenant, isTokenAccepted, limitDemoData } from "./support/service.ts";
 
 const root = join(import.meta.dirname, "..");
 const devVarsFile = join(root, ".dev.vars");
@@ -78,7 +78,9 @@ async function ensureDemoToken(url: string, operatorToken: string): Promise<stri
   const text = existsSync(demoFile) ? readFileSync(demoFile, "utf8") : "";
   const { IDP_TOKEN: token } = parseEnv(text);
   if (token && (await isTokenAccepted(url, token))) return token;
-  return await createDemoTenant(url, operatorToken);
+  const created = await createDemoTenant(url, operatorToken);
+  await limitDemoData(url, created);
+  return created;
 }
 
 function writeDemoFile(url: string, token: string): void {

@@ -12,6 +12,8 @@ export const logEvents = [
   "audit_heads_refused",
   "audit_key_missing",
   "audit_log_gap",
+  "audit_read_not_counted",
+  "audit_read_not_recorded",
   "audit_seal_failed",
   "audit_seal_put_off",
   "audit_tree_damaged",

@@ -33,3 +33,15 @@ export async function createDemoTenant(url: string, operatorToken: string): Prom
   }
   return created.parse(JSON.parse(text)).token.secret;
 }
+
+/** Has the demo tenant keep what is personal for 90 days, as docs/tutorial.md shows. */
+export async function limitDemoData(url: string, token: string): Promise<void> {
+  const answer = await send(`${url}/v1/settings`, {
+    method: "PATCH",
+    headers: { Authorization: `Bearer ${token}`, "Content-Type": "application/json" },
+    body: JSON.stringify({ settings: { retention: { personal_days: 90 } } }),
+  });
+  if (answer.status !== 200) {
+    throw new Failure(`Could not set up the demo tenant: ${answer.status} ${await answer.text()}`);
+  }
+}

@@ -17,6 +17,7 @@ import { takeExportLease } from "../tenancy/export-lease.ts";
 import { TrailFactsFinder } from "../tenancy/trail-facts.ts";
 import { eventSchema } from "./audit-event-schema.ts";
 import { isFromAddress, trailQuery } from "./audit-filters.ts";
+import { reportExport } from "./report-export.ts";
 
 function showExportedEvent(event: DecryptedEvent, leafHash: string | null) {
   return { ...showEvent(event), leaf_hash: leafHash };
@@ -43,6 +44,7 @@ export const auditEventRoutes = [
       access: requirePermission("audit:read"),
       body: none,
       query: trailQuery,
+      trailRead: "counted",
       responses: {
         200: {
           description:
@@ -96,7 +98,7 @@ export const auditEventRoutes = [
       name: "exportAudit",
       summary: "Export the events of the audit tree, oldest first, as NDJSON",
       description:
-        "Exports the integrated events as lines of JSON, oldest first, with their leaf indexes, as the API shows them or in the schema of OCSF. Continue a response that ends early with `from`.",
+        "Exports the integrated events as lines of JSON, oldest first, with their leaf indexes, as the API shows them or in the schema of OCSF. Continue a response that ends early with `from`. Each answer with events is itself an event, `audit.exported`, which is filed before the first byte.",
       tag: "Audit",
       access: requirePermission("audit:read"),
       body: none,
@@ -124,6 +126,7 @@ export const auditEventRoutes = [
         },
       },
       errors: ["not_found"],
+      trailRead: "filed",
     },
     async (request) => {
       const { from = 0, to, format } = request.query;
@@ -138,6 +141,7 @@ export const auditEventRoutes = [
       try {
         const { size } = await findNewestHead(request);
         const range = { from, below: Math.min(to ?? size, size) };
+        await reportExport(request, range, format);
         const { tenantId, location } = request.caller;
         const facts = new TrailFactsFinder(request.env, tenantId, location);
         const call = {

@@ -3,23 +3,12 @@
  * token has no record and belongs to no tenant, so its requests are in no trail.
  */
 import type { ErrorCode } from "../errors.ts";
-import type { Location } from "../location.ts";
+import type { CountedRequest } from "./counted-request.ts";
 
-export interface RefusedRequest {
-  readonly tenantId: string;
-  readonly tokenId: string;
-  /** Location of the tenant's Durable Objects. */
-  readonly location: Location;
-  /** The ids of the tenant's enabled destinations. */
-  readonly destinations: readonly string[];
+export interface RefusedRequest extends CountedRequest {
   readonly code: ErrorCode;
   /** The name of the requested operation's route. */
   readonly route: string;
-  /** Unix ms; the tenant's test clock if one was sent. */
-  readonly at: number;
-  /** Real time, Unix ms. */
-  readonly arrivedAt: number;
-  readonly requestId: string;
 }
 
 /**

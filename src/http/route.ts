@@ -8,6 +8,7 @@ import { AppError, type ErrorCode } from "../errors.ts";
 import { type Access, authenticate } from "./access.ts";
 import { receiveBody, requireNoBody, requireUtf8Json } from "./body.ts";
 import { awaitKeyCheck } from "./configuration.ts";
+import { countTrailRead } from "./count-trail-read.ts";
 import { readRequestKey } from "./idempotency-key.ts";
 import { reportIfRefused } from "./report-refusal.ts";
 import type { AppEnv, RequestContext, RouteStep, ValidContext } from "./request-context.ts";
@@ -66,6 +67,11 @@ export interface RouteDefinition<
   readonly query: Query;
   /** A POST that stores nothing, so that a repeated one runs again. */
   readonly changesNothing?: true;
+  /**
+   * How a route that answers with events of the trail appears in it: each request files an event, or the requests of a
+   * token are counted.
+   */
+  readonly trailRead?: "filed" | "counted";
   /**
    * What the digest of a request with an `Idempotency-Key` covers in place of the body as sent, where
    * several spellings of a body are one request.
@@ -169,7 +175,8 @@ export function defineRoute<
         awaitKeyCheck,
         ...(isNone(body) ? [requireNoBody] : [requireUtf8Json, validateBody(body)]),
         validateQuery(query),
-        ...(filesInControlPlane(method, access.kind) ? [wakeAfterChange] : []),
+        ...(filesInControlPlane(definition) ? [wakeAfterChange] : []),
+        ...(definition.trailRead === "counted" ? [countTrailRead] : []),
         ...(keepsAnswers(definition) ? [readRequestKey(name, comparedBody)] : []),
         async (c: ValidContext<Caller, z.output<Body>, z.output<Query>, Prepared>) => {
           const response = await handle(requestContextOf(c));

@@ -1,11 +1,12 @@
 /** Wakes the tenant's destinations after a change of the control plane, whose events are filed with the change. */
 import { wakeDestinations } from "../destinations/wake.ts";
 import type { Step } from "./request-context.ts";
+import type { RouteDefinition } from "./route.ts";
 
 /** Whether events of the route are filed before it answers, and by no object of the tenant. */
-export function filesInControlPlane(method: string, accessKind: string): boolean {
-  if (accessKind === "idp:export") return true;
-  return method !== "get" && (accessKind === "tokens:write" || accessKind === "settings:write");
+export function filesInControlPlane({ method, access, trailRead }: RouteDefinition): boolean {
+  if (access.kind === "idp:export" || trailRead === "filed") return true;
+  return method !== "get" && (access.kind === "tokens:write" || access.kind === "settings:write");
 }
 
 /** The response does not wait for it. */

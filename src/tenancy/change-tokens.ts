@@ -99,7 +99,7 @@ export async function createToken(
     const event = createTenantEvent(tenantId, call, target, {
       action: "token.created",
       outcome: "success",
-      details: { permissions: wanted.permissions.join(" ") },
+      details: { name: wanted.name, permissions: wanted.permissions.join(" ") },
     });
     const events = await stampTenantEvents(call, tenantId, [event]);
     await changeWithEvents(call.env, { tenantId }, events, [

@@ -79,7 +79,7 @@ export async function createTenant(
       {
         action: "token.created",
         outcome: "success",
-        details: { permissions: firstPermissions.join(" ") },
+        details: { name: firstTokenName, permissions: firstPermissions.join(" ") },
       },
       1,
     );

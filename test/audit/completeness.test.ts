@@ -463,8 +463,9 @@ const expectations: Readonly<Record<string, Expectation>> = {
     },
     errors: { not_found: unknownTenant },
   },
+  // Its answers are counted, and reported an hour later: test/guard/refusal-log/trail-read.test.ts.
   listAuditEvents: onlyReads,
-  exportAudit: onlyReadsLog,
+  exportAudit: { ...onlyReadsLog, success: { expectedEvents: ["audit.exported success"] } },
   getCheckpoint: onlyReadsLog,
   listCheckpoints: onlyReads,
   proveAuditEvent: onlyReads,

@@ -2,6 +2,7 @@
 import { type Verdict, verifyTrail } from "../../packages/sdk/src/audit/index.ts";
 import { encodeUtf8 } from "../../src/crypto/bytes.ts";
 import type { Tenant } from "./client.ts";
+import { forgetExport } from "./trail.ts";
 
 export interface SavedTrail {
   readonly exported: string | Uint8Array;
@@ -28,6 +29,7 @@ export async function saveTrail(
   const checkpoint = await saveCheckpoint(tenant);
   const { status, body } = await tenant.send("GET", "/v1/audit/export");
   if (status !== 200) throw new Error(`No export: ${status} ${JSON.stringify(body)}`);
+  await forgetExport(tenant);
   return { checkpoint, exported: body, ...overrides };
 }
 

@@ -89,6 +89,11 @@ function subjectOf({ target: { id: uid, external_id: name }, personal }: ShownEv
   };
 }
 
+/** Whether one event may stand for several requests. */
+function isCounted({ action, outcome }: ShownEvent): boolean {
+  return outcome === "refused" || action === "audit.read";
+}
+
 function textOf(value: unknown): string | undefined {
   return typeof value === "string" ? value : undefined;
 }
@@ -131,8 +136,12 @@ function attributesOf(row: Row, event: ShownEvent): Readonly<Record<string, unkn
     case "api_activity":
       return {
         actor,
-        api: { operation: textOf(event.details.route) ?? "unknown" },
-        src_endpoint: { type_id: other, type: "API Client", uid: event.target.id },
+        api: { operation: textOf(event.details.route) ?? row.operation ?? "unknown" },
+        src_endpoint: {
+          type_id: other,
+          type: "API Client",
+          uid: event.actor.id ?? event.target.id,
+        },
       };
     case "detection_finding":
       return findingOf(row, event);
@@ -168,8 +177,8 @@ export function toOcsf(
     ...statusOf(row, event),
     status_detail: reason ?? undefined,
     message: `${action}: ${outcome}${reason === null ? "" : ` (${reason})`}`,
-    // A refused event may count several of one kind. The `count` of another event is a detail.
-    count: outcome === "refused" && typeof count === "number" ? count : undefined,
+    // Refusals and reads of the trail are counted. The `count` of another event is a detail.
+    count: isCounted(event) && typeof count === "number" ? count : undefined,
     ...attributesOf(row, event),
     unmapped: {
       actor_type: actor.type,

@@ -32,7 +32,11 @@ export type Row = Common &
     | { readonly class: "account_change"; readonly factor?: FactorName }
     | { readonly class: "authentication"; readonly factor?: FactorName }
     | { readonly class: "entity_management"; readonly entity: EntityType }
-    | { readonly class: "api_activity" }
+    | {
+        readonly class: "api_activity";
+        /** What the client called, if the event does not name it as `details.route`. */
+        readonly operation?: string;
+      }
     | {
         readonly class: "detection_finding";
         readonly status: keyof typeof findingStatuses;
@@ -179,7 +183,15 @@ export const rows: Readonly<Record<AuditAction, readonly Row[]>> = {
     },
   ],
   "session.imported": [{ ...actOtherwise("account_change", "Session Import"), ...info }],
-  "secrets.exported": [{ ...actOtherwise("api_activity", "Secret Export"), ...high }],
+  "secrets.exported": [
+    { ...actOtherwise("api_activity", "Secret Export"), operation: "exportUsers", ...high },
+  ],
+  "audit.exported": [{ ...act("api_activity", "Read"), operation: "exportAudit", ...low }],
+  // Several operations read the trail, and one event counts them together.
+  "audit.read": [{ ...act("api_activity", "Read"), operation: "readAudit", ...info }],
+  "personal.expired": [
+    { ...actOtherwise("entity_management", "Personal Data Expiry"), ...organization, ...info },
+  ],
   "request.refused": [{ ...actOtherwise("api_activity", "Refusal"), ...low }],
   "webhook.created": [{ ...act("entity_management", "Create"), ...webhook, ...low }],
   "webhook.changed": [{ ...act("entity_management", "Update"), ...webhook, ...low }],

@@ -57,7 +57,7 @@ export const classes = {
     name: "API Activity",
     categoryUid: 6,
     categoryName: "Application Activity",
-    activities: {},
+    activities: { Read: 2 },
   },
   detection_finding: {
     uid: 2004,

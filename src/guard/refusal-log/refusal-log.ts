@@ -1,16 +1,16 @@
 /**
  * The refusal log: one Durable Object for each tenant. It counts the requests that were refused before
  * they reached an identity, as a guard counts its own refusals: the first of a kind (reason, route, token)
- * is reported at once, the others together, with growing delays.
+ * is reported at once, the others together, with growing delays. It also counts the requests that read the
+ * trail, and reports those of a token an hour after the first one.
  *
  * Counts and events are recorded in one synchronous step, and an alarm delivers the events to D1. Runs age
  * in real time, so the clock is read here; an event has the time of its request.
  */
 import { DurableObject } from "cloudflare:workers";
-import { type AuditEvent, auditEventSchema } from "../../audit/event.ts";
+import { auditEventSchema } from "../../audit/event.ts";
 import { stampEvents } from "../../audit/stamp.ts";
 import { insertEvents } from "../../audit/store.ts";
-import { deriveId } from "../../crypto/id.ts";
 import { deliveryTimeoutMs, FencedTenantError, runBatch } from "../../db/client.ts";
 import { isDeletedTenant } from "../../db/deleted-tenants.ts";
 import { refuseIfLate } from "../../db/lateness.ts";
@@ -22,16 +22,16 @@ import { causeOf, log } from "../../log.ts";
 import { deliveryDelayMs } from "../../retry-alarm.ts";
 import { SqlTable } from "../../sql-table.ts";
 import {
-  buildRefusalEntry,
   countRefusal,
   hasUnreported,
   markReported,
   type Refusal,
   reportDelayOf,
 } from "../decisions/refusals.ts";
-import type { RefusalRun } from "../decisions/state.ts";
-import type { EventEntry } from "../decisions/transition.ts";
 import { DeliveryAlarm } from "../delivery/delivery-alarm.ts";
+import { type LoggedRun, type LogState, parseState, serializeState } from "./log-state.ts";
+import { eventOf, type ReportEntry, refusalEntryOf } from "./report-event.ts";
+import { buildReadEntry, countRead, readReportTimeOf, type TrailRead } from "./trail-read.ts";
 
 /** From this number of runs on, a new token joins a run of the same kind. */
 const maxRuns = 64;
@@ -39,69 +39,8 @@ const maxRuns = 64;
 const runLifetimeMs = 2 * 60 * 60 * 1000;
 const maxEventsPerDelivery = 50;
 
-interface LoggedRun extends RefusalRun {
-  /** Real time of the last report, Unix ms. The next one is due a delay after it. */
-  readonly reportedAt: number;
-}
-
-interface LogState {
-  readonly tenantId: string;
-  /** Events so far: it orders them and makes their ids unique. */
-  readonly eventCount: number;
-  readonly runs: readonly LoggedRun[];
-}
-
-/** The state as it is stored. Two fields have older names there. */
-interface StoredState {
-  readonly tenantId: string;
-  readonly told: number;
-  readonly runs: readonly (RefusalRun & { readonly toldAt: number })[];
-}
-
-function parseState(text: string): LogState {
-  const { tenantId, told, runs }: StoredState = JSON.parse(text);
-  return {
-    tenantId,
-    eventCount: told,
-    runs: runs.map(({ toldAt, ...run }) => ({ ...run, reportedAt: toldAt })),
-  };
-}
-
-function serializeState({ tenantId, eventCount, runs }: LogState): string {
-  const stored: StoredState = {
-    tenantId,
-    told: eventCount,
-    runs: runs.map(({ reportedAt, ...run }) => ({ ...run, toldAt: reportedAt })),
-  };
-  return JSON.stringify(stored);
-}
-
-/** A run, and the number of refusals that its next event reports. */
-interface Report {
-  readonly run: RefusalRun;
-  readonly count: number;
-}
-
 function reportTimeOf(run: LoggedRun): number {
   return run.reportedAt + reportDelayOf(run);
-}
-
-function eventOf(tenantId: string, order: number, entry: EventEntry, run: RefusalRun): AuditEvent {
-  const { lastAt: at, lastActor: actor, lastRequestId: requestId } = run;
-  return {
-    id: deriveId(at, order, tenantId, "refusals", String(order), requestId),
-    tenantId,
-    at,
-    actor,
-    action: entry.action,
-    target: { type: "api_token", id: actor.id ?? "" },
-    // Never the external_id of the request: there may be no such user.
-    personal: null,
-    outcome: entry.outcome,
-    reason: run.reason,
-    requestId,
-    details: entry.details ?? {},
-  };
 }
 
 export class RefusalLog extends DurableObject<Env> {
@@ -125,13 +64,13 @@ export class RefusalLog extends DurableObject<Env> {
     try {
       if (tenant !== undefined) this.#waker.note(tenant);
       const now = Date.now();
-      const before = this.#readState() ?? { tenantId, eventCount: 0, runs: [] };
+      const before = this.#readOrBegin(tenantId);
       const active = before.runs.filter(
         (run) => hasUnreported(run) || now - run.reportedAt < runLifetimeMs,
       );
       const { run, known, others } = countRefusal(active, refusal, maxRuns);
       const counted = { ...run, reportedAt: known?.reportedAt ?? now };
-      const reports = known === undefined ? [{ run, count: refusal.count }] : [];
+      const reports = known === undefined ? [refusalEntryOf(run, refusal.count)] : [];
       this.#write({ ...before, runs: [...others, counted] }, reports);
       await this.#alarm.arm(known === undefined ? deliveryDelayMs : reportTimeOf(counted) - now);
       return true;
@@ -141,8 +80,24 @@ export class RefusalLog extends DurableObject<Env> {
     }
   }
 
+  /** Counts requests that read the trail. Returns whether they were recorded. */
+  async countRead(tenantId: string, read: TrailRead, tenant?: WokenTenant): Promise<boolean> {
+    try {
+      if (tenant !== undefined) this.#waker.note(tenant);
+      const now = Date.now();
+      const before = this.#readOrBegin(tenantId);
+      const reads = countRead(before.reads, read, now);
+      this.#write({ ...before, reads }, []);
+      await this.#alarm.arm(Math.max(0, Math.min(...reads.map(readReportTimeOf)) - now));
+      return true;
+    } catch (error) {
+      log("error", "audit_read_not_counted", { tenant_id: tenantId, cause: causeOf(error) });
+      return false;
+    }
+  }
+
   /**
-   * Reports the refusals that are due, and delivers the events. It fires again until that succeeds, and never
+   * Reports the counts that are due, and delivers the events. It fires again until that succeeds, and never
    * gives up.
    */
   override async alarm(): Promise<void> {
@@ -193,14 +148,16 @@ export class RefusalLog extends DurableObject<Env> {
     const state = this.#readState();
     if (state === null) return;
     const due = state.runs.filter((run) => hasUnreported(run) && reportTimeOf(run) <= until);
-    if (due.length === 0) return;
+    const dueReads = state.reads.filter((run) => readReportTimeOf(run) <= until);
+    if (due.length === 0 && dueReads.length === 0) return;
     const runs = state.runs.map((run) =>
       due.includes(run) ? { ...markReported(run), reportedAt: now } : run,
     );
-    this.#write(
-      { ...state, runs },
-      due.map((run) => ({ run, count: run.unreported })),
-    );
+    const reads = state.reads.filter((run) => !dueReads.includes(run));
+    this.#write({ ...state, runs, reads }, [
+      ...due.map((run) => refusalEntryOf(run, run.unreported)),
+      ...dueReads.map(buildReadEntry),
+    ]);
   }
 
   async #deliver(): Promise<void> {
@@ -240,6 +197,10 @@ export class RefusalLog extends DurableObject<Env> {
       .toArray();
   }
 
+  #readOrBegin(tenantId: string): LogState {
+    return this.#readState() ?? { tenantId, eventCount: 0, runs: [], reads: [] };
+  }
+
   #readState(): LogState | null {
     if (this.#state === undefined) {
       this.#state = this.#stateTable.exists() ? this.#loadState() : null;
@@ -254,11 +215,9 @@ export class RefusalLog extends DurableObject<Env> {
   }
 
   /** Records the counts together with the events that report them. */
-  #write(state: LogState, reports: readonly Report[]): void {
+  #write(state: LogState, reports: readonly ReportEntry[]): void {
     const { tenantId, eventCount } = state;
-    const events = reports.map(({ run, count }, index) =>
-      eventOf(tenantId, eventCount + index, buildRefusalEntry(run, count), run),
-    );
+    const events = reports.map((entry, index) => eventOf(tenantId, eventCount + index, entry));
     const next = { ...state, eventCount: eventCount + events.length };
     const { sql } = this.ctx.storage;
     this.ctx.storage.transactionSync(() => {
@@ -278,7 +237,8 @@ export class RefusalLog extends DurableObject<Env> {
   }
 
   async #armForNextReport(): Promise<void> {
-    const times = (this.#readState()?.runs ?? []).filter(hasUnreported).map(reportTimeOf);
+    const { runs = [], reads = [] } = this.#readState() ?? {};
+    const times = [...runs.filter(hasUnreported).map(reportTimeOf), ...reads.map(readReportTimeOf)];
     if (times.length > 0) await this.#alarm.arm(Math.min(...times) - Date.now());
   }
 }

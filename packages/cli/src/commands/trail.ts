@@ -83,7 +83,7 @@ export function addTrailCommand(program: Command): void {
     .command("tail")
     .summary("print audit events as they arrive")
     .description(
-      "Prints a tenant's audit events as they are integrated into the trail, one on a line, until Ctrl-C. It misses no event and prints none twice, also when the service restarts meanwhile. Needs the permission audit:read. The filters are those of GET /v1/audit/events, and can be combined.",
+      "Prints a tenant's audit events as they are integrated into the trail, one on a line, until Ctrl-C. It misses no event and prints none twice, also when the service restarts meanwhile. Reading events is an event too: it leaves an audit.exported each time that it finds others. Needs the permission audit:read. The filters are those of GET /v1/audit/events, and can be combined.",
     )
     .option(
       "--since <time>",

@@ -27,7 +27,10 @@ export class Audit {
     this.#connection = connection;
   }
 
-  /** Lists events, the newest first. The list is one or two seconds behind. Permission: `audit:read`. */
+  /**
+   * Lists events, the newest first. The list is one or two seconds behind. The pages that a token reads within an hour are
+   * an event of the trail, `audit.read`. Permission: `audit:read`.
+   */
   events(filters: AuditEventFilters = {}, options?: RequestOptions): Pages<AuditEvent> {
     return new Pages(async (after) => {
       const query = queryOf(filters, after);
@@ -39,7 +42,8 @@ export class Audit {
 
   /**
    * Reads the events of the tree as they arrive, the oldest first, up to the newest checkpoint. Stop the iteration at
-   * any time; start again with `from` = `leaf_index` + 1 of the last event. Permission: `audit:read`.
+   * any time; start again with `from` = `leaf_index` + 1 of the last event. Each request for events is itself an event of
+   * the trail, `audit.exported`. Permission: `audit:read`.
    *
    * @throws IdpError if the export is cut off; all events before are valid
    */
