@@ -26,7 +26,6 @@ export const auditActions = [
   "tenant.suspended",
   "tenant.reactivated",
   "settings.changed",
-  "personal.expired",
   "token.created",
   "token.rotated",
   "token.revoked",

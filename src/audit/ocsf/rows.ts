@@ -84,9 +84,6 @@ export const rows: Readonly<Record<AuditAction, readonly Row[]>> = {
   "tenant.renamed": [{ ...act("entity_management", "Update"), ...organization, ...info }],
   "tenant.suspended": [{ ...act("entity_management", "Suspend"), ...organization, ...medium }],
   "tenant.reactivated": [{ ...act("entity_management", "Resume"), ...organization, ...info }],
-  "personal.expired": [
-    { ...actOtherwise("entity_management", "Personal Data Expiry"), ...organization, ...info },
-  ],
   "settings.changed": [{ ...act("entity_management", "Update"), entity: "Policy", ...low }],
   "token.created": [{ ...act("entity_management", "Create"), ...apiToken, ...low }],
   "token.rotated": [{ ...act("entity_management", "Update"), ...apiToken, ...info }],
