@@ -84,7 +84,7 @@ export const eventSchema = z
       .meta({ description: "True if `personal` was erased with the user or the tenant." }),
     expired: z.boolean().meta({
       description:
-        "True if `personal` expired: the key of its day was deleted after `retention.personal_days`. False if the user was erased too.",
+        "True if `personal` expired: the key of its day is gone, as after `retention.personal_days`. False if the user was erased too.",
     }),
   })
   .meta({ id: "AuditEvent" });

@@ -40,7 +40,7 @@ export interface DecryptedEvent extends StoredEvent {
   readonly parts: NoncedParts | null;
   /** The person was erased, or the tenant deleted, and with them the key that opens the parts. */
   readonly erased: boolean;
-  /** The key of the day on which the parts were sealed was deleted. False if the person was erased too. */
+  /** The key of the day on which the parts were sealed is gone. False if the person was erased too. */
   readonly expired: boolean;
 }
 
@@ -125,11 +125,14 @@ class PartsOpener {
     return parts === undefined ? noParts : { parts, erased: false, expired: false };
   }
 
-  /** A box that is gone although its key is kept, or that names a day which never had a key, was altered. */
+  /**
+   * A day that has no key although an earlier one has, and a box that is gone although no key was ever deleted, are the
+   * work of somebody who has altered the database.
+   */
   #isExpired(day: number | null, personal: string | null): boolean {
-    const { keys, firstKeptDay } = this.#facts.dayKeys;
-    if (firstKeptDay === null) return false;
-    return day === null ? personal === null : day < firstKeptDay && !keys.has(day);
+    const { keys, firstDay, hasDeleted } = this.#facts.dayKeys;
+    if (firstDay === null) return day !== null || personal === null;
+    return day === null ? personal === null && hasDeleted : day < firstDay && !keys.has(day);
   }
 
   async #findKey(

@@ -4,6 +4,7 @@
  */
 import { deliverControlEvents } from "../audit/control-outbox/deliver.ts";
 import type { StampedEvent } from "../audit/event.ts";
+import { deleteAllDayKeys } from "../audit/personal-keys/client.ts";
 import { findUnintegrated } from "../audit/tree/store.ts";
 import { mapConcurrently } from "../concurrent.ts";
 import { awaitStore, type Database } from "../db/client.ts";
@@ -184,6 +185,7 @@ async function clearObjects(env: Env, tenantId: string, location: Location): Pro
   const results = await Promise.allSettled([
     ...clearing.map((one) => awaitWithin(objectTimeoutMs, one)),
     clearTokenRegister(env, tenantId),
+    deleteAllDayKeys(env, { tenantId, location }),
   ]);
   const isDone = results.every((one) => one.status === "fulfilled" && one.value !== false);
   if (!isDone) throw new AppError("unavailable");

@@ -70,9 +70,9 @@ export class TrailFactsFinder {
     const isLocated = this.#location !== undefined;
     this.#location ??= await getLocation(controlDbOf(this.#env), this.#tenantId);
     const owner = { tenantId: this.#tenantId, location: this.#location };
-    const { keys, firstKeptDay } = await findDayKeys(this.#env, owner, days);
+    const found = await findDayKeys(this.#env, owner, days);
     const known = [...this.#dayKeys.keys].filter(([day]) => !days.includes(day));
-    this.#dayKeys = { keys: new Map([...known, ...keys]), firstKeptDay };
+    this.#dayKeys = { ...found, keys: new Map([...known, ...found.keys]) };
     for (const day of days) this.#askedDays.add(day);
     return isLocated ? 1 : 2;
   }

@@ -466,6 +466,7 @@ beforeAll(async () => {
     watches: joinLines(live.watches),
     registers: joinLines(live.registers),
     followers: joinLines(live.followers),
+    dayKeys: joinLines(live.dayKeys),
   };
 });
 
@@ -480,6 +481,7 @@ const names = [
   "watches",
   "registers",
   "followers",
+  "dayKeys",
 ] as const;
 
 describe("The journey", () => {

@@ -2,6 +2,7 @@
 import { env } from "cloudflare:workers";
 import { vi } from "vitest";
 import { publishPopulations } from "../../src/sentinel/population/publish.ts";
+import { findSealingDayKey } from "../../src/tenancy/sealing-day-key.ts";
 import { invalidateTenant } from "../../src/tenancy/token-cache.ts";
 import { encodeDataSet, feedOf, geographyOf, storeNetwork } from "../sentinel/network/support.ts";
 import type { Answer, User } from "../support/client.ts";
@@ -61,6 +62,8 @@ async function importAllLists(
   await storeNetwork(encodeDataSet(feeds, Date.now(), geography));
   await publishPopulations(env, Date.now());
   await user.profile();
+  // The first delivery of a day makes the day key; verify-scenarios.ts shows what that costs.
+  await findSealingDayKey(env, { tenantId: user.tenant.id }, Date.now());
 }
 
 /** Proves the user's sessions, so that the guard does not delete them after a day. */

@@ -234,6 +234,18 @@ const cold: readonly Scenario[] = [
     },
   },
   verifyScenario("right code, cold guard", 200, nextCode, evict),
+  {
+    operation: "verifyOtp",
+    state: "right code, the tenant's first of a day",
+    status: 200,
+    prepare: async () => {
+      const user = await createUser();
+      vi.setSystemTime(Date.now() + 24 * 60 * 60 * 1000);
+      await user.profile();
+      const code = user.code(Date.now());
+      return { act: () => user.verify(code), delivers: guardOf(user) };
+    },
+  },
   verifyScenario("right code, cold token and guard", 200, nextCode, async (user) => {
     invalidateToken(user);
     await evict(user);

@@ -30,3 +30,18 @@ export async function killPersonalKeys(tenantId: string): Promise<void> {
     ctx.abort("killed by a test");
   }).catch(() => {});
 }
+
+/** Deletes all keys, as when every day up to now has expired, so that later days have keys again. */
+export async function expireDays(tenantId: string, firstKeptDay: number): Promise<void> {
+  await personalKeysOf(tenantId).deleteKeysBelow(firstKeptDay);
+}
+
+/** The names of the keys under which the tenant's events are sealed, in the order of the log. */
+export async function readKeyNames(tenantId: string): Promise<(string | null)[]> {
+  const { results } = await env.DB.prepare(
+    "SELECT personal_key FROM audit_events WHERE tenant_id = ? ORDER BY leaf_index",
+  )
+    .bind(tenantId)
+    .all<{ personal_key: string | null }>();
+  return results.map(({ personal_key: name }) => name);
+}

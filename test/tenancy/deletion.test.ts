@@ -16,6 +16,7 @@ import { evict, fireAlarm, guardOf, inspectGuard, replaceState } from "../suppor
 import { snapshotOfGuard } from "../support/guard-snapshot.ts";
 import { PasskeyAuthenticator } from "../support/passkey-authenticator.ts";
 import { registerPasskey, setUpPasskeys } from "../support/passkeys.ts";
+import { readDayKeys } from "../support/personal-keys.ts";
 import { fireLogAlarm } from "../support/refusal-log.ts";
 import { relocateFully, relocateUpTo } from "../support/relocation.ts";
 import {
@@ -103,6 +104,7 @@ describe("A deletion", () => {
     await tenant.send("GET", "/v1/settings", undefined, narrow);
     await publishPopulations(env, Date.now());
     await suspendSince(tenant, minuteMs);
+    expect((await readDayKeys(tenant.id)).size).toBe(1);
 
     const answers = await deleteFully(tenant);
     expect(answers[0]?.body).toEqual({ deletion: { state: "clearing", done: 3, total: 3 } });
@@ -113,7 +115,8 @@ describe("A deletion", () => {
     );
     expect(await inspectGuard(user)).toEqual({ tables: [], alarm: null });
     expect(await env.IP_REPUTATION.get(`pop/v1/${tenant.id}`)).toBeNull();
-    for (const namespace of [env.REFUSALS, env.REGISTER, env.EXPORTS, env.TENANT_WATCHES]) {
+    const { REFUSALS, REGISTER, EXPORTS, TENANT_WATCHES, PERSONAL_KEYS } = env;
+    for (const namespace of [REFUSALS, REGISTER, EXPORTS, TENANT_WATCHES, PERSONAL_KEYS]) {
       const object = namespace.get(namespace.idFromName(tenant.id));
       const left = await runInDurableObject(object, async (_, { storage }) => [
         storage.sql

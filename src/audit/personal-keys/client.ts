@@ -1,9 +1,9 @@
 /**
  * Calls tenants' day keys. A call that fails is repeated once, with a new stub: the object may just be moving, and no
- * call does harm twice.
+ * call does harm twice. One that gets no answer in time is not, because a request may wait for it.
  */
 import { StoreError } from "../../db/client.ts";
-import { awaitWithin } from "../../deadline.ts";
+import { awaitWithin, DeadlineError } from "../../deadline.ts";
 import { type Location, stubFor } from "../../location.ts";
 import { causeOf, log } from "../../log.ts";
 import type { DayKeys } from "./day.ts";
@@ -32,7 +32,7 @@ async function askKeys<T>(
       if (answer === undefined) throw new Error("The storage of the day keys has failed");
       return answer;
     } catch (error) {
-      if (tries < maxTries) continue;
+      if (tries < maxTries && !(error instanceof DeadlineError)) continue;
       log("error", "personal_keys_unreachable", { tenant_id: tenantId, cause: causeOf(error) });
       throw new StoreError(error);
     }
@@ -54,7 +54,7 @@ export async function findOrCreateDayKey(
 }
 
 /**
- * Finds the keys of these days in one call, and from which day on keys were kept.
+ * Finds the keys of these days in one call, and what is known of the others.
  * @throws StoreError
  */
 export async function findDayKeys(

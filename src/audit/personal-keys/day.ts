@@ -17,8 +17,13 @@ export interface DayKey {
 export interface DayKeys {
   /** By day. A day without a key is left out. */
   readonly keys: ReadonlyMap<number, Uint8Array<ArrayBuffer>>;
-  /** The keys of all days before this one were deleted; null if none was. */
-  readonly firstKeptDay: number | null;
+  /**
+   * There is no key of an earlier day. Null if there is no key at all: the object knows nothing of the tenant, as in a
+   * service into which a backup was loaded.
+   */
+  readonly firstDay: number | null;
+  /** Whether the keys of earlier days were deleted. */
+  readonly hasDeleted: boolean;
 }
 
-export const noDayKeys: DayKeys = { keys: new Map(), firstKeptDay: null };
+export const noDayKeys: DayKeys = { keys: new Map(), firstDay: null, hasDeleted: false };

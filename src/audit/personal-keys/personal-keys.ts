@@ -23,7 +23,8 @@ interface DayKeyRow extends Record<string, SqlStorageValue> {
 /** `DayKeys` in a form that crosses the call. */
 interface FoundKeys {
   keys: Map<number, Uint8Array<ArrayBuffer>>;
-  firstKeptDay: number | null;
+  firstDay: number | null;
+  hasDeleted: boolean;
 }
 
 export class PersonalKeys extends DurableObject<Env> {
@@ -50,7 +51,7 @@ export class PersonalKeys extends DurableObject<Env> {
     });
   }
 
-  /** The keys of these days, and from which day on keys were kept. A day without a key gets none. */
+  /** The keys of these days, and what is known of the others. A day without a key gets none. */
   async findKeys(days: readonly number[]): Promise<FoundKeys | undefined> {
     return await this.#store(() => {
       const keys = new Map(
@@ -58,8 +59,11 @@ export class PersonalKeys extends DurableObject<Env> {
           key === null ? [] : [[day, new Uint8Array(key)]],
         ),
       );
-      const lastDeleted = this.#lastDeletedDay();
-      return { keys, firstKeptDay: Number.isFinite(lastDeleted) ? lastDeleted + 1 : null };
+      const first = this.#selectFirst();
+      if (first === undefined) return { keys, firstDay: null, hasDeleted: false };
+      return first.key === null
+        ? { keys, firstDay: first.day + 1, hasDeleted: true }
+        : { keys, firstDay: first.day, hasDeleted: false };
     });
   }
 
@@ -109,13 +113,16 @@ export class PersonalKeys extends DurableObject<Env> {
       .toArray();
   }
 
+  #selectFirst(): DayKeyRow | undefined {
+    if (!this.#keys.exists()) return undefined;
+    const { sql } = this.ctx.storage;
+    const rows = sql.exec<DayKeyRow>("SELECT day, key FROM day_keys ORDER BY day LIMIT 1");
+    return rows.toArray()[0];
+  }
+
   /** The last day whose key was deleted, as all before it were; minus infinity if none was. */
   #lastDeletedDay(): number {
-    if (!this.#keys.exists()) return Number.NEGATIVE_INFINITY;
-    const { sql } = this.ctx.storage;
-    const [first] = sql
-      .exec<DayKeyRow>("SELECT day, key FROM day_keys ORDER BY day LIMIT 1")
-      .toArray();
+    const first = this.#selectFirst();
     return first?.key === null ? first.day : Number.NEGATIVE_INFINITY;
   }
 

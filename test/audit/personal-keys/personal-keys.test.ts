@@ -8,7 +8,7 @@ import {
   findDayKeys,
   findOrCreateDayKey,
 } from "../../../src/audit/personal-keys/client.ts";
-import { dayOf } from "../../../src/audit/personal-keys/day.ts";
+import { dayOf, noDayKeys } from "../../../src/audit/personal-keys/day.ts";
 import { PersonalKeys } from "../../../src/audit/personal-keys/personal-keys.ts";
 import { StoreError } from "../../../src/db/client.ts";
 import { noLocation } from "../../../src/location.ts";
@@ -56,7 +56,7 @@ describe("The day keys of a tenant", () => {
   it("are found for many days in one call, which makes none", async () => {
     const owner = createOwner();
     const find = vi.spyOn(PersonalKeys.prototype, "findKeys");
-    expect(await findDayKeys(env, owner, [today])).toEqual({ keys: new Map(), firstKeptDay: null });
+    expect(await findDayKeys(env, owner, [today])).toEqual(noDayKeys);
     expect(await readDayKeys(owner.tenantId)).toEqual(new Map());
     const days = Array.from({ length: 150 }, (_, n) => today + n);
     const keys = new Map<number, string>();
@@ -64,7 +64,7 @@ describe("The day keys of a tenant", () => {
     find.mockClear();
     const found = await findDayKeys(env, owner, days);
     expect(find).toHaveBeenCalledOnce();
-    expect(found.firstKeptDay).toBeNull();
+    expect(found).toMatchObject({ firstDay: today, hasDeleted: false });
     expect(new Map([...found.keys].map(([day, key]) => [day, latin1(key)]))).toEqual(keys);
   });
 
@@ -79,7 +79,7 @@ describe("The day keys of a tenant", () => {
     }
     const found = await findDayKeys(env, owner, [today - 2, today - 1, today]);
     expect([...found.keys.keys()]).toEqual([today]);
-    expect(found.firstKeptDay).toBe(today);
+    expect(found).toMatchObject({ firstDay: today, hasDeleted: true });
     expect(await keyOf(owner, today)).toBe(kept);
     expect([...(await readDayKeys(owner.tenantId)).keys()]).toEqual([today - 1, today]);
   });
