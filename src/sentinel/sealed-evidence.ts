@@ -22,7 +22,7 @@ const compactText = /^([1-9])\.([\w-]*)$/;
 const otherForm = 0;
 
 /** Finds the tenant's day keys, for all days of a page at once. */
-export type FindDayKeys = (days: readonly number[]) => Promise<DayKeys>;
+export type FindDayKeys = (days: readonly number[]) => Promise<Pick<DayKeys, "keys">>;
 
 function contextOf({ tenantId, identityId }: Owner): SealContext {
   return { tenantId, identityId, purpose: "assessment" };
@@ -88,7 +88,11 @@ interface EvidenceRow {
 }
 
 /** Empty if the key of the day is gone, or the box was altered. */
-async function open(tenantId: string, row: EvidenceRow, { keys }: DayKeys): Promise<string> {
+async function open(
+  tenantId: string,
+  row: EvidenceRow,
+  { keys }: Pick<DayKeys, "keys">,
+): Promise<string> {
   const { identityId, evidence } = row;
   const sealed = parse(evidence ?? "");
   const key = sealed && keys.get(sealed.day);
@@ -126,15 +130,13 @@ export async function openEvidence<Row extends EvidenceRow>(
 export function cacheDayKeys(findKeys: FindDayKeys): FindDayKeys {
   const asked = new Set<number>();
   const found = new Map<number, Uint8Array<ArrayBuffer>>();
-  let firstKeptDay: number | null = null;
   return async (days) => {
     const wanted = days.filter((day) => !asked.has(day));
     if (wanted.length > 0) {
-      const answer = await findKeys(wanted);
+      const { keys } = await findKeys(wanted);
       for (const day of wanted) asked.add(day);
-      for (const [day, key] of answer.keys) found.set(day, key);
-      ({ firstKeptDay } = answer);
+      for (const [day, key] of keys) found.set(day, key);
     }
-    return { keys: found, firstKeptDay };
+    return { keys: found };
   };
 }
