@@ -5239,7 +5239,7 @@ export interface components {
             personal_digest: string | null;
             /** @description True if `personal` was erased with the user or the tenant. */
             erased: boolean;
-            /** @description True if `personal` expired: the key of its day was deleted after `retention.personal_days`. False if the user was erased too. */
+            /** @description True if `personal` expired: the key of its day is gone, as after `retention.personal_days`. False if the user was erased too. */
             expired: boolean;
         } & {
             [key: string]: unknown;
