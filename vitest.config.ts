@@ -107,9 +107,11 @@ const alone = [
   "audit/tree/many-logs.test.ts",
   "audit/secrets.test.ts",
   "audit/statistics/statistics.test.ts",
+  "expiry/expire-personal.test.ts",
   "privacy/erasure.test.ts",
   // They interrupt the n-th call of a kind, from any caller.
   ...interrupted,
+  "expiry/killed.test.ts",
   "faults/{cut-delivery,cut-tenant-deletion}.test.ts",
   "relocation/killed.test.ts",
   // They need a Worker with empty caches.

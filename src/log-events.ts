@@ -55,6 +55,8 @@ export const logEvents = [
   "migrations_missing",
   "operator_token_refused",
   "outbox_delivery_failed",
+  "personal_expired",
+  "personal_expiry_failed",
   "personal_keys_failed",
   "personal_keys_unreachable",
   "population_failed",

@@ -13,6 +13,7 @@ import { recordRun, type Trigger } from "./db/run-times.ts";
 import { controlDbOf, countDatabases, isSharded } from "./db/shards.ts";
 import { continueDeletions, removeEndedTrails } from "./deletion/delete-tenant.ts";
 import { isConfigured } from "./env.ts";
+import { expirePersonalParts } from "./expiry/expire-personal.ts";
 import { measureLateDeliveries } from "./guard/delivery/gate-client.ts";
 import { deleteExpired, maintainSpace } from "./housekeeping.ts";
 import { runJob } from "./job.ts";
@@ -77,6 +78,8 @@ const work: Readonly<Record<Trigger, (env: Env, now: number) => Promise<void>>> 
   },
   housekeeping: async (env, now) => {
     await deleteExpired(env, now);
+    // First, so that the archive gets no personal parts that are due.
+    await expirePersonalParts(env, now);
     await archiveLogs(env, now, findRetentionDays);
     await removeEndedTrails(env);
     await maintainSpace(env);

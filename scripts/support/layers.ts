@@ -17,6 +17,7 @@ export const layers: readonly (readonly string[])[] = [
   ["guard/delivery"],
   ["guard/decisions"],
   ["relocation"],
+  ["expiry"],
   ["destinations"],
   ["destinations/streams", "destinations/webhooks"],
   ["destinations/request"],

@@ -1,5 +1,6 @@
 /** `/v1/sentinel/assessments` and `/v1/sentinel/simulate`. */
 import { z } from "zod";
+import { findDayKeys } from "../audit/personal-keys/client.ts";
 import { identityIdOf } from "../crypto/id.ts";
 import { findTenantDb } from "../db/shards.ts";
 import { AppError } from "../errors.ts";
@@ -168,7 +169,8 @@ export const assessmentRoutes = [
         },
       },
     },
-    async ({ env, caller: { tenantId, mode }, query }) => {
+    async ({ env, caller, query }) => {
+      const { tenantId, mode } = caller;
       const filter = {
         identityId:
           query.externalUserId === undefined
@@ -180,7 +182,9 @@ export const assessmentRoutes = [
         ...boundsOf(mode, { after: query.after, from: query.from, to: query.to }),
       };
       const db = await findTenantDb(env, tenantId);
-      const { rows, nextAfter } = await listAssessments(db, tenantId, filter, query.limit);
+      const findKeys = (days: readonly number[]) => findDayKeys(env, caller, days);
+      const page = await listAssessments(db, tenantId, filter, query.limit, findKeys);
+      const { rows, nextAfter } = page;
       return respond(200, {
         assessments: rows.map(showStored),
         has_more: nextAfter !== null,

@@ -3,6 +3,7 @@
  * that other requests of the isolate do not wait for it.
  */
 import type { z } from "zod";
+import { findDayKeys } from "../audit/personal-keys/client.ts";
 import { findTenantDb } from "../db/shards.ts";
 import type { Config } from "../env.ts";
 import { toRfc3339 } from "../http/schemas.ts";
@@ -16,8 +17,10 @@ import {
 } from "../sentinel/assessments/simulate.ts";
 import { listAssessments, type StoredAssessment } from "../sentinel/assessments/store.ts";
 import type { Recommendation } from "../sentinel/score.ts";
+import { cacheDayKeys } from "../sentinel/sealed-evidence.ts";
 import { model } from "../sentinel/weights.ts";
 import { mapInSlices, yieldToOthers } from "../slices.ts";
+import type { TenantCaller } from "../tenancy/caller.ts";
 import { buildDraftPolicy } from "../tenancy/change-settings.ts";
 import type { sentinelPatchSchema } from "../tenancy/settings.ts";
 import { boundsOf } from "./assessment-schemas.ts";
@@ -29,13 +32,13 @@ const maxAssessmentsPerPage = 50;
 /** Each entry is hashed twice; a slice takes about 1 ms of computing. */
 const maxEntriesPerSlice = 100;
 
-/** A simulation waits for at most eleven queries of 2 s. */
-const limit = new WorkLimit({ maxPerTenant: 2, maxInAll: 8, maxWorkMs: 30_000 });
+/** A simulation waits for at most eleven queries of 2 s, and ten times for day keys, 4 s each. */
+const limit = new WorkLimit({ maxPerTenant: 2, maxInAll: 8, maxWorkMs: 70_000 });
 
 interface SimulationCall {
   readonly env: Env;
   readonly config: Config;
-  readonly caller: { readonly tenantId: string; readonly mode: "live" | "test" };
+  readonly caller: Pick<TenantCaller, "tenantId" | "mode" | "location">;
   readonly body: {
     readonly simulation: {
       readonly sentinel: z.output<typeof sentinelPatchSchema>;
@@ -81,6 +84,7 @@ async function replayAssessments(call: SimulationCall) {
   const { from, to, after } = body.simulation;
   const draft = await prepareDraft(call);
   const db = await findTenantDb(env, tenantId);
+  const findKeys = cacheDayKeys((days) => findDayKeys(env, caller, days));
   const before: Record<Recommendation, number> = { allow: 0, challenge: 0, deny: 0 };
   const then = { ...before };
   const changed: ReturnType<typeof showChange>[] = [];
@@ -89,7 +93,7 @@ async function replayAssessments(call: SimulationCall) {
   let nextAfter: string | null = after ?? null;
   do {
     const bounds = boundsOf(caller.mode, { after: nextAfter ?? undefined, from, to });
-    const page = await listAssessments(db, tenantId, bounds, maxAssessmentsPerPage);
+    const page = await listAssessments(db, tenantId, bounds, maxAssessmentsPerPage, findKeys);
     for (const row of page.rows) {
       if (row.model !== model || row.evidence === null) continue;
       const outcome = replay(draft, row.evidence);

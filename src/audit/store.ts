@@ -1,7 +1,17 @@
-/** Audit events in D1. Rows are inserted, never updated, and deleted once they are in the archive. */
+/**
+ * Audit events in D1. Rows are inserted, and deleted once they are in the archive. The only update removes personal
+ * parts that have expired.
+ */
 import { and, asc, desc, eq, gte, isNotNull, lt, type SQL, sql } from "drizzle-orm";
 import { shortenDigest } from "../crypto/short-hex.ts";
-import { awaitStore, type Database, d1Now, type Statement } from "../db/client.ts";
+import {
+  awaitStore,
+  type Database,
+  d1Now,
+  requireCondition,
+  type Statement,
+  staleRead,
+} from "../db/client.ts";
 import { prepareStatement } from "../db/prepared.ts";
 import { findScanEnd } from "../db/scan.ts";
 import { runEssentialBatch } from "../db/space-reserve.ts";
@@ -212,17 +222,29 @@ export async function findFirstLeafIndex(
   return rows[0]?.leafIndex;
 }
 
-/** Deletes integrated events below a leaf index from D1, unless the tenant is moving. */
-export async function deleteEventsBelow(
+/**
+ * Deletes the oldest events from D1, which are integrated and in the archive, unless the tenant is moving.
+ * @param events all that D1 has up to the last of them
+ * @throws StaleReadError if the personal parts of one of them were removed meanwhile
+ */
+export async function deleteArchivedEvents(
   db: Database,
   tenantId: string,
-  leafIndex: number,
+  events: readonly StoredEvent[],
 ): Promise<void> {
+  const [first, last] = [events[0], events.at(-1)];
+  if (first === undefined || last === undefined) return;
+  const leafIndex = last.leafIndex + 1;
+  const withParts = events.filter(({ personal }) => personal !== null).length;
+  const isUnchanged = sql`(SELECT count(${auditEvents.personal}) FROM ${auditEvents}
+    WHERE ${auditEvents.tenantId} = ${tenantId} AND ${auditEvents.leafIndex} >= ${first.leafIndex}
+      AND ${auditEvents.leafIndex} < ${leafIndex}) = ${withParts}`;
   const size = db
     .select({ size: auditTrees.size })
     .from(auditTrees)
     .where(eq(auditTrees.tenantId, tenantId));
   await runEssentialBatch(db, [
+    requireCondition(db, isUnchanged, staleRead),
     recordAcceptedCodes(db, tenantId, leafIndex),
     db
       .delete(auditEvents)
@@ -241,7 +263,7 @@ export async function deleteEventsBelow(
  * When an event arrived, Unix ms. For an event of an older build this is `at`; if `at` is in the future, it is of a
  * test clock, and 0 makes the event as old as those after it, because a log is in the order of arrival.
  */
-function arrivalOf(now: number): SQL<number> {
+export function arrivalOf(now: number): SQL<number> {
   const { arrivedAt, at } = auditEvents;
   return sql<number>`coalesce(${arrivedAt}, iif(${at} > ${now}, 0, ${at}))`;
 }

@@ -12,6 +12,7 @@ export interface SealContext extends Owner {
     | `totp_secret ${string}`
     | "audit_key"
     | "audit_personal"
+    | "assessment"
     | `destination ${string}`
     | `receipt ${string}`;
 }

@@ -55,8 +55,9 @@ function releaseReserve(db: Database, chunks: number, { keptChunks, onlyIf }: Re
 export async function runEssentialBatch(
   db: Database,
   statements: readonly Statement[],
+  timeoutMs?: number,
 ): Promise<readonly unknown[]> {
-  return await runWithReserve(db, statements, { keptChunks: 0 });
+  return await runWithReserve(db, statements, { keptChunks: 0, timeoutMs });
 }
 
 /**

@@ -37,7 +37,7 @@ export function hasLeft(tenantId: string): SQL {
 }
 
 /** Whether the tenant is deleted, or its deletion has reached a point from which on no identity can exist. */
-export function isDeletedHere(tenantId: string): SQL<number> {
+export function isDeletedHere(tenantId: string | SQL): SQL<number> {
   return sql<number>`EXISTS (SELECT 1 FROM ${tenantFences}
     WHERE ${tenantFences.tenantId} = ${tenantId} AND ${tenantFences.state} IN ('erasing', 'deleted'))`;
 }

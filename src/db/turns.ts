@@ -15,6 +15,7 @@ export type JobName =
   | "integration"
   | "witness"
   | "archive"
+  | "personal_expiry"
   | "population"
   | "token_ends"
   | "statistics"
@@ -22,10 +23,14 @@ export type JobName =
   | "ended_trails"
   | `control_outbox_${number}`;
 
+/** Whether the tenant is up to the job's cursor, so that a run reaches those after it first. */
+export function hadTurn(job: JobName, tenantId: SQLiteColumn | SQL): SQL {
+  return sql`${tenantId} <= coalesce((SELECT cursor FROM job_cursors WHERE job = ${job}), '')`;
+}
+
 /** The order in which a run of the job reaches tenants: from its cursor to the end, then from the start. */
 export function orderInTurn(job: JobName, tenantId: SQLiteColumn | SQL): SQL {
-  const cursor = sql`coalesce((SELECT cursor FROM job_cursors WHERE job = ${job}), '')`;
-  return sql`${tenantId} <= ${cursor}, ${tenantId}`;
+  return sql`${hadTurn(job, tenantId)}, ${tenantId}`;
 }
 
 interface Tenant {

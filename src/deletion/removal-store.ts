@@ -8,6 +8,7 @@ import { awaitStore, type Database } from "../db/client.ts";
 import { runEssentialBatch } from "../db/space-reserve.ts";
 import { relocations, tenantFences } from "../db/tables.ts";
 import { joinNames, type TenantTable } from "../db/tenant-table.ts";
+import { personalExpiries } from "../expiry/tables.ts";
 import { requestKeys } from "../idempotency/tables.ts";
 import { identities, passkeyClaims } from "../identity/tables.ts";
 import { assessments, populations } from "../sentinel/tables.ts";
@@ -25,6 +26,7 @@ const removedTables: readonly TenantTable[] = [
   { table: tenantStatistics, key: [tenantStatistics.hour] },
   { table: archivedSuccesses, key: [archivedSuccesses.identityId, archivedSuccesses.hour] },
   { table: passkeyClaims, key: [passkeyClaims.passkeyId] },
+  { table: personalExpiries, key: [] },
 ];
 
 /** The state of the fence that a deletion has set. */

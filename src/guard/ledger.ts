@@ -12,6 +12,7 @@ import { resealReceipt } from "../idempotency/receipt.ts";
 import { deliveryDelayMs } from "../retry-alarm.ts";
 import { findSession } from "../sentinel/assessments/store.ts";
 import type { KnownSession } from "../sentinel/history.ts";
+import { createKeysFinder } from "../tenancy/evidence-keys.ts";
 import { refusalReportDelayOf, reportRefusals } from "./decisions/refusals.ts";
 import type { IdentityState } from "./decisions/state.ts";
 import { fail, type GuardCall, type GuardResult, type Transition } from "./decisions/transition.ts";
@@ -71,7 +72,7 @@ export class GuardLedger {
     const kept = this.#storage.readHistory().find(({ id }) => id === assessmentId);
     if (kept !== undefined) return kept;
     return await runInTenantDb(this.#env, tenantId, (db) =>
-      findSession(db, tenantId, identityId, assessmentId),
+      findSession(db, tenantId, identityId, assessmentId, createKeysFinder(this.#env, tenantId)),
     );
   }
 

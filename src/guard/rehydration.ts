@@ -5,6 +5,7 @@ import { runInTenantDb } from "../db/shards.ts";
 import type { IdentityRecord } from "../identity/store.ts";
 import type { RetryAlarm } from "../retry-alarm.ts";
 import { findSessions } from "../sentinel/assessments/store.ts";
+import { createKeysFinder } from "../tenancy/evidence-keys.ts";
 import { parseRecordedState } from "./decisions/recorded-state.ts";
 import { refusalReportDelayOf } from "./decisions/refusals.ts";
 import { raiseFloor } from "./decisions/spent-challenges.ts";
@@ -66,7 +67,9 @@ export class Rehydration {
         const { record, codes } = await findRecordWithCodes(db, tenantId, identityId);
         if (record === undefined || record.state === null) return { record, sessions: [] };
         const state = addAcceptedCodes(parseRecordedState(record.state, record), codes);
-        return { record, state, sessions: await findSessions(db, tenantId, identityId) };
+        const findKeys = createKeysFinder(this.#env, tenantId);
+        const sessions = await findSessions(db, tenantId, identityId, findKeys);
+        return { record, state, sessions };
       });
       if (this.#storage.readState() !== null) return record;
       if (this.#storage.erasureEpoch !== epoch) continue;

@@ -10,6 +10,7 @@ import { awaitStore, type Database, runBatch, type Statement } from "../db/clien
 import { runEssentialBatch } from "../db/space-reserve.ts";
 import { tenantFences } from "../db/tables.ts";
 import { joinNames, type TenantTable } from "../db/tenant-table.ts";
+import { personalExpiries } from "../expiry/tables.ts";
 import { identities, passkeyClaims } from "../identity/tables.ts";
 import { type KeyVersion, markKeysInUse } from "../keys/version-store.ts";
 import { assessments, populations } from "../sentinel/tables.ts";
@@ -26,12 +27,13 @@ const tenantTables: readonly TenantTable[] = [
   { table: tenantStatistics, key: [tenantStatistics.hour] },
   { table: archivedSuccesses, key: [archivedSuccesses.identityId, archivedSuccesses.hour] },
   { table: passkeyClaims, key: [passkeyClaims.passkeyId] },
+  { table: personalExpiries, key: [] },
 ];
 
 /** The names of the tables, by index. */
 export const tableNames: readonly string[] = [
   ...["identities", "audit_events", "audit_tiles", "audit_trees", "assessments", "populations"],
-  ...["tenant_statistics", "archived_successes", "passkey_claims"],
+  ...["tenant_statistics", "archived_successes", "passkey_claims", "personal_expiries"],
 ];
 
 /** The key, without the tenant, of the last row that was processed; null at the start of a table. */

@@ -50,6 +50,8 @@ export interface DecidedAssessment extends Assessment {
 export interface AssessmentRecord extends DecidedAssessment {
   /** SHA-256 over the evidence in canonical JSON, hex. */
   readonly evidenceDigest: string;
+  /** The evidence as D1 keeps it (sealed-evidence.ts). Absent in what the queue got from an older build. */
+  readonly sealedEvidence?: string;
 }
 
 export const verdictSources = ["verification", "feedback"] as const;

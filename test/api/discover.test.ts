@@ -3,9 +3,9 @@ import { describe, expect, it, vi } from "vitest";
 import { assessmentsSchema, recompute } from "../../packages/cli/src/sentinel/explain/recompute.ts";
 import { dataKinds } from "../../src/sentinel/network/network-facts.ts";
 import { type Reason, signalNames } from "../../src/sentinel/reason.ts";
-import { parseContent } from "../../src/sentinel/stored-assessment.ts";
 import { embeddingNames, embedIpv4 } from "../sentinel/network/embedded.ts";
 import { type Answer, Tenant, User } from "../support/client.ts";
+import { readContents } from "../support/stored-evidence.ts";
 import { countStorages, listObjects } from "../support/stores.ts";
 
 const browser =
@@ -279,12 +279,12 @@ describe("Discover", () => {
       risk_score: body.risk_score,
       recommendation: "allow",
     });
-    const content = parseContent(String(row?.evidence));
+    const [content] = await readContents(user.tenant.id, user.id);
     expect(content?.reasons).toEqual(
       body.reasons.map(({ signal, contribution }: Reason) => ({ signal, contribution })),
     );
     expect(content?.evidence).toMatchObject({ agent: "browser" });
-    expect(JSON.stringify(row)).not.toMatch(/9\.9\.9\.9|Mozilla/);
+    expect(JSON.stringify([row, content])).not.toMatch(/9\.9\.9\.9|Mozilla/);
   });
 
   it("reports which source it could not read", async () => {

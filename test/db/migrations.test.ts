@@ -45,6 +45,7 @@ describe("The migrations", () => {
       "job_cursors without rowid",
       "key_versions",
       "passkey_claims without rowid",
+      "personal_expiries without rowid",
       "populations without rowid",
       "re_encryptions",
       "relocations without rowid",

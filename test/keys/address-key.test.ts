@@ -1,12 +1,11 @@
 /** ADDRESS_HASH_KEY has no keyring, so after a change no session matches earlier ones. */
-import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, it } from "vitest";
 import type { Context } from "../../src/sentinel/context.ts";
-import { parseContent } from "../../src/sentinel/stored-assessment.ts";
 import { Tenant, User } from "../support/client.ts";
 import { drainOutbox } from "../support/delivered-trail.ts";
 import { evict } from "../support/guard.ts";
 import { deployAddressKey } from "../support/keys.ts";
+import { readContents } from "../support/stored-evidence.ts";
 
 const day = 24 * 60 * 60 * 1000;
 const start = Date.parse("2026-03-02T09:00:00Z");
@@ -39,12 +38,8 @@ async function assessOn(user: User, dayNumber: number) {
 }
 
 async function contextsOf(user: User): Promise<Context[]> {
-  const { results } = await env.DB.prepare(
-    "SELECT evidence FROM assessments WHERE identity_id = ? ORDER BY id",
-  )
-    .bind(user.id)
-    .all<{ evidence: string }>();
-  return results.flatMap(({ evidence }) => parseContent(evidence)?.evidence.context ?? []);
+  const contents = await readContents(user.tenant.id, user.id);
+  return contents.map(({ evidence }) => evidence.context);
 }
 
 describe("A changed ADDRESS_HASH_KEY", () => {

@@ -137,7 +137,7 @@ describe("What the inventory is compared with", () => {
 
   it("knows every file that writes to KV or to the bucket", () => {
     expect(keyWriters.toSorted()).toEqual([
-      "src/audit/tree/archive.ts",
+      "src/audit/tree/archive-object.ts",
       "src/audit/tree/witness-kv.ts",
       "src/audit/tree/witness-targets.ts",
       "src/sentinel/feeds/kv-store.ts",

@@ -54,6 +54,10 @@ async function createBusyTenant() {
   await sql("INSERT INTO audit_tiles VALUES (?, 3, 0, 'AAAA')", tenant.id);
   await sql("INSERT INTO tenant_statistics VALUES (?, 7, '{}')", tenant.id);
   await sql("INSERT INTO passkey_claims VALUES (?, 'passkey', 'identity', 'claim')", tenant.id);
+  await sql(
+    "INSERT INTO personal_expiries VALUES (?, 20000, 'done', 4, 5, 0, 0, 0, NULL, 0, 0)",
+    tenant.id,
+  );
   const older = await saveCheckpoint(tenant);
   return { tenant, user, code, backup, older };
 }

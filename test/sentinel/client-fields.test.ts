@@ -13,6 +13,7 @@ import { type Context, clientLevels } from "../../src/sentinel/context.ts";
 import { countPopulation, countShare } from "../../src/sentinel/population/population.ts";
 import { Tenant, User } from "../support/client.ts";
 import { readTables } from "../support/guard-snapshot.ts";
+import { readContents } from "../support/stored-evidence.ts";
 import { createLogins, day, now, usualContext } from "./example.ts";
 
 const own = {
@@ -163,7 +164,9 @@ describe("A request with fields of the client", () => {
     const stored = await env.DB.prepare("SELECT * FROM assessments WHERE identity_id = ?")
       .bind(user.id)
       .all();
-    const kept = `${JSON.stringify(stored.results)}${JSON.stringify(await readTables(user))}`;
+    const contents = await readContents(tenant.id, user.id);
+    expect(contents.length).toBeGreaterThan(0);
+    const kept = `${JSON.stringify([stored.results, contents])}${JSON.stringify(await readTables(user))}`;
     expect(kept).not.toMatch(/Oslo|nb-no|Windows|Secret-Model|8daaf6152771/i);
   });
 

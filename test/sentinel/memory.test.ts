@@ -7,6 +7,7 @@ import { findSessions } from "../../src/sentinel/assessments/store.ts";
 import { send, Tenant, User } from "../support/client.ts";
 import { evict, guardOf, loseStorage } from "../support/guard.ts";
 import { replaceNextBatchOf } from "../support/next-batch.ts";
+import { keysFinderOf } from "../support/stored-evidence.ts";
 
 const statement = Object.getPrototypeOf(env.DB.prepare("SELECT 1"));
 
@@ -91,6 +92,7 @@ describe("A restored guard", () => {
       await findTenantDb(env, user.tenant.id),
       user.tenant.id,
       user.id,
+      keysFinderOf(user.tenant.id),
     );
     expect(sessions.filter(({ verdict }) => verdict === "fraud")).toMatchObject([{ id }]);
     expect(sessions.filter(({ verdict }) => verdict === "legitimate")).toHaveLength(100);
@@ -126,7 +128,8 @@ describe("A restored guard", () => {
       return await raw.apply(this, args);
     });
     const unknownUser = "abcdefabcdefabcdefabcdef";
-    await findSessions(await findTenantDb(env, user.tenant.id), user.tenant.id, unknownUser);
+    const db = await findTenantDb(env, user.tenant.id);
+    await findSessions(db, user.tenant.id, unknownUser, keysFinderOf(user.tenant.id));
     const { assessments } = (
       await user.tenant.send("GET", "/v1/sentinel/assessments?externalUserId=unknown-user")
     ).body;

@@ -17,6 +17,7 @@ const tables = [
   "tenant_statistics",
   "archived_successes",
   "passkey_claims",
+  "personal_expiries",
   "request_keys",
   "key_versions",
   "re_encryptions",

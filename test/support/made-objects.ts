@@ -51,7 +51,10 @@ async function makeRefusalLog(): Promise<ObjectContent> {
   const tenant = await Tenant.create();
   const narrow = await tenant.tokenWith(["sentinel:read"]);
   await tenant.send("GET", "/v1/tokens", undefined, narrow);
-  return await read(refusalLogOf(tenant.id));
+  const log = refusalLogOf(tenant.id);
+  const actor = { type: "api_token", id: "token" } as const;
+  await log.countRead(tenant.id, { count: 1, at: Date.now(), actor, requestId: "request" });
+  return await read(log);
 }
 
 async function makePrefixWatch(): Promise<ObjectContent> {
@@ -84,6 +87,12 @@ async function makeTokenRegister(): Promise<ObjectContent> {
 async function makeExportRegister(): Promise<ObjectContent> {
   const stub = env.EXPORTS.get(env.EXPORTS.idFromName(crypto.randomUUID()));
   await stub.hold({ leaseId: "lease", tokenId: "token" });
+  return await read(stub);
+}
+
+async function makePersonalKeys(): Promise<ObjectContent> {
+  const stub = env.PERSONAL_KEYS.get(env.PERSONAL_KEYS.idFromName(crypto.randomUUID()));
+  await stub.keyOf(20_000);
   return await read(stub);
 }
 
@@ -126,6 +135,7 @@ const makers: Readonly<Record<Binding, () => Promise<ObjectContent>>> = {
   TENANT_WATCHES: makeTenantWatch,
   REGISTER: makeTokenRegister,
   EXPORTS: makeExportRegister,
+  PERSONAL_KEYS: makePersonalKeys,
   GATE: makeGate,
   FOLLOWERS: makeFollower,
 };

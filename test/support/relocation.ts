@@ -14,6 +14,7 @@ export const tenantTables = [
   "tenant_statistics",
   "archived_successes",
   "passkey_claims",
+  "personal_expiries",
 ] as const;
 
 const maxSlices = 200;

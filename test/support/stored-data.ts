@@ -114,6 +114,7 @@ export async function listStoredData(): Promise<ReadonlyMap<string, readonly str
     ],
     ["Token registers", namesOf(inObject("REGISTER"))],
     ["Export registers", namesOf(inObject("EXPORTS"))],
+    ["Day keys", namesOf(inObject("PERSONAL_KEYS"))],
     ["Prefix watches", namesOf(inObject("PREFIXES"))],
     ["Tenant watches", namesOf(inObject("TENANT_WATCHES"))],
     ["Followers", namesOf(inObject("FOLLOWERS"))],

@@ -4,22 +4,27 @@
  * still proves them.
  *
  * An object holds the events of consecutive leaves, and its name is the first leaf index. It is written
- * once, before the rows are deleted. If a run ends in between, the next run compares the rows with the
+ * before the rows are deleted. If a run ends in between, the next run compares the rows with the
  * object: equal rows are deleted, and a difference is reported.
+ *
+ * Personal parts may expire between the two. Then the rows no longer have them, and the object loses them too before
+ * the rows are deleted. The deletion itself requires that the rows still have the personal parts with which they were
+ * compared.
  */
-import { awaitStore, type Database } from "../../db/client.ts";
+import { type Database, StaleReadError } from "../../db/client.ts";
 import { listDatabasesInTurn } from "../../db/shards.ts";
 import { forEachInTurn } from "../../db/turns.ts";
 import { runJob } from "../../job.ts";
 import { log } from "../../log.ts";
-import { type StoredEvent, storedEventSchema } from "../event.ts";
+import type { StoredEvent } from "../event.ts";
 import {
-  deleteEventsBelow,
+  deleteArchivedEvents,
   findFirstArrivedSince,
   findFirstLeafIndex,
   findLogsOlderThan,
   readEvents,
 } from "../store.ts";
+import { createObject, formatLines, readObject, removePersonalParts } from "./archive-object.ts";
 import { maxEventsPerObject, objectNameOf, readArchive } from "./read-archive.ts";
 import { findHead } from "./store.ts";
 
@@ -46,15 +51,19 @@ function takeUnbroken(events: readonly StoredEvent[]): StoredEvent[] {
   return end === -1 ? [...events] : events.slice(0, end);
 }
 
-/** NDJSON in a fixed field order, so that texts can be compared. */
-function formatLines(events: readonly StoredEvent[]): string {
-  return events.map((event) => `${JSON.stringify(storedEventSchema.parse(event))}\n`).join("");
+/** Whether a row is the archived event. Where one of them has no personal parts any more, the others count. */
+function isArchived(row: StoredEvent, archived: StoredEvent): boolean {
+  const isExpired = row.personal === null || archived.personal === null;
+  const withoutParts = (event: StoredEvent) => ({ ...event, personal: null });
+  return isExpired
+    ? formatLines([withoutParts(row)]) === formatLines([withoutParts(archived)])
+    : formatLines([row]) === formatLines([archived]);
 }
 
 /**
  * Archives the events, or verifies that an earlier run has archived the first of them.
  * @returns how many of the first events are archived
- * @throws ArchiveMismatchError
+ * @throws ArchiveMismatchError; StaleReadError if another run has written the object meanwhile
  */
 async function archiveEvents(
   bucket: R2Bucket,
@@ -62,17 +71,39 @@ async function archiveEvents(
   first: number,
   events: readonly StoredEvent[],
 ): Promise<number> {
-  const { events: archived } = await readArchive(bucket, tenantId, {
+  const { events: archived, object } = await readArchive(bucket, tenantId, {
     from: first,
     below: first + events.length,
   });
-  if (archived.length === 0) {
-    await awaitStore(bucket.put(objectNameOf(tenantId, first), formatLines(events)));
+  if (object === undefined) {
+    await createObject(bucket, objectNameOf(tenantId, first), events);
     return events.length;
   }
+  const isSame = archived.every((event, index) => {
+    const row = events[index];
+    return row !== undefined && isArchived(row, event);
+  });
+  if (!isSame) throw new ArchiveMismatchError();
   const rows = events.slice(0, archived.length);
-  if (formatLines(archived) !== formatLines(rows)) throw new ArchiveMismatchError();
+  await removeExpired(bucket, object.name, rows, archived);
   return archived.length;
+}
+
+/** Removes from an object the personal parts that its rows no longer have. */
+async function removeExpired(
+  bucket: R2Bucket,
+  name: string,
+  rows: readonly StoredEvent[],
+  archived: readonly StoredEvent[],
+): Promise<void> {
+  const expired = new Set(
+    archived.flatMap(({ leafIndex, personal }, index) =>
+      personal !== null && rows[index]?.personal === null ? [leafIndex] : [],
+    ),
+  );
+  const object = expired.size === 0 ? undefined : await readObject(bucket, name);
+  if (object === undefined) return;
+  await removePersonalParts(bucket, object, ({ leafIndex }) => expired.has(leafIndex));
 }
 
 /**
@@ -95,11 +126,17 @@ async function archiveLog(
     const events = await readEvents(db, tenantId, first, end, maxEventsPerObject);
     const expired = takeUnbroken(events);
     if (expired.length === 0) break;
-    const count = await archiveEvents(bucket, tenantId, first, expired);
-    await deleteEventsBelow(db, tenantId, first + count);
-    log("info", "audit_archived", { tenant_id: tenantId, count });
     objects += 1;
-    first = count < maxEventsPerObject && count === expired.length ? undefined : first + count;
+    try {
+      const count = await archiveEvents(bucket, tenantId, first, expired);
+      await deleteArchivedEvents(db, tenantId, expired.slice(0, count));
+      log("info", "audit_archived", { tenant_id: tenantId, count });
+      first = count < maxEventsPerObject && count === expired.length ? undefined : first + count;
+    } catch (error) {
+      if (!(error instanceof StaleReadError)) throw error;
+      // Personal parts have just expired, or another run was faster.
+      first = await findFirstLeafIndex(db, tenantId);
+    }
   }
   return objects;
 }

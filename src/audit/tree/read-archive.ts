@@ -1,6 +1,6 @@
 /**
  * Reads the archive (R2). An object holds the events of consecutive leaves, and its name is the first leaf index.
- * archive.ts writes each object once.
+ * archive.ts writes it, and archived-boxes.ts removes personal parts from it; its leaves never change.
  */
 import { awaitStore } from "../../db/client.ts";
 import { type StoredEvent, storedEventSchema } from "../event.ts";
@@ -8,7 +8,7 @@ import { type StoredEvent, storedEventSchema } from "../event.ts";
 export const maxEventsPerObject = 2_000;
 const indexDigits = 15;
 
-function prefixOf(tenantId: string): string {
+export function prefixOf(tenantId: string): string {
   return `events/${tenantId}/`;
 }
 
@@ -33,15 +33,22 @@ async function findObjects(bucket: R2Bucket, tenantId: string, leafIndex: number
   }
 }
 
-/** Where reading an object goes on. An object never changes, so a position stays valid. */
-export interface ArchivePosition {
+/** One version of an object. */
+export interface ArchiveObject {
   readonly name: string;
+  readonly etag: string;
+}
+
+/** Where reading an object goes on. It is not valid in another version of the object. */
+export interface ArchivePosition extends ArchiveObject {
   /** Bytes. */
   readonly offset: number;
 }
 
 export interface ArchivedEvents {
   readonly events: readonly StoredEvent[];
+  /** The object that they are from; undefined if there are none. */
+  readonly object: ArchiveObject | undefined;
   /** Where the next event is; undefined at the end of the object. */
   readonly next: ArchivePosition | undefined;
 }
@@ -51,7 +58,7 @@ interface LeafBounds {
   readonly below: number;
 }
 
-const noEvents: ArchivedEvents = { events: [], next: undefined };
+const noEvents: ArchivedEvents = { events: [], object: undefined, next: undefined };
 const newline = 0x0a;
 const decoder = new TextDecoder();
 
@@ -102,7 +109,7 @@ export async function readArchive(
   return noEvents;
 }
 
-/** Reads on in an object. @throws StoreError if the archive fails */
+/** Reads on in an object; no events if it has changed meanwhile. @throws StoreError if the archive fails */
 export async function readArchiveAt(
   bucket: R2Bucket,
   position: ArchivePosition,
@@ -115,16 +122,25 @@ export async function readArchiveAt(
 /** @param length bytes to read, more than any line has; infinite for the rest of the object */
 async function readObject(
   bucket: R2Bucket,
-  { name, offset }: ArchivePosition,
+  { name, offset, etag }: Omit<ArchivePosition, "etag"> & { readonly etag?: string },
   length: number,
   bounds: LeafBounds,
   maxBytes: number,
 ): Promise<ArchivedEvents> {
-  const range = Number.isFinite(length) ? { range: { offset, length } } : {};
-  const object = await awaitStore(bucket.get(name, range));
-  if (object === null) return noEvents;
+  const object = await awaitStore(
+    bucket.get(name, {
+      ...(Number.isFinite(length) ? { range: { offset, length } } : {}),
+      ...(etag === undefined ? {} : { onlyIf: { etagMatches: etag } }),
+    }),
+  );
+  if (object === null || !("body" in object)) return noEvents;
   const bytes = new Uint8Array(await awaitStore(object.arrayBuffer()));
   const { events, end } = parseLines(bytes, bounds, maxBytes);
   const isAtEnd = offset + end >= object.size;
-  return { events, next: isAtEnd ? undefined : { name, offset: offset + end } };
+  const version = { name, etag: object.etag };
+  return {
+    events,
+    object: version,
+    next: isAtEnd ? undefined : { ...version, offset: offset + end },
+  };
 }

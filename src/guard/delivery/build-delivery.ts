@@ -16,6 +16,7 @@ import type {
   DecidedAssessment,
   VerdictRecord,
 } from "../../sentinel/assessment.ts";
+import { sealAssessment } from "../../sentinel/assessments/store.ts";
 import { findSealingDayKey } from "../../tenancy/sealing-day-key.ts";
 import { heldClaimsOf } from "../decisions/held-claims.ts";
 import { formatRecordedState } from "../decisions/recorded-state.ts";
@@ -84,10 +85,23 @@ function buildRecord(state: IdentityState, version: number, realNow: number): Id
   };
 }
 
-/** Adds the digest, which a decision would have to compute without WebCrypto. */
-async function complete(assessment: DecidedAssessment): Promise<AssessmentRecord> {
+/**
+ * Adds the digest, which a decision would have to compute without WebCrypto, and the sealed evidence. The evidence itself
+ * stays, for a queue's consumer of an older build.
+ */
+async function complete(assessment: DecidedAssessment, dayKey: DayKey): Promise<AssessmentRecord> {
   const evidenceDigest = await computeSha256Hex(toCanonicalJson(assessment.evidence));
-  return { ...assessment, evidenceDigest };
+  return { ...(await sealAssessment(dayKey, assessment)), evidenceDigest };
+}
+
+async function completeAll(
+  entries: readonly WaitingEntry[],
+  findDayKey: () => Promise<DayKey>,
+): Promise<AssessmentRecord[]> {
+  const decided = entries.flatMap(({ assessment }) => assessment ?? []);
+  if (decided.length === 0) return [];
+  const dayKey = await findDayKey();
+  return await Promise.all(decided.map((assessment) => complete(assessment, dayKey)));
 }
 
 interface DeliveryKeys {
@@ -116,7 +130,8 @@ async function addDay(event: AuditEvent, { auditKey, derived }: DeliveryKeys): P
  * @param realNow Unix ms
  * @param isRepeated whether the guard has probably delivered the entry before
  * @param auditKeys the guard's open audit key
- * @param findDayKey finds the tenant's day key; called only if an event names a person
+ * @param findDayKey finds the tenant's day key; called only if an event names a person, or there is an
+ *   assessment
  * @throws ConfigError; MismatchedKeysError: under keys that do not match, nothing is sealed or stamped; StoreError
  *   without the day key
  */
@@ -166,9 +181,7 @@ export async function buildDelivery(
   return {
     record: buildRecord(state, version, realNow),
     events: stamped.flat(),
-    assessments: await Promise.all(
-      entries.flatMap(({ assessment }) => (assessment === undefined ? [] : complete(assessment))),
-    ),
+    assessments: await completeAll(entries, findDayKey),
     verdicts: entries.flatMap(({ verdict }) => verdict ?? []),
     claims: {
       held: heldClaimsOf(state),

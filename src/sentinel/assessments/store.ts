@@ -4,6 +4,7 @@
  */
 import { and, desc, eq, gte, isNull, lt, not, or, type SQL, sql } from "drizzle-orm";
 import { z } from "zod";
+import type { DayKey } from "../../audit/personal-keys/day.ts";
 import { restoreDigest, shortenDigest } from "../../crypto/short-hex.ts";
 import { awaitStore, type Database, type Statement } from "../../db/client.ts";
 import { findScanEnd } from "../../db/scan.ts";
@@ -15,7 +16,7 @@ import {
   isCurrent,
   isSameUser,
 } from "../../identity/store.ts";
-import type { AssessmentRecord, VerdictRecord } from "../assessment.ts";
+import type { AssessmentRecord, DecidedAssessment, VerdictRecord } from "../assessment.ts";
 import { contextSchema } from "../context.ts";
 import { type SessionEvidence, sessionEvidenceSchema } from "../evidence.ts";
 import {
@@ -28,6 +29,7 @@ import {
 import type { Kinds } from "../kinds.ts";
 import type { Reason } from "../reason.ts";
 import type { Recommendation } from "../score.ts";
+import { type FindDayKeys, openEvidence, sealEvidence } from "../sealed-evidence.ts";
 import { describeReasons } from "../signals/judgement.ts";
 import { formatContent, parseContent, readStoredEvidence } from "../stored-assessment.ts";
 import { assessments } from "../tables.ts";
@@ -45,25 +47,39 @@ function isOfIdentity(identityId: string): SQL {
 }
 
 /**
- * The columns of a new row, as text. What does not fit the compact form is stored as older builds did: a
- * delivery must never fail because of its evidence.
+ * The columns with the content of a new row, as text. What does not fit the compact form is stored as older builds did:
+ * a delivery must never fail because of its evidence.
  */
-function toStored(record: AssessmentRecord) {
-  const { id, at, model, riskScore, recommendation } = record;
-  const evidenceDigest = shortenDigest(record.evidenceDigest);
-  const columns = { id, at, model, riskScore, recommendation, evidenceDigest };
+function formatColumns(record: DecidedAssessment) {
   try {
     const evidence = formatContent(record);
-    return { ...columns, evidence, reasons: "[]", degraded: "[]", policy: null };
+    return { evidence, reasons: "[]", degraded: "[]", policy: null };
   } catch {
     return {
-      ...columns,
       evidence: JSON.stringify(record.evidence),
       reasons: JSON.stringify(record.reasons),
       degraded: JSON.stringify(record.degraded),
       policy: JSON.stringify(record.policy),
     };
   }
+}
+
+/** Seals the evidence of an assessment for its delivery. */
+export async function sealAssessment<Decided extends DecidedAssessment>(
+  dayKey: DayKey,
+  decided: Decided,
+): Promise<Decided & Pick<AssessmentRecord, "sealedEvidence">> {
+  const { evidence } = formatColumns(decided);
+  return { ...decided, sealedEvidence: await sealEvidence(dayKey, decided, evidence) };
+}
+
+/** The columns of a new row, as text. */
+function toStored(record: AssessmentRecord) {
+  const { id, at, model, riskScore, recommendation, sealedEvidence } = record;
+  const evidenceDigest = shortenDigest(record.evidenceDigest);
+  const columns = { id, at, model, riskScore, recommendation, evidenceDigest };
+  const content = formatColumns(record);
+  return { ...columns, ...content, evidence: sealedEvidence ?? content.evidence };
 }
 
 /** Goes after `saveRecord` in the same batch. An assessment that exists already stays as it is. */
@@ -110,6 +126,7 @@ export function saveVerdicts(
 
 const session = {
   id: assessments.id,
+  identityId: assessments.identityId,
   at: assessments.at,
   verdict: assessments.verdict,
   evidence: assessments.evidence,
@@ -156,13 +173,15 @@ function sessionsOf(
 const maxAllowedFound = 2 * maxWeakSessions;
 
 /**
- * Finds the history of an identity, the oldest session first, for a guard that lost it.
+ * Finds the history of an identity, the oldest session first, for a guard that lost it. A session whose evidence has
+ * expired is left out.
  * @throws StoreError; FencedTenantError if the tenant has left the database
  */
 export async function findSessions(
   db: Database,
   tenantId: string,
   identityId: string,
+  findKeys: FindDayKeys,
 ): Promise<KnownSession[]> {
   const newest = async (outcome: SQL | undefined, limit: number) =>
     await awaitStore(
@@ -183,7 +202,8 @@ export async function findSessions(
   ]);
   const rows = found.flat();
   requireServedHere(rows);
-  return sessionsOf(rows).toSorted((left, right) => left.at - right.at);
+  const opened = await openEvidence(tenantId, rows, findKeys);
+  return sessionsOf(opened).toSorted((left, right) => left.at - right.at);
 }
 
 /** @throws as `findSessions` */
@@ -192,6 +212,7 @@ export async function findSession(
   tenantId: string,
   identityId: string,
   assessmentId: string,
+  findKeys: FindDayKeys,
 ): Promise<KnownSession | undefined> {
   const rows = await awaitStore(
     db
@@ -204,7 +225,7 @@ export async function findSession(
       .limit(1),
   );
   requireServedHere(rows);
-  return sessionsOf(rows)[0];
+  return sessionsOf(await openEvidence(tenantId, rows, findKeys))[0];
 }
 
 export interface AssessmentFilter {
@@ -225,7 +246,7 @@ export interface AssessmentFilter {
 
 type AssessmentRow = typeof assessments.$inferSelect;
 
-/** A stored assessment. The evidence is null if it is not of the form of the current model. */
+/** A stored assessment. The evidence is null if it is not of the form of the current model, or has expired. */
 export interface StoredAssessment
   extends Omit<AssessmentRow, "evidence" | "contextDigest" | "reasons"> {
   readonly evidence: SessionEvidence | null;
@@ -274,6 +295,7 @@ export async function listAssessments(
   tenantId: string,
   filter: AssessmentFilter,
   limit: number,
+  findKeys: FindDayKeys,
 ): Promise<AssessmentPage> {
   const conditions: SQL[] = [eq(assessments.tenantId, tenantId)];
   if (filter.id !== undefined) conditions.push(eq(assessments.id, filter.id));
@@ -295,7 +317,8 @@ export async function listAssessments(
       .orderBy(newestFirst)
       .limit(limit + 1),
   );
-  const rows = found.slice(0, limit).map(toAssessment);
+  const opened = await openEvidence(tenantId, found.slice(0, limit), findKeys);
+  const rows = opened.map(toAssessment);
   const nextAfter = found.length > limit ? (rows.at(-1)?.id ?? null) : (end ?? null);
   return { rows, nextAfter };
 }

@@ -2,10 +2,14 @@
  * The scheduled job that counts each tenant's confirmed sessions and writes the counts to KV, where
  * assessments read them. A run begins with the tenants that the previous one did not reach.
  */
+import { findDayKeys } from "../../audit/personal-keys/client.ts";
 import { awaitStore, type Database } from "../../db/client.ts";
-import { listDatabasesInTurn } from "../../db/shards.ts";
+import { findJurisdictions } from "../../db/find-jurisdictions.ts";
+import { controlDbOf, listDatabasesInTurn } from "../../db/shards.ts";
 import { forEachInTurn } from "../../db/turns.ts";
 import { runJob } from "../../job.ts";
+import type { Jurisdiction } from "../../location.ts";
+import { cacheDayKeys } from "../sealed-evidence.ts";
 import { PopulationCounter } from "./population.ts";
 import { populationKeyOf } from "./read.ts";
 import { type DueTenant, findDueTenants, listConfirmedSessions, savePopulation } from "./store.ts";
@@ -25,20 +29,43 @@ const maxSessionsInRun = 100_000;
 /** The counts of a tenant that is no longer counted expire. */
 const expiresAfterSeconds = 60 * 24 * 60 * 60;
 
+interface LocatedTenant extends DueTenant {
+  readonly jurisdiction: Jurisdiction | null;
+}
+
+/** A tenant without a record has just been deleted. */
+async function listDue(
+  env: Env,
+  db: Database,
+  now: number,
+  limit: number,
+): Promise<LocatedTenant[]> {
+  const due = await findDueTenants(db, now, limit);
+  const ids = due.map(({ tenantId }) => tenantId);
+  const jurisdictions =
+    ids.length === 0 ? new Map() : await findJurisdictions(controlDbOf(env), ids);
+  return due.map((tenant) => ({
+    ...tenant,
+    jurisdiction: jurisdictions.get(tenant.tenantId) ?? null,
+  }));
+}
+
 /** @returns the number of sessions that were read */
 async function countAndStore(
   env: Env,
   db: Database,
-  { tenantId, recounts }: DueTenant,
+  { tenantId, recounts, jurisdiction }: LocatedTenant,
   now: number,
 ): Promise<number> {
+  const owner = { tenantId, location: { jurisdiction, hint: null } };
+  const findKeys = cacheDayKeys((days) => findDayKeys(env, owner, days));
   const count = new PopulationCounter();
   const from = now - maxSessionAgeMs;
   const joinedBefore = now - minAccountAgeMs;
   let read = 0;
   let below: string | null = null;
   do {
-    const page = await listConfirmedSessions(db, tenantId, { from, joinedBefore }, below);
+    const page = await listConfirmedSessions(db, tenantId, { from, joinedBefore }, below, findKeys);
     for (const session of page.sessions) count.add(session);
     read += page.sessions.length;
     ({ below } = page);
@@ -70,11 +97,11 @@ export async function publishPopulations(env: Env, now: number): Promise<void> {
       maxTenants: maxTenantsHere,
       hasBudget: () => sessionsLeft > sessionsAfter,
     } as const;
-    const countOne = async (due: DueTenant) => {
+    const countOne = async (due: LocatedTenant) => {
       tenantsLeft -= 1;
       sessionsLeft -= await countAndStore(env, db, due, now);
     };
-    const list = (limit: number) => findDueTenants(db, now, limit);
+    const list = (limit: number) => listDue(env, db, now, limit);
     await runJob("population_failed", () => forEachInTurn(db, job, list, countOne));
   }
 }

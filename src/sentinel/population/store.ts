@@ -8,6 +8,7 @@ import { orderInTurn } from "../../db/turns.ts";
 import { type DeliveredIdentity, isCurrent } from "../../identity/store.ts";
 import { contextSchema } from "../context.ts";
 import { behaviourEvidenceSchema } from "../evidence.ts";
+import { type FindDayKeys, openEvidence } from "../sealed-evidence.ts";
 import { readStoredEvidence } from "../stored-assessment.ts";
 import { assessments, populations } from "../tables.ts";
 import type { ConfirmedSession } from "./population.ts";
@@ -108,7 +109,7 @@ export interface ConfirmedPage {
 
 const confirmedRowSchema = z.object({
   id: z.string(),
-  identity_id: z.string(),
+  identityId: z.string(),
   at: z.int(),
   evidence: z.string(),
 });
@@ -123,7 +124,7 @@ export interface CountedSessions {
 /**
  * A page of the sessions confirmed since a time, the newest first. Sessions of older models are left out. The
  * partial index keeps other sessions, however many, from slowing this down; SQLite chooses neither it nor the
- * order of the tables by itself.
+ * order of the tables by itself. A session whose evidence has expired is left out.
  * @throws StoreError
  */
 export async function listConfirmedSessions(
@@ -131,10 +132,11 @@ export async function listConfirmedSessions(
   tenantId: string,
   { from, joinedBefore }: CountedSessions,
   below: string | null,
+  findKeys: FindDayKeys,
 ): Promise<ConfirmedPage> {
   const rows = await awaitStore(
     db.all(sql`
-      SELECT sessions.id, identity_id, at, evidence
+      SELECT sessions.id, identity_id AS identityId, at, evidence
       FROM assessments AS sessions INDEXED BY assessments_confirmed CROSS JOIN identities AS accounts
       WHERE sessions.tenant_id = ${tenantId} AND verdict = 'legitimate'
         AND sessions.id >= ${firstIdOf(Math.max(0, from))} AND sessions.id < ${below ?? "g"}
@@ -142,11 +144,12 @@ export async function listConfirmedSessions(
         AND accounts.created_at <= ${joinedBefore}
       ORDER BY sessions.id DESC LIMIT ${rowsPerPage}`),
   );
-  const sessions = rows.map((row) => confirmedRowSchema.parse(row));
-  const isFull = sessions.length === rowsPerPage;
+  const found = rows.map((row) => confirmedRowSchema.parse(row));
+  const isFull = found.length === rowsPerPage;
+  const sessions = await openEvidence(tenantId, found, findKeys);
   return {
-    below: isFull ? (sessions.at(-1)?.id ?? null) : null,
-    sessions: sessions.flatMap(({ identity_id: identityId, at, evidence }): ConfirmedSession[] => {
+    below: isFull ? (found.at(-1)?.id ?? null) : null,
+    sessions: sessions.flatMap(({ identityId, at, evidence }): ConfirmedSession[] => {
       const parsed = evidenceSchema.safeParse(readStoredEvidence(evidence));
       return parsed.success ? [{ identityId, at, ...parsed.data }] : [];
     }),

@@ -11,6 +11,7 @@ import {
 import { Tenant, User } from "../../support/client.ts";
 import { withD1Fault } from "../../support/d1-faults.ts";
 import { hangForever, withQuickDeadlines } from "../../support/deadlines.ts";
+import { unsealAssessments } from "../../support/stored-evidence.ts";
 
 const minute = 60_000;
 const hour = 60 * minute;
@@ -69,6 +70,7 @@ describe("The job that publishes populations", () => {
     const { body } = await own.discover({ ip: "177.38.4.9", ua: "Attack/1.0" });
     await own.sendFeedback(body.assessment_id, "legitimate");
     await own.events();
+    await unsealAssessments(tenant.id, own.id);
     await env.DB.batch([
       env.DB.prepare(
         `INSERT INTO identities (tenant_id, id, external_id, status, created_at, updated_at, version)
