@@ -1,6 +1,6 @@
 /** `/v1/sentinel/assessments` and `/v1/sentinel/simulate`. */
 import { z } from "zod";
-import { findDayKeys } from "../audit/personal-keys/client.ts";
+import { findDayKeys, type KeysOwner } from "../audit/personal-keys/client.ts";
 import { identityIdOf } from "../crypto/id.ts";
 import { findTenantDb } from "../db/shards.ts";
 import { AppError } from "../errors.ts";
@@ -24,6 +24,7 @@ import { sessionEvidenceSchema } from "../sentinel/evidence.ts";
 import { explainAssessment } from "../sentinel/explanation/explain-assessment.ts";
 import { verdicts } from "../sentinel/history.ts";
 import { recommendations } from "../sentinel/score.ts";
+import type { FindDayKeys } from "../sentinel/sealed-evidence.ts";
 import { kindSettings, kindSettingsOf } from "../tenancy/kind-settings.ts";
 import { sentinelPatchSchema } from "../tenancy/settings.ts";
 import { assessmentFields, boundsOf, showAssessment } from "./assessment-schemas.ts";
@@ -82,6 +83,10 @@ const explainedAssessmentSchema = z
     }),
   })
   .meta({ id: "ExplainedAssessment" });
+
+function keysFinderOf(env: Env, owner: KeysOwner): FindDayKeys {
+  return (days) => findDayKeys(env, owner, days);
+}
 
 function showStored(row: StoredAssessment): z.input<typeof storedAssessmentSchema> {
   const { policy } = row;
@@ -182,7 +187,7 @@ export const assessmentRoutes = [
         ...boundsOf(mode, { after: query.after, from: query.from, to: query.to }),
       };
       const db = await findTenantDb(env, tenantId);
-      const findKeys = (days: readonly number[]) => findDayKeys(env, caller, days);
+      const findKeys = keysFinderOf(env, caller);
       const page = await listAssessments(db, tenantId, filter, query.limit, findKeys);
       const { rows, nextAfter } = page;
       return respond(200, {
@@ -216,7 +221,8 @@ export const assessmentRoutes = [
       const { env, caller } = request;
       const db = await findTenantDb(env, caller.tenantId);
       const filter = { id: request.param("assessmentId"), belowIds: [] };
-      const [row] = (await listAssessments(db, caller.tenantId, filter, 1)).rows;
+      const findKeys = keysFinderOf(env, caller);
+      const [row] = (await listAssessments(db, caller.tenantId, filter, 1, findKeys)).rows;
       if (row === undefined) throw new AppError("assessment_not_found");
       const explanation = explainAssessment(row);
       return respond(200, {

@@ -6438,7 +6438,7 @@ export interface components {
                 [key: string]: unknown;
             };
             /**
-             * @description Values: `tenant.created`, `tenant.relocated`, `tenant.deletion_started`, `tenant.deleted`, `tenant.renamed`, `tenant.suspended`, `tenant.reactivated`, `settings.changed`, `token.created`, `token.rotated`, `token.revoked`, `user.provisioned`, `user.suspended`, `user.reactivated`, `user.locked`, `user.unlocked`, `user.erased`, `otp.configured`, `otp.imported`, `otp.confirmed`, `otp.verified`, `otp.disabled`, `otp.removed`, `authenticator.added`, `authenticator.renamed`, `authenticator.removed`, `backup_codes.generated`, `passkey.registered`, `passkey.verified`, `passkey.renamed`, `passkey.removed`, `device.remembered`, `device.removed`, `session.assessed`, `session.judged`, `session.imported`, `secrets.exported`, `request.refused`, `webhook.created`, `webhook.changed`, `webhook.rotated`, `webhook.replayed`, `webhook.disabled`, `webhook.removed`, `stream.created`, `stream.changed`, `stream.replayed`, `stream.removed`; expect further ones.
+             * @description Values: `tenant.created`, `tenant.relocated`, `tenant.deletion_started`, `tenant.deleted`, `tenant.renamed`, `tenant.suspended`, `tenant.reactivated`, `settings.changed`, `token.created`, `token.rotated`, `token.revoked`, `user.provisioned`, `user.suspended`, `user.reactivated`, `user.locked`, `user.unlocked`, `user.erased`, `otp.configured`, `otp.imported`, `otp.confirmed`, `otp.verified`, `otp.disabled`, `otp.removed`, `authenticator.added`, `authenticator.renamed`, `authenticator.removed`, `backup_codes.generated`, `passkey.registered`, `passkey.verified`, `passkey.renamed`, `passkey.removed`, `device.remembered`, `device.removed`, `session.assessed`, `session.judged`, `session.imported`, `secrets.exported`, `audit.exported`, `audit.read`, `personal.expired`, `request.refused`, `webhook.created`, `webhook.changed`, `webhook.rotated`, `webhook.replayed`, `webhook.disabled`, `webhook.removed`, `stream.created`, `stream.changed`, `stream.replayed`, `stream.removed`; expect further ones.
              * @example tenant.created
              */
             action: string;
@@ -6471,7 +6471,7 @@ export interface components {
              * @description The event's position in the tenant's log.
              */
             leaf_index: number;
-            /** @description The personal parts; null if the event has none, or has lost them to an erasure or to the deletion of the tenant. */
+            /** @description The personal parts; null if the event has none, or has lost them to an erasure, to the deletion of the tenant, or because they expired. */
             personal: ({
                 /**
                  * @description The tenant's own id of the user.
@@ -6493,6 +6493,8 @@ export interface components {
             personal_digest: string | null;
             /** @description True if `personal` was erased with the user or the tenant. */
             erased: boolean;
+            /** @description True if `personal` expired: the key of its day is gone, as after `retention.personal_days`. False if the user was erased too. */
+            expired: boolean;
         } & {
             [key: string]: unknown;
         };
@@ -15786,7 +15788,8 @@ export interface operations {
                      *           "nonce": "…"
                      *         },
                      *         "personal_digest": "0a1b0a1b0a1b0a1b0a1b0a1b0a1b0a1b0a1b0a1b0a1b0a1b0a1b0a1b0a1b0a1b",
-                     *         "erased": true
+                     *         "erased": true,
+                     *         "expired": true
                      *       },
                      *       "proof": {
                      *         "event_id": "6908bffd1c2e4a5b9d7f0a31",
