@@ -8,7 +8,7 @@ import { minRetentionDays } from "../audit/tree/archive.ts";
 import { createInvalidRequest } from "../errors.ts";
 import { minAssessmentDays } from "../sentinel/assessments/expire.ts";
 
-/** The shortest time after which personal parts expire: longer than an event can wait for its delivery. */
+/** The shortest time after which personal parts expire. It is far longer than an event waits for its delivery. */
 export const minPersonalDays = 30;
 const maxDays = 3_650;
 
