@@ -107,7 +107,10 @@ function createOperation(
   const { access, body, query, path } = definition;
   const names = [...path.matchAll(/:(\w+)/g)].map(([, name = ""]) => name);
   const pathId = id.meta({ description: "An `id` that the service returned." });
-  const schemaOf = (name: string) => (name === "assessmentId" ? assessmentId : pathId);
+  const schemaOf = (name: string) =>
+    name === "assessmentId"
+      ? assessmentId.meta({ description: "The `assessment_id` that discover returned." })
+      : pathId;
   const params = z.object(Object.fromEntries(names.map((name) => [name, schemaOf(name)])));
   return {
     operationId: definition.name,

@@ -449,7 +449,10 @@ const expectations: Readonly<Record<string, Expectation>> = {
   },
   importSessions: { success: { expectedEvents: ["session.imported success"] } },
   listAssessments: onlyReads,
-  getAssessment: onlyReads,
+  // The list of the user's events delivers the assessment.
+  getAssessment: {
+    success: { given: async ({ user }) => await user.events(), expectedEvents: [] },
+  },
   simulatePolicy: onlyReads,
   listFeeds: onlyReads,
   listServiceFeeds: onlyReads,

@@ -15,49 +15,56 @@ import { assessedSessions } from "./random-sessions.ts";
 const sessionCount = 2_000 / strideOf(4);
 const seed = 1;
 
+/** All of them take longer than other tests may. */
+const maxDurationMs = 300_000;
+
 describe("The explanation of a score", () => {
-  test("has steps that give every contribution, the score and the kinds, for every session", () => {
-    const explained = new Set<ReasonName>();
-    const names = new Set<string>();
-    fc.assert(
-      fc.property(assessedSessions, ({ evidence, policy }) => {
-        const { reasons, riskScore, kinds } = judge(evidence, policy);
-        const explanation = explainScore(evidence, policy);
-        if (explanation === undefined) throw new Error("The score is not explained");
-        const { steps, contributions } = explanation;
-        const wrong = findWrongSteps(steps);
-        if (wrong.length > 0) throw new Error(wrong.join("\n"));
-        expect(contributions.map(({ signal, contribution }) => [signal, contribution])).toEqual(
-          reasons.map(({ signal, contribution }) => [signal, contribution]),
-        );
-        const stepOf = (name: string) => steps.find((one) => one.name === name);
-        for (const { signal, contribution, basis } of contributions) {
-          if (basis === "rule" && signal !== "test_address") continue;
-          expect(stepOf(signal)?.value, signal).toBe(contribution);
-          explained.add(signal);
-        }
-        expect(stepOf("risk_score")?.value).toBe(riskScore);
-        for (const kind of attackerKinds) {
-          if (evidence.network.testResult !== undefined) break;
-          expect(Math.abs((stepOf("kinds")?.byKind?.[kind] ?? 1) - kinds[kind])).toBeLessThan(
-            1.5e-4,
+  test(
+    "has steps that give every contribution, the score and the kinds, for every session",
+    () => {
+      const explained = new Set<ReasonName>();
+      const names = new Set<string>();
+      fc.assert(
+        fc.property(assessedSessions, ({ evidence, policy }) => {
+          const { reasons, riskScore, kinds } = judge(evidence, policy);
+          const explanation = explainScore(evidence, policy);
+          if (explanation === undefined) throw new Error("The score is not explained");
+          const { steps, contributions } = explanation;
+          const wrong = findWrongSteps(steps);
+          if (wrong.length > 0) throw new Error(wrong.join("\n"));
+          expect(contributions.map(({ signal, contribution }) => [signal, contribution])).toEqual(
+            reasons.map(({ signal, contribution }) => [signal, contribution]),
           );
-        }
-        for (const { name } of steps) names.add(name);
-      }),
-      { numRuns: sessionCount, seed },
-    );
-    expect([...explained].toSorted()).toEqual([...signalNames, "test_address"].toSorted());
-    for (const rare of [
-      "kept",
-      "softened",
-      "network.judged_ratio",
-      "all.network.ratio",
-      "prefix.block",
-    ]) {
-      expect([...names]).toContain(rare);
-    }
-  });
+          const stepOf = (name: string) => steps.find((one) => one.name === name);
+          for (const { signal, contribution, basis } of contributions) {
+            if (basis === "rule" && signal !== "test_address") continue;
+            expect(stepOf(signal)?.value, signal).toBe(contribution);
+            explained.add(signal);
+          }
+          expect(stepOf("risk_score")?.value).toBe(riskScore);
+          for (const kind of attackerKinds) {
+            if (evidence.network.testResult !== undefined) break;
+            expect(Math.abs((stepOf("kinds")?.byKind?.[kind] ?? 1) - kinds[kind])).toBeLessThan(
+              1.5e-4,
+            );
+          }
+          for (const { name } of steps) names.add(name);
+        }),
+        { numRuns: sessionCount, seed },
+      );
+      expect([...explained].toSorted()).toEqual([...signalNames, "test_address"].toSorted());
+      for (const rare of [
+        "kept",
+        "softened",
+        "network.judged_ratio",
+        "all.network.ratio",
+        "prefix.block",
+      ]) {
+        expect([...names]).toContain(rare);
+      }
+    },
+    maxDurationMs,
+  );
 
   test("has no step whose number could be another one", () => {
     const [session] = fc.sample(

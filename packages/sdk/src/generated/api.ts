@@ -13615,7 +13615,10 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /** @example 01a20a4597691de6cc1dbcad9cff4cd8dbc0866f162dc9a8 */
+                /**
+                 * @description The `assessment_id` that discover returned.
+                 * @example 01a20a4597691de6cc1dbcad9cff4cd8dbc0866f162dc9a8
+                 */
                 assessmentId: string;
             };
             cookie?: never;
