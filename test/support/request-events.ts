@@ -74,6 +74,6 @@ export async function expectEvents(
         );
       }
     },
-    { timeout: 5_000, interval: 100 },
+    { timeout: 20_000, interval: 50 },
   );
 }
