@@ -1,10 +1,16 @@
 /** Wakes the tenant's destinations after a change of the control plane, whose events are filed with the change. */
 import { wakeDestinations } from "../destinations/wake.ts";
 import type { Step } from "./request-context.ts";
-import type { RouteDefinition } from "./route.ts";
+
+/** What of a route says whether it files events. */
+interface FilingRoute {
+  readonly method: string;
+  readonly access: { readonly kind: string };
+  readonly trailRead?: "filed" | "counted";
+}
 
 /** Whether events of the route are filed before it answers, and by no object of the tenant. */
-export function filesInControlPlane({ method, access, trailRead }: RouteDefinition): boolean {
+export function filesInControlPlane({ method, access, trailRead }: FilingRoute): boolean {
   if (access.kind === "idp:export" || trailRead === "filed") return true;
   return method !== "get" && (access.kind === "tokens:write" || access.kind === "settings:write");
 }
