@@ -105,7 +105,15 @@ describe("A tenant without a location", () => {
     const restricted = vi.spyOn(namespaceClass, "jurisdiction");
     await useObjects(await Tenant.create());
     expect(new Set(objects.map(({ namespace }) => namespace))).toEqual(
-      new Set(["EXPORTS", "GUARD", "PREFIXES", "REFUSALS", "REGISTER", "TENANT_WATCHES"]),
+      new Set([
+        "EXPORTS",
+        "GUARD",
+        "PERSONAL_KEYS",
+        "PREFIXES",
+        "REFUSALS",
+        "REGISTER",
+        "TENANT_WATCHES",
+      ]),
     );
     expect(objects.filter(({ hint }) => hint !== undefined)).toEqual([]);
     expect(restricted).not.toHaveBeenCalled();
@@ -113,7 +121,7 @@ describe("A tenant without a location", () => {
 });
 
 describe("The setting location.hint", () => {
-  it("is passed for every object of the tenant but the token register", async () => {
+  it("is passed for every object of the tenant but the token register, and by no guard", async () => {
     const tenant = await Tenant.create();
     await tenant.setSettings({ location: { hint: "apac-ne" } });
     const objects = recordRequestedObjects();
@@ -122,6 +130,9 @@ describe("The setting location.hint", () => {
       new Set([
         "EXPORTS apac-ne",
         "GUARD apac-ne",
+        "PERSONAL_KEYS apac-ne",
+        // From a guard, which is near the hint itself.
+        "PERSONAL_KEYS undefined",
         "PREFIXES apac-ne",
         "REFUSALS apac-ne",
         "REGISTER undefined",
