@@ -31,7 +31,7 @@ import {
   type PersonalExpiry,
 } from "./store.ts";
 
-/** Tenants whose keys one run deletes. */
+/** Tenants whose keys one run deletes, over all databases together. */
 const maxKeysPerRun = 2_000;
 const maxConcurrentObjects = 6;
 /** Steps of one run, over all tenants together: it shares the platform's limit with the other jobs. */
@@ -69,6 +69,8 @@ interface Run {
   readonly db: Database;
   /** Real time, Unix ms. */
   readonly now: number;
+  /** Tenants whose keys are deleted. */
+  readonly maxKeys: number;
   readonly rowsPerStep: number;
 }
 
@@ -96,11 +98,11 @@ async function listDue({ env, shard, db, now }: Run): Promise<readonly DueExpiry
  * are too many tenants, each run begins with others. @returns the tenants whose keys are gone
  */
 async function deleteKeys(
-  { env, now }: Run,
+  { env, now, maxKeys }: Run,
   due: readonly DueExpiry[],
 ): Promise<ReadonlySet<string>> {
-  const begin = (Math.floor(now / hourMs) * maxKeysPerRun) % Math.max(1, due.length);
-  const some = [...due.slice(begin), ...due.slice(0, begin)].slice(0, maxKeysPerRun);
+  const begin = (Math.floor(now / hourMs) * maxKeys) % Math.max(1, due.length);
+  const some = [...due.slice(begin), ...due.slice(0, begin)].slice(0, maxKeys);
   const locations = await findLocations(
     controlDbOf(env),
     some.map(({ tenantId }) => tenantId),
@@ -182,11 +184,12 @@ export async function expirePersonalParts(
     await requireMatchingKeys(env, config, now);
     const shards = listDatabases(env);
     const databases = listDatabasesInTurn(env, now);
+    const maxKeys = Math.ceil(maxKeysPerRun / databases.length);
     let left = maxStepsPerRun;
     for (const [index, db] of databases.entries()) {
       // What one database does not need is left to those after it.
       const share = Math.ceil(left / (databases.length - index));
-      const run = { env, config, shard: shards.indexOf(db), db, now, rowsPerStep };
+      const run = { env, config, shard: shards.indexOf(db), db, now, maxKeys, rowsPerStep };
       await runJob(failure, async () => {
         left += (await expireInDatabase(run, share)) - share;
       });

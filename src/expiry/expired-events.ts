@@ -1,15 +1,15 @@
 /** Which events of the archive have expired (pure). The archive does not say when an event arrived. */
+import { parsePersonalKey } from "../audit/derived-key.ts";
 import type { StoredEvent } from "../audit/event.ts";
 
 export const dayMs = 86_400_000;
 
 /**
  * The UTC day, since 1970, on which the personal parts of an event were sealed, which is that of its arrival or
- * shortly before it. Undefined for an event of an older build.
+ * shortly before it. Null for an event of an older build.
  */
-function sealingDayOf({ personalKey }: StoredEvent): number | undefined {
-  const [, day] = /@(\d+)$/.exec(personalKey ?? "") ?? [];
-  return day === undefined ? undefined : Number(day);
+function sealingDayOf({ personalKey }: StoredEvent): number | null {
+  return parsePersonalKey(personalKey ?? "").day;
 }
 
 /** An expiry, as far as it decides which events it takes. */
@@ -31,6 +31,6 @@ export function isExpired(event: StoredEvent, bounds: Bounds): boolean {
   const { cutoffDay, startedAt, archivedBelow, nextLeaf } = bounds;
   if (event.leafIndex >= archivedBelow) return event.leafIndex < nextLeaf;
   const day = sealingDayOf(event);
-  if (day !== undefined) return day < cutoffDay;
+  if (day !== null) return day < cutoffDay;
   return event.at > startedAt || event.at < cutoffDay * dayMs;
 }
