@@ -49,6 +49,7 @@ export const auditBundleRoutes = [
           description: "The event's position. It is required once the event is in the archive.",
         }),
       }),
+      trailRead: "counted",
       responses: {
         200: {
           description: "The bundle.",
@@ -73,9 +74,9 @@ export const auditBundleRoutes = [
     },
     async (request) => {
       const { env, config } = request;
-      const { tenantId } = request.caller;
+      const { tenantId, location } = request.caller;
       const proof = await proveInclusion(request, request.param("id"), request.query.leaf_index);
-      const facts = new TrailFactsFinder(env, tenantId);
+      const facts = new TrailFactsFinder(env, tenantId, location);
       const db = await findTenantDb(env, tenantId);
       const call = { db, config, tenantId, findFacts: facts.find.bind(facts) };
       const { events } = await decryptPage(call, { events: [proof.event], nextAfter: null });

@@ -143,6 +143,7 @@ describe("A guard whose delivery fails", () => {
     held.release();
     await alarm;
     expect(held.count).toBe(2);
+    vi.restoreAllMocks();
     expect(await countUndelivered(user)).toBe(0);
     expect(await readTrail(tenant)).toEqual([...earlier, ...fourFailures, "otp.verified success"]);
   });

@@ -193,6 +193,7 @@ describe("Sentinel", () => {
     expect(await detailAt(nextDoor)).toMatch(
       /^Known pool of addresses and address block, new address, /,
     );
+    await fireAlarm(person.user);
     const contents = await readContents(person.user.tenant.id, person.user.id);
     expect(contents.length).toBeGreaterThan(0);
     expect(JSON.stringify(contents)).not.toContain("3035");

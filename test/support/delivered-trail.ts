@@ -23,7 +23,7 @@ interface ShownEvent {
   readonly reason: string | null;
 }
 
-/** Action, outcome and reason of every event of the trail, oldest first. */
+/** Action, outcome and reason of every event of the trail, oldest first, without those about such reads. */
 export async function readTrail(tenant: {
   readonly id: string;
   readonly token: string;
@@ -34,6 +34,7 @@ export async function readTrail(tenant: {
     throw new Error(`The trail could not be read completely: ${status}`);
   const events: readonly ShownEvent[] = body.events;
   return events
+    .filter(({ action }) => action !== "audit.read")
     .map(({ action, outcome, reason }) => [action, outcome, reason ?? ""].join(" ").trim())
     .toReversed();
 }
