@@ -2,8 +2,7 @@
 import { closeSync, openSync, rmSync, writeSync } from "node:fs";
 import type { Command } from "commander";
 import { Failure } from "./failure.ts";
-
-const ownerOnly = 0o600;
+import { ownerOnly } from "./file-mode.ts";
 
 export function addSaveTokenOption(command: Command): Command {
   return command.option(

@@ -1,5 +1,5 @@
 /** The import of lists, the explanation of a score, and a replay of past logins. */
-import { existsSync, mkdirSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { CheckedTenant } from "./tenants.ts";
 import type { World } from "./world.ts";
@@ -118,6 +118,10 @@ export async function checkBacktest({ commands, report, project, scratch }: Worl
     (name) => !existsSync(join(out, name)),
   );
   report.add("the report is there", missing);
+  report.add(
+    "only its owner can read the sessions",
+    (statSync(join(out, "sessions.csv")).mode & 0o077) === 0 ? [] : ["others can read them"],
+  );
   await commands.check(
     "a file that is not there exits with 1",
     [...backtest, join(scratch, "no.csv"), "--out", out],

@@ -1,5 +1,5 @@
 /** The journey of a security officer: following, saving and verifying a trail. */
-import { readFileSync, writeFileSync } from "node:fs";
+import { readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { CheckedTenant } from "./tenants.ts";
 import type { World } from "./world.ts";
@@ -62,7 +62,7 @@ export async function checkClosedPipe(
 }
 
 export async function checkAudit(
-  { commands, scratch, service }: World,
+  { commands, report, scratch, service }: World,
   { tokenFile, idp }: CheckedTenant,
 ): Promise<void> {
   const folder = join(scratch, "trail");
@@ -79,6 +79,10 @@ export async function checkAudit(
     (name) => join(folder, name),
   );
   if (exported === undefined || checkpoint === undefined || keys === undefined) return;
+  report.add(
+    "only its owner can read the saved trail",
+    (statSync(exported).mode & 0o077) === 0 ? [] : ["others can read it"],
+  );
   const verify = ["audit", "verify"];
   await commands.check("the trail is verified", [...verify, exported, checkpoint, "--keys", keys], {
     code: 0,

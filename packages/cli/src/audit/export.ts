@@ -14,6 +14,7 @@ import { join } from "node:path";
 import { pipeline } from "node:stream/promises";
 import { type EdgeIdp, IdpError } from "@edge-idp/sdk";
 import { Failure } from "../failure.ts";
+import { ownerOnly } from "../file-mode.ts";
 import { showProgress } from "../progress.ts";
 
 const fileNames = {
@@ -82,7 +83,7 @@ export async function saveExport(idp: EdgeIdp, folder: string): Promise<SavedExp
   mkdirSync(folder, { recursive: true });
   const unfinished = `${files.exported}.part`;
   try {
-    await pipeline(readEvents(idp, size), createWriteStream(unfinished));
+    await pipeline(readEvents(idp, size), createWriteStream(unfinished, { mode: ownerOnly }));
   } catch (error) {
     rmSync(unfinished, { force: true });
     throw error;

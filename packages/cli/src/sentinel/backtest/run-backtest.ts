@@ -6,6 +6,7 @@ import { createReadStream, createWriteStream, mkdirSync, writeFileSync } from "n
 import { basename, join } from "node:path";
 import type { Writable } from "node:stream";
 import { Failure } from "../../failure.ts";
+import { ownerOnly } from "../../file-mode.ts";
 import { printLine, showProgress } from "../../progress.ts";
 import type { NetworkPlan } from "../import/plan.ts";
 import { Figures } from "./figures.ts";
@@ -64,7 +65,7 @@ export async function runBacktest(backtest: Backtest): Promise<void> {
   const { file, out, policy } = backtest;
   mkdirSync(out, { recursive: true });
   const figures = new Figures();
-  const sessions = createWriteStream(join(out, "sessions.csv"));
+  const sessions = createWriteStream(join(out, "sessions.csv"), { mode: ownerOnly });
   sessions.write(sessionsHeader);
   let degraded: ReadonlySet<string>;
   try {
