@@ -92,8 +92,14 @@ export async function checkExplain(
     code: 1,
     output: /NOT as it was stored: the score was 0\.123/,
   });
+  const ofAnotherModel = join(scratch, "model.json");
+  writeFileSync(ofAnotherModel, text.replace(/"model":"[^"]+"/, '"model":"sentinel-1"'));
+  await commands.check(
+    "of another model is shown what was stored, without a verdict",
+    [...explain, ofAnotherModel],
+    { code: 2, output: /the numbers are those stored/, errors: /the model is sentinel-1/ },
+  );
   for (const [title, name, content] of [
-    ["another model", "model.json", text.replace(/"model":"[^"]+"/, '"model":"sentinel-1"')],
     ["a file that is not JSON", "text.json", "hello"],
     ["a page without an assessment", "empty.json", '{"assessments":[]}'],
   ] as const) {
