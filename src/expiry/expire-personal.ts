@@ -1,6 +1,6 @@
 /**
  * The scheduled expiry of personal parts, for tenants with `retention.personal_days`. It first deletes the day keys,
- * which makes the personal parts of those days unreadable in every copy at once. Then it removes what is left of them
+ * which makes the personal parts of those days unreadable in every copy at once. Then it removes the unreadable boxes
  * from D1 and from the archive, deletes the assessments of those days, and files one event with the counts. Boxes of
  * older builds are under no day key; for them the removal is the expiry.
  *

@@ -2,7 +2,7 @@
 import { wakeDestinations } from "../destinations/wake.ts";
 import type { Step } from "./request-context.ts";
 
-/** What of a route says whether it files events. */
+/** The members of a route that say whether it files events. */
 interface FilingRoute {
   readonly method: string;
   readonly access: { readonly kind: string };

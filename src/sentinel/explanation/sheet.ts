@@ -1,7 +1,7 @@
 /**
  * The steps of an explanation (pure), like the rows of a spreadsheet: each is a number of the session or of the model,
  * or follows by its formula from the steps before it. A step follows from the *shown* digits of the earlier ones, so
- * whoever computes it again with them gets what is shown.
+ * a reader who computes it again from them gets what is shown.
  */
 
 import { mapKinds } from "../kinds.ts";
